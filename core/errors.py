@@ -1,0 +1,168 @@
+"""Every error that this project raises on purpose.
+
+    QuickError
+    ├── InvalidInputError             what was sent cannot be used as it is
+    │   ├── InvalidNameError          a name that Kafka, Kubernetes or GraphQL would refuse
+    │   ├── InvalidValueError         a key or value that does not fit the topic's type
+    │   └── InvalidSdlError           a gateway schema with problems, each with line and column
+    ├── UnauthorizedError             no API key, or a wrong one
+    ├── NotFoundError                 the named thing does not exist
+    ├── ConflictError                 the named thing exists already, or changed under the caller
+    ├── NotAvailableYetError          understood, but this version cannot do it
+    ├── UnavailableError              a part that is needed cannot be reached now; nothing was recorded
+    │   ├── KafkaUnavailableError     the broker did not answer or did not acknowledge in time
+    │   ├── ViewBehindError           a view has not yet applied what the caller wants to read
+    │   ├── CommandNotRecordedError   the command was voided: nothing was recorded under its id
+    │   └── OutcomeUnknownError       a command may or may not have been recorded
+    ├── EffectPendingError            recorded, but its effect did not happen within the bound
+    ├── KafkaRefusedError             Kafka answered, and the answer was no
+    ├── LogError                      the command log cannot be trusted or read
+    │   ├── UnsafeLogError            the log topic's settings could lose commands
+    │   ├── LogIdentityError          this is not the log that was read before
+    │   └── UnreadableRecordError     a record of the log cannot be decoded, or is from a newer version
+    ├── StoreError                    a local LMDB store cannot be used
+    ├── FoldError                     a stored event does not fit the state it is applied to
+    ├── SettingsError                 a setting is missing or has no usable value
+    └── LocalRuntimeError             the local runtime (Java, Maven, the broker, a port, a disk) cannot start
+
+Each message says what happened and where, and ends with the way out. The data stays in attributes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class QuickError(Exception):
+    """The root: catch this to catch everything that this project raises on purpose."""
+
+
+class InvalidInputError(QuickError, ValueError):
+    """Raised when what was sent cannot be used as it is: repeat it corrected."""
+
+
+class InvalidNameError(InvalidInputError):
+    """Raised for a name that Kafka, Kubernetes or GraphQL would refuse."""
+
+
+class InvalidValueError(InvalidInputError):
+    """Raised for a key or value that does not fit the type or schema of its topic."""
+
+
+@dataclass(frozen=True, slots=True)
+class SdlProblem:
+    """One thing that is wrong with a gateway schema; *line* and *column* count from 1, `None` where unknown."""
+
+    message: str
+    line: int | None = None
+    column: int | None = None
+
+    def __str__(self) -> str:
+        """Return the message, with its place where one is known."""
+        return self.message if self.line is None else f"{self.message} (line {self.line}, column {self.column})"
+
+
+class InvalidSdlError(InvalidInputError):
+    """Raised for a gateway schema that cannot be served; `problems` holds all that was found, in order."""
+
+    def __init__(self, problems: list[SdlProblem]) -> None:
+        self.problems = problems
+        lines = "\n".join(f"- {problem}" for problem in problems)
+        super().__init__(f"Could not parse GraphQL schema: {lines}")
+
+
+class UnauthorizedError(QuickError):
+    """Raised when a request carries no API key, or a wrong one."""
+
+    def __init__(self) -> None:
+        super().__init__("No valid authentication token found in request.")
+
+
+class NotFoundError(QuickError, LookupError):
+    """Raised when the named thing does not exist."""
+
+
+class ConflictError(QuickError):
+    """Raised when the named thing exists already, or was changed by somebody else meanwhile."""
+
+
+class NotAvailableYetError(QuickError):
+    """Raised for a request that is understood, but that this version cannot carry out."""
+
+
+class UnavailableError(QuickError):
+    """Raised when a part that is needed cannot be reached now; the request had no effect unless the text says so."""
+
+
+class KafkaUnavailableError(UnavailableError):
+    """Raised when the broker did not answer, or did not acknowledge, within the bound."""
+
+
+class ViewBehindError(UnavailableError, TimeoutError):
+    """Raised when a view has not yet applied what the caller wants to read: read again, do not send again."""
+
+
+class CommandNotRecordedError(UnavailableError):
+    """Raised when a command was voided: nothing was recorded under its id, and nothing ever will be."""
+
+
+class OutcomeUnknownError(UnavailableError):
+    """Raised when a command may or may not have been recorded: repeat it with the same command id to find out."""
+
+    def __init__(self, command_id: str, cause: str) -> None:
+        self.command_id = command_id
+        super().__init__(
+            f"It is unknown whether the command was recorded ({cause}). "
+            f"Repeat it with the same command id to find out: {command_id}"
+        )
+
+
+class EffectPendingError(QuickError, TimeoutError):
+    """Raised when a command is recorded, but its effect did not happen within the bound: it goes on being tried."""
+
+    def __init__(self, what: str, position: int, cause: str) -> None:
+        self.position = position
+        super().__init__(
+            f"{what} is recorded at position {position}, but has not happened yet: {cause}. "
+            "It is tried again until it succeeds; delete it to give it up."
+        )
+
+
+class KafkaRefusedError(QuickError):
+    """Raised when Kafka answered a request with a refusal that repeating it will not change."""
+
+
+class LogError(QuickError):
+    """Raised when the command log cannot be trusted or read; nothing is folded until that is mended."""
+
+
+class UnsafeLogError(LogError):
+    """Raised when the settings of the log topic could lose commands."""
+
+
+class LogIdentityError(LogError):
+    """Raised when the log topic is not the one that was read before: re-created, truncated or another cluster's."""
+
+
+class UnreadableRecordError(LogError):
+    """Raised for a record of the log that cannot be decoded, or whose format is newer than this program."""
+
+    def __init__(self, topic: str, partition: int, offset: int, cause: str) -> None:
+        self.topic, self.partition, self.offset = topic, partition, offset
+        super().__init__(f"Cannot read the record at {topic}[{partition}]@{offset}: {cause}")
+
+
+class StoreError(QuickError):
+    """Raised when a local LMDB store cannot be used: full disk, broken file, wrong place."""
+
+
+class FoldError(QuickError):
+    """Raised when a stored event does not fit the state it is applied to: the log and the code disagree."""
+
+
+class SettingsError(QuickError):
+    """Raised when a setting is missing or has no usable value; names the setting and what it takes."""
+
+
+class LocalRuntimeError(QuickError):
+    """Raised when the local runtime cannot start; one sentence says what is missing and how to get it."""

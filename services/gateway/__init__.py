@@ -1,0 +1,1 @@
+"""The GraphQL gateway: SDL with directives in, answers from the mirrors out."""
