@@ -1,0 +1,124 @@
+"""What a process is told by its environment, read once at its start."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from core.errors import SettingsError
+
+T = TypeVar("T")
+
+AVRO_NAMESPACE = re.compile(r"[A-Za-z_][A-Za-z0-9_]+(\.[A-Za-z_][A-Za-z0-9_]+)*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The settings of one process. Each field names its environment variable, its unit and its default."""
+
+    kafka: str
+    """`QUICK_KAFKA_BOOTSTRAP_SERVER`: brokers as `HOST:PORT[,HOST:PORT…]`. Required."""
+
+    data_dir: Path
+    """`QUICK_DATA_DIR`: folder of the local views. Everything in it can be deleted and comes back. Required."""
+
+    api_key: str = field(repr=False)
+    """`QUICK_APIKEY`: the administrator's key, expected in the header `X-API-Key`. Required, never printed."""
+
+    log_topic: str = "__quick-log"
+    """`QUICK_LOG_TOPIC`: the topic of the command log."""
+
+    status_topic: str = "__quick-status"
+    """`QUICK_STATUS_TOPIC`: the compacted topic with the last outcome of each reconciled thing."""
+
+    partitions: int = 3
+    """`QUICK_KAFKA_INTERNAL_PARTITIONS`: partitions of a new data topic, at least 1."""
+
+    replication_factor: int = 1
+    """`QUICK_KAFKA_INTERNAL_REPLICATION_FACTOR`: replicas of new topics, 1 to 16."""
+
+    avro_namespace: str = "quick"
+    """`QUICK_SCHEMA_AVRO_NAMESPACE`: namespace of the Avro schemas made from gateway types."""
+
+    default_replicas: int = 1
+    """`QUICK_DEFAULT_REPLICAS`: replicas of a gateway or mirror that asks for no number."""
+
+    default_image_tag: str = "0.1.0"
+    """`QUICK_DEFAULT_IMAGE_TAG`: tag shown for gateways and mirrors that ask for none."""
+
+    effect_timeout_s: float = 30.0
+    """`QUICK_EFFECT_TIMEOUT_S`: seconds that a command waits for its effect before it answers 504."""
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> Settings:
+        """Read the settings from *environ*.
+
+        Raises:
+            SettingsError: A required variable is missing, or one has a value that it cannot take.
+        """
+        env = _Environment(environ)
+        return cls(
+            kafka=env.required("QUICK_KAFKA_BOOTSTRAP_SERVER", str, "brokers as HOST:PORT"),
+            data_dir=env.required("QUICK_DATA_DIR", Path, "a folder that this process may write to"),
+            api_key=env.required("QUICK_APIKEY", str, "the key that clients send as X-API-Key"),
+            log_topic=env.optional("QUICK_LOG_TOPIC", str, cls.log_topic),
+            status_topic=env.optional("QUICK_STATUS_TOPIC", str, cls.status_topic),
+            partitions=env.optional("QUICK_KAFKA_INTERNAL_PARTITIONS", _between(1, 100_000), cls.partitions),
+            replication_factor=env.optional(
+                "QUICK_KAFKA_INTERNAL_REPLICATION_FACTOR", _between(1, 16), cls.replication_factor
+            ),
+            avro_namespace=env.optional("QUICK_SCHEMA_AVRO_NAMESPACE", _avro_namespace, cls.avro_namespace),
+            default_replicas=env.optional("QUICK_DEFAULT_REPLICAS", _between(1, 10_000), cls.default_replicas),
+            default_image_tag=env.optional("QUICK_DEFAULT_IMAGE_TAG", str, cls.default_image_tag),
+            effect_timeout_s=env.optional("QUICK_EFFECT_TIMEOUT_S", _seconds, cls.effect_timeout_s),
+        )
+
+
+class _Environment:
+    """Reads one variable after another and names the one that is wrong."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+
+    def required(self, name: str, parse: Callable[[str], T], meaning: str) -> T:
+        text = self._environ.get(name, "")
+        if not text:
+            raise SettingsError(f"{name} is not set. Set it to {meaning}.")
+        return self._parsed(name, text, parse)
+
+    def optional(self, name: str, parse: Callable[[str], T], default: T) -> T:
+        text = self._environ.get(name, "")
+        return self._parsed(name, text, parse) if text else default
+
+    def _parsed(self, name: str, text: str, parse: Callable[[str], T]) -> T:
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise SettingsError(f"{name}={text!r} cannot be used: {error}") from error
+
+
+def _between(low: int, high: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not low <= (number := int(text)) <= high:
+            raise ValueError(f"it takes a whole number from {low} to {high}")
+        return number
+
+    return parse
+
+
+def _seconds(text: str) -> float:
+    if not 0 <= (number := float(text)) < float("inf"):
+        raise ValueError("it takes a number of seconds, 0 or more")
+    return number
+
+
+def _avro_namespace(text: str) -> str:
+    if not AVRO_NAMESPACE.fullmatch(text):
+        raise ValueError(
+            f"The Avro namespace {text} does not fulfill the naming convention of Avro specification."
+            " Use dot-separated names of at least two letters, digits or '_', each starting with a letter or '_'."
+        )
+    return text
