@@ -1,0 +1,361 @@
+"""The Kafka clients: admin requests, acknowledged writes, batched reads; librdkafka's errors end here.
+
+Every call is bounded in time. Clients must be made after a fork: an inherited producer never delivers.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicCollection,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
+
+from core.errors import ConflictError, KafkaRefusedError, KafkaUnavailableError, NotFoundError
+
+logger = logging.getLogger(__name__)
+
+REQUEST_TIMEOUT_S = 10.0
+"""Longest wait for the answer to one admin request."""
+
+DELIVERY_TIMEOUT_S = 8.0
+"""Longest wait for the acknowledgement of a record; then its outcome is unknown."""
+
+_UNAVAILABLE = {
+    KafkaError._TRANSPORT,  # noqa: SLF001 - librdkafka's local error codes begin with an underscore
+    KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001
+    KafkaError._TIMED_OUT,  # noqa: SLF001
+    KafkaError._MSG_TIMED_OUT,  # noqa: SLF001
+    KafkaError._QUEUE_FULL,  # noqa: SLF001
+    KafkaError._TIMED_OUT_QUEUE,  # noqa: SLF001
+    KafkaError._PURGE_QUEUE,  # noqa: SLF001
+    KafkaError._PURGE_INFLIGHT,  # noqa: SLF001
+    KafkaError._RESOLVE,  # noqa: SLF001
+    KafkaError.REQUEST_TIMED_OUT,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.NOT_ENOUGH_REPLICAS,
+    KafkaError.NOT_ENOUGH_REPLICAS_AFTER_APPEND,
+    KafkaError.BROKER_NOT_AVAILABLE,
+    KafkaError.NETWORK_EXCEPTION,
+}
+
+_QUIET_ERRORS = logging.getLogger("quick.librdkafka")
+
+
+class Watermarks(NamedTuple):
+    """The offsets of the first record that a partition still holds and of the next one to come."""
+
+    low: int
+    high: int
+
+
+@dataclass(frozen=True, slots=True)
+class TopicFacts:
+    """What Kafka says of one topic."""
+
+    name: str
+    topic_id: str
+    """Kafka's own identity of the topic (KIP-516): a topic created again under the same name has another one."""
+    partitions: int
+
+
+class OutRecord(NamedTuple):
+    """One record to write; `value` is `None` for a tombstone."""
+
+    key: bytes | None
+    value: bytes | None
+
+
+class Written(NamedTuple):
+    """Where Kafka has put a record."""
+
+    partition: int
+    offset: int
+
+
+def client_config(bootstrap: str, **more: str | float | bool) -> dict[str, Any]:
+    """Return librdkafka settings for *bootstrap*, with property names written with underscores in *more*."""
+    config: dict[str, Any] = {
+        "bootstrap.servers": bootstrap,
+        "socket.connection.setup.timeout.ms": 5_000,
+        "reconnect.backoff.ms": 50,
+        "reconnect.backoff.max.ms": 1_000,
+        "log.connection.close": False,
+        "logger": _QUIET_ERRORS,
+    }
+    config.update({name.replace("_", "."): value for name, value in more.items()})
+    return config
+
+
+def translated(error: KafkaException, doing: str) -> KafkaUnavailableError | KafkaRefusedError | ConflictError:
+    """Return our error for librdkafka's *error* while *doing* something."""
+    cause = error.args[0]
+    text = cause.str() if isinstance(cause, KafkaError) else str(cause)
+    code = cause.code() if isinstance(cause, KafkaError) else None
+    if code in _UNAVAILABLE:
+        return KafkaUnavailableError(f"Kafka did not answer while {doing}: {text}. Check the broker and try again.")
+    if code == KafkaError.TOPIC_ALREADY_EXISTS:
+        return ConflictError(text)
+    return KafkaRefusedError(f"Kafka refused {doing}: {text}")
+
+
+def wait_until_ready(bootstrap: str, timeout_s: float) -> None:
+    """Block until a broker at *bootstrap* answers a metadata request.
+
+    Raises:
+        KafkaUnavailableError: None answered within *timeout_s* seconds.
+    """
+    admin = AdminClient(client_config(bootstrap))
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            admin.list_topics(timeout=min(1.0, max(0.05, deadline - time.monotonic())))
+        except KafkaException as error:
+            if time.monotonic() >= deadline:
+                raise KafkaUnavailableError(
+                    f"No Kafka broker answers at {bootstrap} ({error.args[0]}). Check the address and the broker."
+                ) from error
+        else:
+            return
+
+
+class KafkaAdmin:
+    """Questions and requests to the cluster as a whole."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self._client = AdminClient(client_config(bootstrap))
+
+    def cluster_id(self) -> str:
+        """Return the identity of the cluster (KIP-78).
+
+        Raises:
+            KafkaUnavailableError: No broker answered.
+        """
+        return str(self._result(self._client.describe_cluster(request_timeout=REQUEST_TIMEOUT_S), "describing the cluster").cluster_id)
+
+    def describe(self, name: str) -> TopicFacts | None:
+        """Return what Kafka says of the topic *name*, `None` when there is no such topic."""
+        return self.describe_all([name]).get(name)
+
+    def describe_all(self, names: Iterable[str]) -> dict[str, TopicFacts]:
+        """Return what Kafka says of those of *names* that exist."""
+        wanted = list(names)
+        if not wanted:
+            return {}
+        futures = self._client.describe_topics(TopicCollection(wanted), request_timeout=REQUEST_TIMEOUT_S)
+        found = {}
+        for name, future in futures.items():
+            try:
+                topic = future.result()
+            except KafkaException as error:
+                if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+                    continue
+                raise translated(error, f"describing topic {name}") from error
+            found[name] = TopicFacts(name, str(topic.topic_id), len(topic.partitions))
+        return found
+
+    def topic_names(self) -> set[str]:
+        """Return the names of all topics of the cluster."""
+        try:
+            return set(self._client.list_topics(timeout=REQUEST_TIMEOUT_S).topics)
+        except KafkaException as error:
+            raise translated(error, "listing the topics") from error
+
+    def create_topic(
+        self,
+        name: str,
+        *,
+        partitions: int,
+        replication_factor: int,
+        config: Mapping[str, str],
+        validate_only: bool = False,
+    ) -> None:
+        """Create a topic, or with *validate_only* ask Kafka whether it would.
+
+        Raises:
+            ConflictError: A topic of this name exists.
+            KafkaRefusedError: Kafka does not take the name, the numbers or the settings.
+            KafkaUnavailableError: No broker answered; the topic may exist all the same.
+        """
+        topic = NewTopic(name, partitions, replication_factor, config=dict(config))
+        futures = self._client.create_topics(
+            [topic], validate_only=validate_only, request_timeout=REQUEST_TIMEOUT_S, operation_timeout=REQUEST_TIMEOUT_S
+        )
+        self._result(futures[name], f"to create topic {name}")
+
+    def delete_topic(self, name: str) -> None:
+        """Delete a topic.
+
+        Raises:
+            NotFoundError: There is no such topic.
+            KafkaUnavailableError: No broker answered; the topic may be gone all the same.
+        """
+        future = self._client.delete_topics(
+            [name], request_timeout=REQUEST_TIMEOUT_S, operation_timeout=REQUEST_TIMEOUT_S
+        )[name]
+        try:
+            future.result()
+        except KafkaException as error:
+            if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+                raise NotFoundError(f"Kafka has no topic {name}") from error
+            raise translated(error, f"to delete topic {name}") from error
+
+    def topic_config(self, name: str) -> dict[str, str]:
+        """Return the settings of the topic *name* as Kafka applies them, defaults included."""
+        resource = ConfigResource(ResourceType.TOPIC, name)
+        future = self._client.describe_configs([resource], request_timeout=REQUEST_TIMEOUT_S)[resource]
+        entries = self._result(future, f"reading the settings of topic {name}")
+        return {entry.name: entry.value for entry in entries.values()}
+
+    @staticmethod
+    def _result(future: Future[Any], doing: str) -> Any:
+        try:
+            return future.result(timeout=2 * REQUEST_TIMEOUT_S)
+        except KafkaException as error:
+            raise translated(error, doing) from error
+
+
+class _Batch:
+    """Counts the acknowledgements of records that were written together."""
+
+    def __init__(self, size: int) -> None:
+        self.done: Future[list[Written]] = Future()
+        self._written: list[Written | None] = [None] * size
+        self._left = size
+        self._error: KafkaError | None = None
+
+    def acknowledged(self, index: int, error: KafkaError | None, message: Message) -> None:
+        """Take the delivery report of the record at *index*; an unread one would hide a lost record."""
+        if error is not None:
+            self._error = error
+        else:
+            self._written[index] = Written(message.partition(), message.offset())
+        self.settle(1)
+
+    def refused(self, error: KafkaError, count: int) -> None:
+        """Note that *count* records could not even be queued."""
+        self._error = error
+        self.settle(count)
+
+    def settle(self, count: int) -> None:
+        """Resolve the future when nothing is outstanding any more."""
+        self._left -= count
+        if self._left:
+            return
+        if self._error is None:
+            self.done.set_result([written for written in self._written if written is not None])
+        else:
+            self.done.set_exception(translated(KafkaException(self._error), "writing records"))
+
+
+class RecordWriter:
+    """An idempotent producer for all topics of a process, with a thread that collects the acknowledgements.
+
+    Args:
+        linger_ms: How long librdkafka waits for more records before it sends a request.
+    """
+
+    def __init__(self, bootstrap: str, *, linger_ms: float = 0) -> None:
+        self._producer = Producer(
+            client_config(
+                bootstrap,
+                acks="all",
+                enable_idempotence=True,
+                linger_ms=linger_ms,
+                partitioner="murmur2_random",  # Kafka's own default; librdkafka's scatters empty keys.
+                message_timeout_ms=int(DELIVERY_TIMEOUT_S * 1000),
+                queue_buffering_max_messages=500_000,
+                queue_buffering_max_kbytes=131_072,
+            )
+        )
+        self._closing = False
+        self._thread = threading.Thread(target=self._collect, name="acknowledgements", daemon=True)
+        self._thread.start()
+
+    def write(self, topic: str, records: Sequence[OutRecord]) -> Future[list[Written]]:
+        """Send *records* in order; the future holds their places once Kafka has acknowledged all of them.
+
+        The future fails with KafkaUnavailableError when one was not acknowledged in time (it may still land), and
+        with KafkaRefusedError when Kafka did not take one. Others of the batch may have been written then.
+        """
+        batch = _Batch(len(records))
+        if not records:
+            batch.done.set_result([])
+        for index, record in enumerate(records):
+            try:
+                self._producer.produce(
+                    topic, record.value, record.key, on_delivery=partial(batch.acknowledged, index)
+                )
+            except (BufferError, KafkaException) as error:
+                cause = error.args[0] if isinstance(error, KafkaException) else KafkaError(KafkaError._QUEUE_FULL)  # noqa: SLF001
+                batch.refused(cause, len(records) - index)
+                break
+        return batch.done
+
+    def close(self) -> None:
+        """Deliver what is queued, within the delivery bound, and stop the thread."""
+        self._producer.flush(DELIVERY_TIMEOUT_S)
+        self._closing = True
+        self._thread.join()
+
+    def _collect(self) -> None:
+        while not self._closing:
+            self._producer.poll(0.2)
+
+
+def next_batch(consumer: Consumer, *, limit: int, timeout_s: float) -> list[Message]:
+    """Return the records at hand, at most *limit*, after waiting at most *timeout_s* for the first one.
+
+    `Consumer.consume` alone would wait the whole time to fill its batch.
+    """
+    first = consumer.poll(timeout_s)
+    if first is None:
+        return []
+    return [first, *consumer.consume(limit - 1, 0)] if limit > 1 else [first]
+
+
+def log_consumer(bootstrap: str, topic: str, offset: int) -> Consumer:
+    """Return a consumer of partition 0 of *topic* that begins at *offset* and belongs to no group."""
+    consumer = Consumer(
+        client_config(
+            bootstrap,
+            group_id="quick-unused",  # librdkafka wants one; nothing is ever committed or joined.
+            enable_auto_commit=False,
+            auto_offset_reset="error",  # A missing offset is a finding, not a reason to jump.
+            enable_partition_eof=False,
+            isolation_level="read_uncommitted",
+            fetch_wait_max_ms=500,
+            allow_auto_create_topics=False,
+        )
+    )
+    consumer.assign([TopicPartition(topic, 0, offset if offset > 0 else OFFSET_BEGINNING)])
+    return consumer
+
+
+def watermarks(consumer: Consumer, topic: str, partition: int) -> Watermarks:
+    """Ask the broker for the watermarks of a partition.
+
+    Raises:
+        KafkaUnavailableError: No broker answered.
+    """
+    try:
+        low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=REQUEST_TIMEOUT_S)
+    except KafkaException as error:
+        raise translated(error, f"reading the watermarks of {topic}[{partition}]") from error
+    return Watermarks(low, high)

@@ -1,0 +1,173 @@
+"""The record format of the command log: what one atomic save looks like in Kafka.
+
+JSON, so that any tool shows it at 3 a.m. Three forms share the topic:
+
+    a command     {"format": 1, "application", "command_id", "command", "actor", "source", "reason", "issued_at",
+                   "trace", "expected": [{"originator_id", "head"}], "events": [{"originator_id",
+                   "originator_version", "topic", "state"}], "tracking": {"application", "notification_id"},
+                   "recorded_at"}
+    a void        {"format": 1, "application", "void": "<command id>", "issued_at"}
+
+Absent and null are the same, unknown properties are ignored. What decides acceptance never changes within a format;
+a later program that needs more writes a higher one, at which older readers stop. Format 1 is read for ever.
+"""
+
+from __future__ import annotations
+
+import base64
+import uuid
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated
+
+import msgspec
+
+from core.errors import LogError
+
+FORMAT = 1
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+"""A version or notification ID; the bounds are part of the format."""
+
+
+class Base64(msgspec.Struct, frozen=True):
+    """Bytes that are no text: what a cipher or compressor made."""
+
+    base64: str
+
+
+class RecordedEvent(msgspec.Struct, frozen=True):
+    """One event as it stands in a record; `state` is text where the transcoder made text."""
+
+    originator_id: str
+    originator_version: Count
+    topic: str
+    state: str | Base64
+
+    def state_bytes(self) -> bytes:
+        """Return the state exactly as it was saved."""
+        if isinstance(self.state, Base64):
+            return base64.b64decode(self.state.base64, validate=True)
+        return self.state.encode()
+
+
+class ExpectedHead(msgspec.Struct, frozen=True):
+    """A head that the decision relied on; `head` is `None` for an originator without events."""
+
+    originator_id: str
+    head: Count | None = None
+
+
+class RecordedTracking(msgspec.Struct, frozen=True):
+    """How far another application's notifications have been processed, saved with what came of them."""
+
+    application: str
+    notification_id: Count
+
+
+class CommandRecord(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """One atomic save: a command, who asked for it and why, and the events it produced."""
+
+    format: int
+    application: str
+    command_id: str
+    events: tuple[RecordedEvent, ...]
+    command: str | None = None
+    actor: str | None = None
+    source: str | None = None
+    reason: str | None = None
+    issued_at: str | None = None
+    trace: str | None = None
+    expected: tuple[ExpectedHead, ...] = ()
+    tracking: RecordedTracking | None = None
+    recorded_at: str | None = None
+    """Time of the first append, ISO 8601, in a record that was restored from an export; it counts then."""
+
+
+class VoidRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """Settles a command whose append has an unknown outcome: whichever of the two is first in the log wins."""
+
+    format: int
+    application: str
+    void: str
+    issued_at: str | None = None
+
+
+LogRecord = CommandRecord | VoidRecord
+
+
+class UndecodableError(LogError):
+    """Raised for bytes that are no record of a known format; the caller knows the place and names it."""
+
+
+class _Header(msgspec.Struct):
+    format: int
+    void: str | None = None
+
+
+_encoder = msgspec.json.Encoder()
+_header_decoder = msgspec.json.Decoder(_Header)
+_command_decoder = msgspec.json.Decoder(CommandRecord)
+_void_decoder = msgspec.json.Decoder(VoidRecord)
+
+
+def encode(record: LogRecord) -> bytes:
+    """Return *record* as the value of one Kafka record."""
+    return _encoder.encode(record)
+
+
+def decode(raw: bytes | None) -> LogRecord:
+    """Read the value of one Kafka record.
+
+    Raises:
+        UndecodableError: The value is no record, or one of a newer format.
+    """
+    if raw is None:
+        raise UndecodableError("it has no value, so it is not a record of the command log")
+    try:
+        header = _header_decoder.decode(raw)
+        if header.format > FORMAT:
+            raise UndecodableError(f"its format is {header.format}, this program reads up to {FORMAT}: upgrade it")
+        if header.format != FORMAT:
+            raise UndecodableError(f"its format is {header.format}, which never existed")
+        record = _void_decoder.decode(raw) if header.void is not None else _command_decoder.decode(raw)
+        _check_states(record)
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+        raise UndecodableError(f"it is not a record of the command log: {error}") from error
+    return record
+
+
+def state_of(raw: bytes) -> str | Base64:
+    """Return the form in which an event's state stands in a record."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return Base64(base64.b64encode(raw).decode())
+
+
+def new_void(application: str, command_id: str) -> VoidRecord:
+    """Return the record that voids *command_id*, unless the command came first."""
+    return VoidRecord(format=FORMAT, application=application, void=command_id, issued_at=now())
+
+
+def new_command_id() -> str:
+    """Return a fresh command id."""
+    return str(uuid.uuid4())
+
+
+def now() -> str:
+    """Return the time of this machine, ISO 8601 in UTC with milliseconds."""
+    return timestamp_text(int(datetime.now(UTC).timestamp() * 1000))
+
+
+def timestamp_text(timestamp_ms: int) -> str:
+    """Return Kafka's *timestamp_ms* as ISO 8601 in UTC with milliseconds."""
+    moment = datetime.fromtimestamp(timestamp_ms / 1000, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _check_states(record: LogRecord) -> None:
+    """Decode every base64 state once, so that an undecodable one is found here and not by a projection."""
+    events: Sequence[RecordedEvent] = record.events if isinstance(record, CommandRecord) else ()
+    for event in events:
+        event.state_bytes()

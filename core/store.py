@@ -1,0 +1,197 @@
+"""The one home of LMDB: local key-value stores, each with one writing process and any number of readers.
+
+A store is a folder that can be deleted and rebuilt from Kafka. The map grows when it is full, readers adopt the new
+size when they meet it, and every transaction ends with the `with` that opened it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+import lmdb
+
+from core.errors import StoreError
+
+T = TypeVar("T")
+
+INITIAL_MAP_BYTES = 1 << 32
+"""Address space, not disk: the file is sparse. Growing it is rare and costs the writer one retry."""
+
+MAX_READERS = 4096
+"""Reader slots of one store: gunicorn workers times threads, with room for dead ones until they are cleaned."""
+
+MAX_KEY_BYTES = 511
+"""LMDB refuses longer keys, and empty ones."""
+
+_INLINE, _HASHED = b"\x00", b"\x01"
+
+
+def bounded_key(raw: bytes) -> bytes:
+    """Return a store key for *raw*, which may be empty or longer than LMDB allows.
+
+    Short texts stay readable and keep their order behind a kind byte; long ones become their SHA-256.
+    """
+    if len(raw) < MAX_KEY_BYTES:
+        return _INLINE + raw
+    return _HASHED + hashlib.sha256(raw).digest()
+
+
+class Reader:
+    """One consistent moment of a store. Lives inside `with store.read()`."""
+
+    def __init__(self, txn: lmdb.Transaction, tables: dict[str, object]) -> None:
+        self._txn = txn
+        self._tables = tables
+
+    def get(self, table: str, key: bytes) -> bytes | None:
+        """Return the value at *key*, or `None`."""
+        value: bytes | None = self._txn.get(key, db=self._tables[table])
+        return value
+
+    def scan(self, table: str, start: bytes = b"", *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
+        """Yield keys and values in key order from *start* on (in descending order from *start* down)."""
+        with self._txn.cursor(db=self._tables[table]) as cursor:
+            if not reverse:
+                if cursor.set_range(start) if start else cursor.first():
+                    yield from cursor.iternext()
+                return
+            found = cursor.set_range(start) if start else cursor.last()
+            # set_range finds the first key at or after start; walking down begins at it or just before it.
+            if not found:
+                found = cursor.last()
+            elif start and cursor.key() != start:
+                found = cursor.prev()
+            if found:
+                yield from cursor.iterprev()
+
+    def count(self, table: str) -> int:
+        """Return the number of entries of *table*."""
+        return int(self._txn.stat(db=self._tables[table])["entries"])
+
+
+class Writer(Reader):
+    """The one write transaction of a store: all of it becomes visible at once, or nothing."""
+
+    def put(self, table: str, key: bytes, value: bytes) -> None:
+        """Set *key* to *value*."""
+        self._txn.put(key, value, db=self._tables[table])
+
+    def put_many(self, table: str, items: Iterable[tuple[bytes, bytes]]) -> None:
+        """Set many keys; quickest when *items* are sorted by key."""
+        with self._txn.cursor(db=self._tables[table]) as cursor:
+            cursor.putmulti(items)
+
+    def delete(self, table: str, key: bytes) -> bool:
+        """Remove *key*; return whether it was there."""
+        return bool(self._txn.delete(key, db=self._tables[table]))
+
+    def clear(self, table: str) -> None:
+        """Remove all entries of *table*."""
+        self._txn.drop(self._tables[table], delete=False)
+
+
+class Store:
+    """An open LMDB environment.
+
+    Args:
+        path: Folder of the store; made when absent, unless *readonly*.
+        tables: Names of the tables in it.
+        readonly: Open for reading; the store must exist.
+        sync: Make each commit durable before it returns. Without it a crash of the machine, not of the process,
+            can spoil the store; who opens it so must be able to rebuild it.
+
+    Raises:
+        StoreError: The folder cannot be opened as a store.
+
+    LMDB refuses two environments of one path in a process, and an environment must not cross a fork.
+    """
+
+    def __init__(self, path: Path, tables: Iterable[str], *, readonly: bool = False, sync: bool = True) -> None:
+        self.path = path
+        names = list(tables)
+        try:
+            if not readonly:
+                path.mkdir(parents=True, exist_ok=True)
+            self._env = lmdb.open(
+                str(path),
+                map_size=_map_size_of(path),
+                max_dbs=len(names),
+                max_readers=MAX_READERS,
+                readonly=readonly,
+                create=not readonly,
+                sync=sync,
+                readahead=False,
+            )
+            self._tables: dict[str, object] = {
+                name: self._env.open_db(name.encode(), create=not readonly) for name in names
+            }
+        except (lmdb.Error, OSError) as error:
+            raise StoreError(
+                f"Cannot open the local store {path}: {error}. It can be deleted: it is rebuilt from Kafka."
+            ) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the environment; no transaction may be open."""
+        self._env.close()
+
+    @contextmanager
+    def read(self) -> Iterator[Reader]:
+        """Open one consistent moment for reading."""
+        try:
+            txn = self._env.begin()
+        except lmdb.MapResizedError:
+            self._env.set_mapsize(0)  # Another process has grown the map: adopt its size.
+            txn = self._env.begin()
+        with txn:
+            yield Reader(txn, self._tables)
+
+    def update(self, change: Callable[[Writer], T]) -> T:
+        """Run *change* in one write transaction and commit it.
+
+        When the map is full it is doubled and *change* runs once more from the start, so it must not have effects
+        outside the transaction.
+
+        Raises:
+            StoreError: The disk is full or the store is broken; nothing of *change* was kept.
+        """
+        while True:
+            try:
+                with self._env.begin(write=True) as txn:
+                    return change(Writer(txn, self._tables))
+            except lmdb.MapFullError:
+                self._env.set_mapsize(2 * self._env.info()["map_size"])
+            except lmdb.MapResizedError:
+                self._env.set_mapsize(0)
+            except lmdb.Error as error:
+                raise StoreError(f"Cannot write to the local store {self.path}: {error}. Is the disk full?") from error
+
+    def sync(self) -> None:
+        """Flush what was committed without sync to the disk."""
+        self._env.sync(True)  # noqa: FBT003 - lmdb's own signature
+
+    def clean_readers(self) -> int:
+        """Free the slots of readers whose process has died; return how many. They would fill the map otherwise."""
+        return int(self._env.reader_check())
+
+
+def _map_size_of(path: Path) -> int:
+    """Return the map size to open with: never smaller than what the file already holds."""
+    try:
+        held = os.stat(path / "data.mdb").st_size  # noqa: PTH116 - one call, no Path object per store
+    except FileNotFoundError:
+        held = 0
+    return max(INITIAL_MAP_BYTES, 2 * held)
