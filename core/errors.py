@@ -8,6 +8,7 @@
     ├── UnauthorizedError             no API key, or a wrong one
     ├── NotFoundError                 the named thing does not exist
     ├── ConflictError                 the named thing exists already, or changed under the caller
+    ├── CommandRepeatedError          a command of this id is recorded already: its first answer stands
     ├── NotAvailableYetError          understood, but this version cannot do it
     ├── UnavailableError              a part that is needed cannot be reached now; nothing was recorded
     │   ├── KafkaUnavailableError     the broker did not answer or did not acknowledge in time
@@ -19,7 +20,8 @@
     ├── LogError                      the command log cannot be trusted or read
     │   ├── UnsafeLogError            the log topic's settings could lose commands
     │   ├── LogIdentityError          this is not the log that was read before
-    │   └── UnreadableRecordError     a record of the log cannot be decoded, or is from a newer version
+    │   ├── UndecodableError          bytes that are no record of a known format
+    │   └── UnreadableRecordError     such bytes at a known place of the log: the fold stops there
     ├── StoreError                    a local LMDB store cannot be used
     ├── FoldError                     a stored event does not fit the state it is applied to
     ├── SettingsError                 a setting is missing or has no usable value
@@ -86,6 +88,14 @@ class ConflictError(QuickError):
     """Raised when the named thing exists already, or was changed by somebody else meanwhile."""
 
 
+class CommandRepeatedError(QuickError):
+    """Raised when a command of this id was recorded before: nothing new is recorded, its first answer stands."""
+
+    def __init__(self, command_id: str, position: int) -> None:
+        self.command_id, self.position = command_id, position
+        super().__init__(f"The command {command_id} is recorded at position {position} already.")
+
+
 class NotAvailableYetError(QuickError):
     """Raised for a request that is understood, but that this version cannot carry out."""
 
@@ -142,6 +152,10 @@ class UnsafeLogError(LogError):
 
 class LogIdentityError(LogError):
     """Raised when the log topic is not the one that was read before: re-created, truncated or another cluster's."""
+
+
+class UndecodableError(LogError):
+    """Raised for bytes that are no record of a known format; whoever knows their place names it."""
 
 
 class UnreadableRecordError(LogError):

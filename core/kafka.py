@@ -8,14 +8,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
 from confluent_kafka import (
-    OFFSET_BEGINNING,
     Consumer,
     KafkaError,
     KafkaException,
@@ -239,25 +238,24 @@ class _Batch:
         self._written: list[Written | None] = [None] * size
         self._left = size
         self._error: KafkaError | None = None
+        self._lock = threading.Lock()  # A full queue is reported by the sender while acknowledgements come in.
 
     def acknowledged(self, index: int, error: KafkaError | None, message: Message) -> None:
         """Take the delivery report of the record at *index*; an unread one would hide a lost record."""
-        if error is not None:
-            self._error = error
-        else:
+        if error is None:
             self._written[index] = Written(message.partition(), message.offset())
-        self.settle(1)
+        self._settle(1, error)
 
     def refused(self, error: KafkaError, count: int) -> None:
         """Note that *count* records could not even be queued."""
-        self._error = error
-        self.settle(count)
+        self._settle(count, error)
 
-    def settle(self, count: int) -> None:
-        """Resolve the future when nothing is outstanding any more."""
-        self._left -= count
-        if self._left:
-            return
+    def _settle(self, count: int, error: KafkaError | None) -> None:
+        with self._lock:
+            self._error = self._error or error
+            self._left -= count
+            if self._left:
+                return
         if self._error is None:
             self.done.set_result([written for written in self._written if written is not None])
         else:
@@ -269,9 +267,13 @@ class RecordWriter:
 
     Args:
         linger_ms: How long librdkafka waits for more records before it sends a request.
+        delivery_timeout_s: Longest wait for an acknowledgement; then the record's outcome is unknown.
     """
 
-    def __init__(self, bootstrap: str, *, linger_ms: float = 0) -> None:
+    def __init__(
+        self, bootstrap: str, *, linger_ms: float = 0, delivery_timeout_s: float = DELIVERY_TIMEOUT_S
+    ) -> None:
+        self._delivery_timeout_s = delivery_timeout_s
         self._producer = Producer(
             client_config(
                 bootstrap,
@@ -279,7 +281,7 @@ class RecordWriter:
                 enable_idempotence=True,
                 linger_ms=linger_ms,
                 partitioner="murmur2_random",  # Kafka's own default; librdkafka's scatters empty keys.
-                message_timeout_ms=int(DELIVERY_TIMEOUT_S * 1000),
+                message_timeout_ms=int(delivery_timeout_s * 1000),
                 queue_buffering_max_messages=500_000,
                 queue_buffering_max_kbytes=131_072,
             )
@@ -310,7 +312,7 @@ class RecordWriter:
 
     def close(self) -> None:
         """Deliver what is queued, within the delivery bound, and stop the thread."""
-        self._producer.flush(DELIVERY_TIMEOUT_S)
+        self._producer.flush(self._delivery_timeout_s)
         self._closing = True
         self._thread.join()
 
@@ -330,7 +332,7 @@ def next_batch(consumer: Consumer, *, limit: int, timeout_s: float) -> list[Mess
     return [first, *consumer.consume(limit - 1, 0)] if limit > 1 else [first]
 
 
-def log_consumer(bootstrap: str, topic: str, offset: int) -> Consumer:
+def log_consumer(bootstrap: str, topic: str, offset: int, on_error: Callable[[KafkaError], None]) -> Consumer:
     """Return a consumer of partition 0 of *topic* that begins at *offset* and belongs to no group."""
     consumer = Consumer(
         client_config(
@@ -338,13 +340,13 @@ def log_consumer(bootstrap: str, topic: str, offset: int) -> Consumer:
             group_id="quick-unused",  # librdkafka wants one; nothing is ever committed or joined.
             enable_auto_commit=False,
             auto_offset_reset="error",  # A missing offset is a finding, not a reason to jump.
-            enable_partition_eof=False,
-            isolation_level="read_uncommitted",
+            isolation_level="read_uncommitted",  # Every reader sees every record; no transaction can hold it up.
             fetch_wait_max_ms=500,
             allow_auto_create_topics=False,
         )
+        | {"error_cb": on_error}
     )
-    consumer.assign([TopicPartition(topic, 0, offset if offset > 0 else OFFSET_BEGINNING)])
+    consumer.assign([TopicPartition(topic, 0, offset)])
     return consumer
 
 

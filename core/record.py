@@ -22,7 +22,7 @@ from typing import Annotated
 
 import msgspec
 
-from core.errors import LogError
+from core.errors import UndecodableError
 
 FORMAT = 1
 
@@ -94,10 +94,6 @@ class VoidRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 LogRecord = CommandRecord | VoidRecord
-
-
-class UndecodableError(LogError):
-    """Raised for bytes that are no record of a known format; the caller knows the place and names it."""
 
 
 class _Header(msgspec.Struct):

@@ -29,6 +29,8 @@ MAX_READERS = 4096
 MAX_KEY_BYTES = 511
 """LMDB refuses longer keys, and empty ones."""
 
+_GREATEST = 2**63 - 1
+
 _INLINE, _HASHED = b"\x00", b"\x01"
 
 
@@ -40,6 +42,21 @@ def bounded_key(raw: bytes) -> bytes:
     if len(raw) < MAX_KEY_BYTES:
         return _INLINE + raw
     return _HASHED + hashlib.sha256(raw).digest()
+
+
+def fixed_key(text: str) -> bytes:
+    """Return a key of fixed length for a text of any length, so that keys can be joined and scanned by prefix."""
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=20).digest()
+
+
+def number_key(number: int) -> bytes:
+    """Return a key that sorts as the number from 0 to 2**64 - 1 does."""
+    return number.to_bytes(8, "big")
+
+
+def key_number(raw: bytes) -> int:
+    """Return the number of `number_key`."""
+    return int.from_bytes(raw, "big")
 
 
 class Reader:
@@ -69,6 +86,20 @@ class Reader:
                 found = cursor.prev()
             if found:
                 yield from cursor.iterprev()
+
+    def scan_numbers(
+        self, table: str, prefix: bytes, *, gt: int | None = None, lte: int | None = None, desc: bool = False
+    ) -> Iterator[tuple[int, bytes]]:
+        """Yield the entries whose key is *prefix* and a number above *gt*, up to and including *lte*."""
+        lowest = 0 if gt is None else max(gt + 1, 0)
+        highest = _GREATEST if lte is None else lte
+        if lowest > highest:
+            return
+        for key, value in self.scan(table, prefix + number_key(highest if desc else lowest), reverse=desc):
+            number = key_number(key[len(prefix) :])
+            if not key.startswith(prefix) or not lowest <= number <= highest:
+                return
+            yield number, value
 
     def count(self, table: str) -> int:
         """Return the number of entries of *table*."""

@@ -1,0 +1,166 @@
+"""The Kafka topic that holds the command log: made when absent, checked before it is trusted.
+
+An offset alone does not identify a log: a topic created again is skipped up to the old offset, a truncated one
+renumbers everything. So whatever is derived from a log is keyed by cluster ID and topic ID and remembers the hash of
+the last record it has folded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+from typing import NamedTuple
+
+from confluent_kafka import KafkaError
+
+from core.errors import ConflictError, KafkaUnavailableError, LogIdentityError, UnsafeLogError
+from core.kafka import KafkaAdmin, log_consumer, next_batch, watermarks
+
+logger = logging.getLogger(__name__)
+
+LOG_CONFIG = {
+    "cleanup.policy": "delete",
+    "retention.ms": "-1",
+    "retention.bytes": "-1",
+    "message.timestamp.type": "LogAppendTime",
+    "max.message.bytes": str(8 * 1024 * 1024),
+}
+"""Settings of a new log topic: nothing is ever removed, times are the broker's."""
+
+_MUST_BE = {
+    "cleanup.policy": ("delete", "compaction would remove commands"),
+    "retention.ms": ("-1", "commands would be removed after that time"),
+    "retention.bytes": ("-1", "commands would be removed beyond that size"),
+}
+
+_RECORD_TIMEOUT_S = 10.0
+
+
+class LogIdentity(NamedTuple):
+    """Which log this is: a topic of the same name on another cluster, or created again, is another one."""
+
+    cluster_id: str
+    topic_id: str
+
+    @property
+    def folder_name(self) -> str:
+        """Return the identity as a name that every file system takes."""
+        return f"{self.cluster_id}.{self.topic_id}".replace("/", "_").replace("+", "-")
+
+
+class LogTopic:
+    """The topic *name* on the cluster at *bootstrap*."""
+
+    def __init__(self, bootstrap: str, name: str, *, replication_factor: int = 1) -> None:
+        self.bootstrap = bootstrap
+        self.name = name
+        self._replication_factor = replication_factor
+        self._admin = KafkaAdmin(bootstrap)
+
+    def ensure(self) -> LogIdentity:
+        """Create the topic when it is absent, refuse it when it could lose commands, and return its identity.
+
+        Raises:
+            UnsafeLogError: Its settings could lose commands, or it has lost some already.
+            KafkaUnavailableError: No broker answered.
+        """
+        if self._admin.describe(self.name) is None:
+            self._create()
+        identity = self._await_identity()
+        self.check_settings()
+        self._check_begin()
+        return identity
+
+    def identity(self) -> LogIdentity | None:
+        """Return the identity of the topic as it is now, `None` when there is no such topic."""
+        facts = self._admin.describe(self.name)
+        return None if facts is None else LogIdentity(self._admin.cluster_id(), facts.topic_id)
+
+    def check_settings(self) -> None:
+        """Refuse settings of the topic that could lose commands.
+
+        Raises:
+            UnsafeLogError: Names the setting, what would be lost and how to mend it.
+        """
+        facts = self._admin.describe(self.name)
+        if facts is not None and facts.partitions != 1:
+            raise UnsafeLogError(
+                f"The log topic {self.name} has {facts.partitions} partitions: commands in different partitions have"
+                " no order. Move its records into a topic with one partition."
+            )
+        config = self._admin.topic_config(self.name)
+        for setting, (wanted, loss) in _MUST_BE.items():
+            if config[setting] != wanted:
+                raise UnsafeLogError(
+                    f"The log topic {self.name} has {setting}={config[setting]}: {loss}."
+                    f" Set it to {wanted}: kafka-configs --alter --topic {self.name} --add-config {setting}={wanted}"
+                )
+
+    def end_offset(self) -> int:
+        """Return the offset of the next record to be appended."""
+        consumer = log_consumer(self.bootstrap, self.name, 0, _ignored)
+        try:
+            return watermarks(consumer, self.name, 0).high
+        finally:
+            consumer.close()
+
+    def check_record(self, offset: int, sha256: bytes) -> None:
+        """Read the record at *offset* again and compare.
+
+        Raises:
+            LogIdentityError: It is gone, or another one.
+            KafkaUnavailableError: It could not be read in time.
+        """
+        consumer = log_consumer(self.bootstrap, self.name, offset, _ignored)
+        try:
+            low, high = watermarks(consumer, self.name, 0)
+            if not low <= offset < high:
+                raise LogIdentityError(
+                    f"The log topic {self.name} holds offsets {low} to {high - 1}, but {offset} was read before:"
+                    " records are lost."
+                )
+            messages = next_batch(consumer, limit=1, timeout_s=_RECORD_TIMEOUT_S)
+        finally:
+            consumer.close()
+        if not messages or messages[0].error() is not None:
+            raise KafkaUnavailableError(f"Kafka did not return the record at {self.name}[0]@{offset} in time.")
+        if hashlib.sha256(messages[0].value() or b"").digest() != sha256:
+            raise LogIdentityError(
+                f"The record at {self.name}[0]@{offset} is not the one that was read before: the log was replaced."
+            )
+
+    def _create(self) -> None:
+        try:
+            self._admin.create_topic(
+                self.name, partitions=1, replication_factor=self._replication_factor, config=LOG_CONFIG
+            )
+            logger.info("created the log topic %s", self.name)
+        except ConflictError:
+            logger.debug("the log topic %s was created by another process at the same time", self.name)
+
+    def _await_identity(self) -> LogIdentity:
+        """Return the identity; a topic that was created a moment ago may need one to be known."""
+        deadline = time.monotonic() + _RECORD_TIMEOUT_S
+        while (identity := self.identity()) is None:
+            if time.monotonic() > deadline:
+                raise KafkaUnavailableError(f"Kafka does not show the log topic {self.name} after creating it.")
+            time.sleep(0.02)
+        return identity
+
+    def _check_begin(self) -> None:
+        consumer = log_consumer(self.bootstrap, self.name, 0, _ignored)
+        try:
+            low = watermarks(consumer, self.name, 0).low
+        finally:
+            consumer.close()
+        if low > 0:
+            raise UnsafeLogError(
+                f"The log topic {self.name} begins at offset {low}: the commands before it are lost, and with them the"
+                " numbering of all others. Restore it into an empty cluster."
+            )
+
+
+def _ignored(error: KafkaError) -> None:
+    """Take a connection error; librdkafka goes on trying, and the caller's bound ends the wait."""
+    logger.debug("while looking at the log topic: %s", error)
