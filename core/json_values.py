@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from math import isfinite, isnan
 from types import NoneType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from core.errors import InvalidValueError
-from core.topic_type import TopicType
+
+if TYPE_CHECKING:
+    from core.topic_type import TopicType
 
 SHOWN_CHARACTERS: Final = 1000
 """How much of a node a message shows: a rejected body of megabytes must not become a message of megabytes."""
@@ -35,7 +37,7 @@ def parse_json(text: str) -> Any:
     try:
         return msgspec.json.decode(text)
     except (ValueError, RecursionError) as error:
-        raise InvalidValueError(f"{shown(text)} is not JSON: {error}. Send a JSON object.") from error
+        raise InvalidValueError(f"{shown(text)} is not JSON: {error}. Correct it at that place.") from error
 
 
 def node_type(node: Any) -> str:

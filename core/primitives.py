@@ -11,8 +11,8 @@ from core.errors import InvalidValueError
 from core.json_values import compact, json_number, shown, type_mismatch
 from core.topic_type import TopicType
 
-# What java.lang.Double.valueOf reads. Python's float() differs: it takes underscores and digits of every script,
-# and knows neither a type suffix nor hexadecimal.
+# What java.lang.Double.valueOf reads. Python's float() also takes underscores and digits of every script, and
+# knows neither a type suffix nor hexadecimal.
 _WORD: Final = r"NaN|Infinity"
 _DECIMAL: Final = r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 _HEXADECIMAL: Final = r"0[xX](?:[0-9a-fA-F]+\.?|[0-9a-fA-F]*\.[0-9a-fA-F]+)[pP][+-]?[0-9]+"
@@ -25,7 +25,7 @@ _WHOLE_NUMBER: Final = re.compile(r"[+-]?[0-9]+")
 
 
 class StringCodec:
-    """Text as UTF-8. Objects, arrays and booleans are stored as their JSON text, numbers and null are refused."""
+    """Text as UTF-8. Objects, arrays and booleans are stored as their JSON text; numbers are refused."""
 
     type = TopicType.STRING
 
@@ -162,7 +162,7 @@ class DoubleCodec:
     _layout = struct.Struct(">d")
 
     def from_text(self, text: str) -> float:
-        """Return the number that *text* is in Java's syntax: blanks around it, exponent, NaN, Infinity, hex, suffix.
+        """Return the number that *text* is in Java's syntax: also with blanks around it, hexadecimal, `1.5f`.
 
         Raises:
             InvalidValueError: The text is anything else.
@@ -170,7 +170,8 @@ class DoubleCodec:
         number = _java_double(text)
         if number is None:
             raise InvalidValueError(
-                f"{shown(text)} cannot be read as double: expected a number such as 1.5, -2e10, NaN or Infinity."
+                f"{shown(text)} cannot be read as double: "
+                "expected a number such as 1.5, -2e10, NaN or Infinity."
             )
         return number
 
@@ -180,7 +181,7 @@ class DoubleCodec:
         Raises:
             InvalidValueError: The node is anything else, or a number larger than a double can be.
         """
-        number = _java_double(node) if type(node) is str else _double(node) if type(node) in (int, float) else None
+        number = _java_double(node) if type(node) is str else _nearest_double(node)
         if number is None:
             raise type_mismatch(self.type, node)
         return number
@@ -239,8 +240,10 @@ def _java_double(text: str) -> float | None:
         return sign * math.inf
 
 
-def _double(number: float) -> float | None:
+def _nearest_double(node: Any) -> float | None:
+    if type(node) not in (int, float):  # a Boolean is an int to isinstance
+        return None
     try:
-        return float(number)
+        return float(node)
     except OverflowError:
         return None

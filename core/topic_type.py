@@ -8,7 +8,7 @@ from core.errors import InvalidInputError
 
 
 class TopicType(StrEnum):
-    """What a key or value is: a primitive in Kafka's own format, or `SCHEMA`, a record of a registered schema."""
+    """What keys or values are: a primitive in Kafka's format, or `SCHEMA`, records with a schema."""
 
     STRING = "STRING"
     INTEGER = "INTEGER"
@@ -21,11 +21,13 @@ class TopicType(StrEnum):
         """Return the type that *text* names in any letter case; `int` is `INTEGER`.
 
         Raises:
-            InvalidInputError: No type has that name. `avro` and `protobuf` are formats of `SCHEMA`, not types.
+            InvalidInputError: No type has that name; `avro` and `protobuf` are formats of `SCHEMA`.
         """
         wanted = text.upper()
         try:
             return cls.INTEGER if wanted == "INT" else cls(wanted)
         except ValueError as error:
             choices = ", ".join(str(choice).lower() for choice in cls)
-            raise InvalidInputError(f"{text!r} is not a type of keys or values. Choose one of: {choices}.") from error
+            raise InvalidInputError(
+                f"{text!r} is not a type of keys or values. Choose one of: {choices}."
+            ) from error

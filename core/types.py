@@ -20,8 +20,8 @@ SchemaLookup = Callable[[int], str]
 class Codec(Protocol):
     """Reads and writes the keys, or the values, of one topic. Safe to use from several threads.
 
-    A value goes from `from_text` or `from_json` to `encode`, and from `decode` to `to_json`. `to_json` also takes what
-    `from_json` returned. Null is a tombstone and no value: no method takes or returns it.
+    A value goes from `from_text` or `from_json` to `encode`, and from `decode` to `to_json`; `to_json` also
+    takes what `from_json` returned. Null is a tombstone and no value: no method takes or returns it.
     """
 
     @property
@@ -36,7 +36,7 @@ class Codec(Protocol):
         """
 
     def from_json(self, node: Any) -> Any:
-        """Return the value that a decoded JSON node stands for; the form of an Avro value belongs to the codec.
+        """Return the value that a decoded JSON node stands for; a record's form belongs to the codec.
 
         Raises:
             InvalidValueError: The node stands for no value of this type, null among them.
@@ -59,7 +59,7 @@ class Codec(Protocol):
         """
 
     def decode(self, raw: bytes) -> Any:
-        """Return the value whose Kafka bytes are *raw*; a record of a schema is a dict, shaped as it was written.
+        """Return the value whose Kafka bytes are *raw*; a record is a dict of the fields written.
 
         Raises:
             InvalidValueError: The bytes are no value of this type.

@@ -1,0 +1,147 @@
+"""The codec of records: Avro behind Confluent's frame, a zero byte and the ID of the writer's schema."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, Final
+
+from fastavro import _read_py, schemaless_reader, schemaless_writer
+
+from core.avro_to_json import is_json_ready, to_json_node
+from core.avro_types import parse_avro
+from core.errors import InvalidValueError
+from core.json_to_avro import compile_shape
+from core.json_values import parse_json, type_mismatch
+from core.topic_type import TopicType
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from core.avro_types import AvroNode
+    from core.json_to_avro import Shape
+
+MAGIC: Final = b"\x00"
+FRAME_BYTES: Final = 5
+
+SCHEMAS_KEPT: Final = 128
+"""Compiled schemas that one codec keeps: the records of a topic seldom come from more versions than that."""
+
+SAFE_RECURSION_BYTES: Final = 400
+"""Longest record of a recursive schema that fastavro's compiled reader may read.
+
+Each level takes at least a byte, so this also bounds the levels. The compiled reader has no bound of its own:
+thousands of levels end the process with a segmentation fault (seen at 10,000). The Python one stops in time.
+"""
+
+_UNREADABLE: Final = (EOFError, ValueError, LookupError, ArithmeticError, TypeError, RecursionError)
+_UNWRITABLE: Final = (ValueError, LookupError, ArithmeticError, TypeError, AttributeError, RecursionError)
+
+
+class AvroCodec:
+    """Writes records with one schema and reads each record with the schema that it was written with."""
+
+    type = TopicType.SCHEMA
+
+    def __init__(self, schema_id: int, schemas: Callable[[int], str]) -> None:
+        self._schema_id = schema_id
+        self._frame = MAGIC + schema_id.to_bytes(4)
+        self._schemas = schemas
+        self._compiled = lru_cache(SCHEMAS_KEPT)(self._compile)
+        self._all_json_ready = True
+
+    def from_text(self, text: str) -> Any:
+        """Return the record that *text* is as JSON; see `from_json`."""
+        return self.from_json(parse_json(text))
+
+    def from_json(self, node: Any) -> Any:
+        """Return the record that a JSON object stands for, shaped by the codec's schema.
+
+        Raises:
+            InvalidValueError: The node is no object, or does not conform to the schema.
+            NotFoundError: The schema does not exist.
+        """
+        if not isinstance(node, dict):
+            raise type_mismatch(self.type, node)
+        return self._compiled(self._schema_id).shape(node)
+
+    def to_json(self, value: Any) -> Any:
+        """Return a record that this codec made as plain JSON.
+
+        Raises:
+            InvalidValueError: It is nested too deep.
+        """
+        if self._all_json_ready:
+            return value
+        try:
+            return to_json_node(value)
+        except RecursionError as error:
+            raise InvalidValueError("This record is nested too deep to be written as JSON.") from error
+
+    def encode(self, value: Any) -> bytes:
+        """Return the framed bytes of a record that `from_json` shaped, or that was decoded.
+
+        Raises:
+            InvalidValueError: The value does not fit the schema.
+            NotFoundError: The schema does not exist.
+        """
+        stream = BytesIO()
+        stream.write(self._frame)
+        try:
+            schemaless_writer(stream, self._compiled(self._schema_id).root, value)
+        except _UNWRITABLE as error:
+            raise InvalidValueError(
+                f"This record cannot be written with schema {self._schema_id}: {error}. "
+                "Send it with every field as the schema has it."
+            ) from error
+        return stream.getvalue()
+
+    def decode(self, raw: bytes) -> Any:
+        """Return the record in *raw*, shaped by the schema whose ID stands in its frame.
+
+        Raises:
+            InvalidValueError: The frame is missing, or the bytes do not end where the schema says.
+            NotFoundError: No schema has that ID.
+        """
+        if raw[:1] != MAGIC or len(raw) < FRAME_BYTES:
+            raise InvalidValueError(
+                f"These {len(raw)} bytes ({raw[:16].hex()}) are not of type schema: expected a zero byte, "
+                "four bytes with a schema ID, and the record. "
+                "Something wrote to the topic without a schema registry: let it use one."
+            )
+        schema_id = int.from_bytes(raw[1:FRAME_BYTES])
+        compiled = self._compiled(schema_id)
+        stream = BytesIO(raw)
+        stream.seek(FRAME_BYTES)
+        try:
+            value = compiled.read(stream, len(raw))
+        except _UNREADABLE as error:
+            raise _unreadable(raw, schema_id, f"{type(error).__name__}: {error}") from error
+        if stream.tell() != len(raw):
+            raise _unreadable(raw, schema_id, f"the record ends after {stream.tell()} bytes")
+        return value
+
+    def _compile(self, schema_id: int) -> _Compiled:
+        schema = parse_avro(self._schemas(schema_id), f"Schema {schema_id}")
+        self._all_json_ready = self._all_json_ready and is_json_ready(schema)
+        return _Compiled(schema.root, compile_shape(schema), recursive=bool(schema.holding_themselves()))
+
+
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    root: AvroNode
+    shape: Shape
+    recursive: bool
+
+    def read(self, stream: BytesIO, length: int) -> Any:
+        if self.recursive and length > SAFE_RECURSION_BYTES:
+            return _read_py.schemaless_reader(stream, self.root)
+        return schemaless_reader(stream, self.root, None)
+
+
+def _unreadable(raw: bytes, schema_id: int, cause: str) -> InvalidValueError:
+    return InvalidValueError(
+        f"These {len(raw)} bytes are no record of schema {schema_id}, whose ID they carry: {cause}. "
+        "Their producer writes with another schema than it says, or broke them; write the record again."
+    )
