@@ -74,7 +74,8 @@ class CommandLog:
         self.topic = topic
         self.identity = topic.ensure()
         self._index = _trusted_index(topic, self.identity, folder)
-        self._writer = RecordWriter(topic.bootstrap, delivery_timeout_s=APPEND_TIMEOUT_S)
+        self._opened_writer: RecordWriter | None = None
+        self._writer_lock = threading.Lock()
         self._follower = _Follower(topic, self.identity, self._index, folder / "fold.lock")
         self._follower.start()
         self._follower.wait_until_folded(topic.end_offset() - 1, timeout_s=None)
@@ -116,13 +117,21 @@ class CommandLog:
     def close(self) -> None:
         """Stop following, deliver what is queued, free the lock."""
         self._follower.stop()
-        self._writer.close()
+        if self._opened_writer is not None:
+            self._opened_writer.close()
         self._index.close()
+
+    def _writer(self) -> RecordWriter:
+        """Return the producer, made at the first append: many processes only read."""
+        with self._writer_lock:
+            if self._opened_writer is None:
+                self._opened_writer = RecordWriter(self.topic.bootstrap, delivery_timeout_s=APPEND_TIMEOUT_S)
+            return self._opened_writer
 
     def _write(self, record: LogRecord) -> int:
         """Return the offset at which Kafka has acknowledged *record*."""
         # No key on purpose: if somebody switches compaction on, Kafka refuses appends instead of losing commands.
-        future = self._writer.write(self.topic.name, [OutRecord(None, encode(record))])
+        future = self._writer().write(self.topic.name, [OutRecord(None, encode(record))])
         try:
             return future.result(timeout=2 * APPEND_TIMEOUT_S)[0].offset
         except FutureTimeoutError as error:

@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, cast
 
 from confluent_kafka import (
     Consumer,
+    IsolationLevel,
     KafkaError,
     KafkaException,
     Message,
@@ -23,7 +24,7 @@ from confluent_kafka import (
     TopicCollection,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType
 
 from core.errors import ConflictError, KafkaRefusedError, KafkaUnavailableError, NotFoundError
 
@@ -55,6 +56,35 @@ _UNAVAILABLE = {
 }
 
 _QUIET_ERRORS = logging.getLogger("quick.librdkafka")
+
+
+class ConsumedRecord(Protocol):
+    """One record as librdkafka hands it out: each part is made when it is asked for, so ask late."""
+
+    def topic(self) -> str: ...  # noqa: D102 - Kafka's words
+    def partition(self) -> int: ...  # noqa: D102
+    def offset(self) -> int: ...  # noqa: D102
+    def timestamp(self) -> tuple[int, int]:
+        """Return the kind of the timestamp and its milliseconds."""
+
+    def key(self) -> bytes | None: ...  # noqa: D102
+    def value(self) -> bytes | None:
+        """Return the value, `None` for a tombstone."""
+
+
+class PartitionEnd(NamedTuple):
+    """Everything below `offset` of a partition has been handed out."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+class Polled(NamedTuple):
+    """What one look at the assigned partitions brought."""
+
+    records: list[ConsumedRecord]
+    ends: list[PartitionEnd]
 
 
 class Watermarks(NamedTuple):
@@ -215,6 +245,20 @@ class KafkaAdmin:
                 raise NotFoundError(f"Kafka has no topic {name}") from error
             raise translated(error, f"to delete topic {name}") from error
 
+    def end_offsets(self, topic: str, partitions: int) -> dict[int, int]:
+        """Return the last stable offset of each partition: committed records end there.
+
+        Raises:
+            KafkaUnavailableError: No broker answered.
+        """
+        places = [TopicPartition(topic, partition) for partition in range(partitions)]
+        futures = self._client.list_offsets(
+            {place: OffsetSpec.latest() for place in places},
+            isolation_level=IsolationLevel.READ_COMMITTED,
+            request_timeout=REQUEST_TIMEOUT_S,
+        )
+        return {place.partition: self._result(future, f"reading the end of {topic}").offset for place, future in futures.items()}
+
     def topic_config(self, name: str) -> dict[str, str]:
         """Return the settings of the topic *name* as Kafka applies them, defaults included."""
         resource = ConfigResource(ResourceType.TOPIC, name)
@@ -361,3 +405,113 @@ def watermarks(consumer: Consumer, topic: str, partition: int) -> Watermarks:
     except KafkaException as error:
         raise translated(error, f"reading the watermarks of {topic}[{partition}]") from error
     return Watermarks(low, high)
+
+
+class TopicsConsumer:
+    """One consumer for many topics, with partitions assigned one by one and offsets kept by the caller.
+
+    Reads committed records only. A partition that is at its end says so once, also behind transaction markers and
+    gaps of compaction and on an empty partition.
+    """
+
+    def __init__(self, bootstrap: str) -> None:
+        self._consumer = Consumer(
+            client_config(
+                bootstrap,
+                group_id="quick-unused",  # librdkafka wants one; nothing is ever committed or joined.
+                enable_auto_commit=False,
+                enable_partition_eof=True,
+                auto_offset_reset="earliest",
+                isolation_level="read_committed",
+                allow_auto_create_topics=False,
+                fetch_wait_max_ms=100,  # A partition assigned now is fetched when the request under way has ended.
+                fetch_queue_backoff_ms=5,  # By default a full queue pauses fetching for a second.
+                queued_min_messages=200_000,
+                queued_max_messages_kbytes=65_536,
+                topic_metadata_refresh_interval_ms=30_000,
+            )
+        )
+
+    def assign(self, offsets: Mapping[tuple[str, int], int]) -> None:
+        """Begin to read partitions at the given offsets."""
+        self._consumer.incremental_assign([TopicPartition(*place, offset) for place, offset in offsets.items()])
+
+    def unassign(self, places: Iterable[tuple[str, int]]) -> None:
+        """Stop reading partitions; what was fetched of them and not handed out is dropped."""
+        self._consumer.incremental_unassign([TopicPartition(*place) for place in places])
+
+    def poll(self, *, limit: int, timeout_s: float) -> Polled:
+        """Return the records at hand, at most *limit*, after waiting at most *timeout_s* for the first one."""
+        records: list[ConsumedRecord] = []
+        ends: list[PartitionEnd] = []
+        for message in next_batch(self._consumer, limit=limit, timeout_s=timeout_s):
+            error = message.error()
+            if error is None:
+                records.append(cast("ConsumedRecord", message))
+            elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
+                ends.append(PartitionEnd(*cast("tuple[str, int, int]", _place(message))))
+            else:
+                logger.warning("reading %s[%s]@%s: %s", *_place(message), error)
+        return Polled(records, ends)
+
+    def close(self) -> None:
+        """Close the consumer."""
+        self._consumer.close()
+
+
+def _place(message: Message) -> tuple[str | None, int | None, int | None]:
+    return message.topic(), message.partition(), message.offset()
+
+
+class Leadership:
+    """Elects one process among many: the member of a consumer group that holds the one partition of a topic.
+
+    Membership is static (KIP-345), so that a process that comes back after a kill takes over at once. A leader that
+    was paused may believe a moment too long that it still is one; what it does must be conditional on what it sees.
+
+    Args:
+        member: Name of this member, the same after a restart.
+    """
+
+    SESSION_S = 6.0
+
+    def __init__(self, bootstrap: str, group: str, member: str, topic: str) -> None:
+        self._is_assigned = False
+        self._polled = time.monotonic()
+        self._consumer = Consumer(
+            client_config(
+                bootstrap,
+                group_id=group,
+                group_instance_id=member,
+                session_timeout_ms=int(self.SESSION_S * 1000),
+                heartbeat_interval_ms=1_500,
+                enable_auto_commit=False,
+                auto_offset_reset="latest",
+                allow_auto_create_topics=False,
+            )
+        )
+        self._consumer.subscribe(
+            [topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke
+        )
+
+    def is_held(self) -> bool:
+        """Return whether this process leads; ask again before every effect, and at least every few seconds."""
+        paused_s = time.monotonic() - self._polled
+        message = self._consumer.poll(0)
+        self._polled = time.monotonic()
+        if message is not None and message.error() is not None:
+            logger.info("electing the reconciler: %s", message.error())
+        # After a pause longer than the session somebody else leads, whether the news has arrived or not.
+        return self._is_assigned and paused_s < self.SESSION_S
+
+    def close(self) -> None:
+        """Leave the election; a static member keeps its place until its session ends."""
+        self._consumer.close()
+
+    def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._is_assigned = any(partition.partition == 0 for partition in partitions)
+        consumer.assign(partitions)
+        consumer.pause(partitions)  # The assignment is what matters; the records are read elsewhere.
+
+    def _on_revoke(self, _consumer: Consumer, _partitions: list[TopicPartition]) -> None:
+        self._is_assigned = False

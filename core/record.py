@@ -2,8 +2,8 @@
 
 JSON, so that any tool shows it at 3 a.m. Three forms share the topic:
 
-    a command     {"format": 1, "application", "command_id", "command", "actor", "source", "reason", "issued_at",
-                   "trace", "expected": [{"originator_id", "head"}], "events": [{"originator_id",
+    a command     {"format": 1, "application", "command_id", "command", "target", "actor", "source", "reason",
+                   "issued_at", "trace", "expected": [{"originator_id", "head"}], "events": [{"originator_id",
                    "originator_version", "topic", "state"}], "tracking": {"application", "notification_id"},
                    "recorded_at"}
     a void        {"format": 1, "application", "void": "<command id>", "issued_at"}
@@ -73,6 +73,7 @@ class CommandRecord(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tru
     command_id: str
     events: tuple[RecordedEvent, ...]
     command: str | None = None
+    target: str | None = None
     actor: str | None = None
     source: str | None = None
     reason: str | None = None

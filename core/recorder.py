@@ -8,6 +8,7 @@ Settings, in the library's environment mapping or the process's:
     QUICK_KAFKA_BOOTSTRAP_SERVER   brokers, required
     QUICK_LOG_TOPIC                the topic, created when absent; default: the application's name
     QUICK_DATA_DIR                 folder of the index; a temporary one when unset
+    QUICK_KAFKA_INTERNAL_REPLICATION_FACTOR   replicas of a topic that has to be created, 1 when unset
     ORIGINATOR_ID_TYPE             `uuid` (default) or `text`, as in the library's own modules
 """
 
@@ -55,6 +56,8 @@ class CommandInfo(NamedTuple):
     command_id: str
     command: str | None = None
     """The verb and noun, `create_topic`."""
+    target: str | None = None
+    """What it is about, `topic/flight`."""
     actor: str | None = None
     """Name of the API key."""
     source: str | None = None
@@ -254,6 +257,7 @@ class KafkaFactory(InfrastructureFactory[TrackingRecorder]):
                 "QUICK_KAFKA_BOOTSTRAP_SERVER is not set. Set it to the brokers, as HOST:PORT."
             )
         self._topic = self.env.get("QUICK_LOG_TOPIC") or self.env.name or "events"
+        self._replication_factor = int(self.env.get("QUICK_KAFKA_INTERNAL_REPLICATION_FACTOR", "1"))
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._folder = self._data_dir() / "log" / self._topic
         self._has_uuids = self._reads_uuids()
@@ -289,7 +293,9 @@ class KafkaFactory(InfrastructureFactory[TrackingRecorder]):
     def log(self) -> CommandLog:
         """Return the open log, opening it at first use."""
         if self._log is None:
-            self._log = open_log(self._bootstrap, self._topic, self._folder)
+            self._log = open_log(
+                self._bootstrap, self._topic, self._folder, replication_factor=self._replication_factor
+            )
         return self._log
 
     def close(self) -> None:

@@ -1,0 +1,170 @@
+"""How every command is carried out: consult, decide, record; decide again when somebody was faster.
+
+Each stream that a decision looks at is stated with its head in the record, so the log refuses the command when one of
+them has moved meanwhile: a mirror on a topic that was deleted a moment ago is never recorded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
+from uuid import UUID
+
+from eventsourcing.application import AggregateNotFoundError, Application
+from eventsourcing.persistence import IntegrityError, OperationalError
+
+from core import gateways, mirrors, subjects, topics
+from core.aggregates import LogEvent, Stream, aggregate_id, project
+from core.command_log import CommandLog
+from core.errors import CommandNotRecordedError, CommandRepeatedError, ConflictError, QuickError
+from core.recorder import CommandInfo, KafkaFactory
+from core.settings import Settings
+
+S = TypeVar("S")
+
+ATTEMPTS = 8
+"""How often a command is decided again after a conflict; more means that it changes faster than we can decide."""
+
+
+class Caller(NamedTuple):
+    """Who asks for a command and why."""
+
+    actor: str
+    """Name of the API key."""
+    command_id: str
+    """Chosen by the caller: sending the same one again records nothing new."""
+    source: str | None = None
+    """`user@host`, as the caller says."""
+    reason: str | None = None
+    trace: str | None = None
+
+
+class Consulted:
+    """The streams that one decision looks at, with their heads as they were then."""
+
+    def __init__(self, commands: Commands) -> None:
+        self._commands = commands
+        self.heads: dict[UUID, int | None] = {}
+
+    def topic(self, name: str) -> Stream[topics.Topic]:
+        """Look at the topic *name*."""
+        return self._stream(topics.NOUN, name, topics.fold)
+
+    def mirror(self, name: str) -> Stream[mirrors.Mirror]:
+        """Look at the mirror *name*."""
+        return self._stream(mirrors.NOUN, name, mirrors.fold)
+
+    def gateway(self, name: str) -> Stream[gateways.Gateway]:
+        """Look at the gateway *name*."""
+        return self._stream(gateways.NOUN, name, gateways.fold)
+
+    def subject(self, name: str) -> Stream[subjects.Subject]:
+        """Look at the subject *name*."""
+        return self._stream(subjects.NOUN, name, subjects.fold)
+
+    def schema_id(self, schema_id: int) -> Stream[subjects.RegisteredSchema]:
+        """Look at the schema of an ID."""
+        return self._stream(subjects.SCHEMA_ID_NOUN, str(schema_id), subjects.fold_schema_id)
+
+    def has_schema_id(self, schema_id: int) -> bool:
+        """Return whether an ID is taken, without relying on it: a taken ID stays taken."""
+        stream_id = aggregate_id(subjects.SCHEMA_ID_NOUN, str(schema_id))
+        return self._commands.stream(stream_id, subjects.fold_schema_id).state is not None
+
+    def fingerprint(self, fingerprint: str) -> Stream[int]:
+        """Look at the ID of a schema text."""
+        return self._stream(subjects.FINGERPRINT_NOUN, fingerprint, subjects.fold_fingerprint)
+
+    def _stream(self, noun: str, name: str, fold: Callable[[S | None, LogEvent], S | None]) -> Stream[S]:
+        stream = self._commands.stream(aggregate_id(noun, name), fold)
+        self.heads[stream.id] = stream.head
+        return stream
+
+
+Decide = Callable[[Consulted], list[LogEvent]]
+"""Looks at streams and returns the events of a command, or raises why it cannot be carried out. It may run again."""
+
+
+class Commands(Application[UUID]):
+    """The event-sourced application behind every manager: streams in, decisions out, recorded in the command log."""
+
+    name = "quick"
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(
+            {
+                "PERSISTENCE_MODULE": "core.recorder",
+                "QUICK_KAFKA_BOOTSTRAP_SERVER": settings.kafka,
+                "QUICK_KAFKA_INTERNAL_REPLICATION_FACTOR": str(settings.replication_factor),
+                "QUICK_LOG_TOPIC": settings.log_topic,
+                "QUICK_DATA_DIR": str(settings.data_dir),
+                "AGGREGATE_CACHE_MAXSIZE": "10000",
+                "DEEPCOPY_FROM_AGGREGATE_CACHE": "n",  # Streams are immutable.
+            }
+        )
+
+    @property
+    def command_log(self) -> CommandLog:
+        """Return the open log."""
+        assert isinstance(self.factory, KafkaFactory), "PERSISTENCE_MODULE is set above"
+        return self.factory.log()
+
+    def stream(self, stream_id: UUID, fold: Callable[[S | None, LogEvent], S | None]) -> Stream[S]:
+        """Return a stream as far as this process has read the log."""
+        try:
+            found: Any = self.repository.get(stream_id, projector_func=partial(project, fold=fold))
+        except AggregateNotFoundError:
+            return Stream(stream_id, 0, None)
+        stream: Stream[S] = found
+        return stream
+
+    def carry_out(self, caller: Caller, command: str, target: str, decide: Decide) -> int | None:
+        """Decide and record a command; return its position, `None` when there was nothing to change.
+
+        Args:
+            caller: Who asks and why.
+            command: Verb and noun, `create_topic`.
+            target: What it is about, `topic/flight`.
+            decide: The decision; run again from the new state after a conflict.
+
+        Raises:
+            ConflictError: Others kept changing the same things.
+            UnavailableError: Kafka did not acknowledge; the text says whether the outcome is known.
+        """
+        info = CommandInfo(caller.command_id, command, target, caller.actor, caller.source, caller.reason, caller.trace)
+        for _ in range(ATTEMPTS):
+            if (position := self._position_of(caller.command_id)) is not None:
+                return position
+            consulted = Consulted(self)
+            events = decide(consulted)
+            if not events:
+                return None
+            try:
+                return self._record_command(events, info, consulted)
+            except IntegrityError:
+                continue
+        raise ConflictError(f"{target} is being changed by others at the same time. Try again.")
+
+    def _record_command(self, events: list[LogEvent], info: CommandInfo, consulted: Consulted) -> int:
+        try:
+            recordings = self.save(*events, command=info, expected=list(consulted.heads.items()))
+        except CommandRepeatedError as repeated:
+            return repeated.position
+        except OperationalError as error:
+            if isinstance(error.__cause__, QuickError):
+                raise error.__cause__ from None
+            raise
+        return recordings[-1].notification.id
+
+    def _position_of(self, command_id: str) -> int | None:
+        """Return the position of a command that was carried out before."""
+        outcome = self.command_log.outcome(command_id)
+        if outcome is None:
+            return None
+        if outcome.is_voided:
+            raise CommandNotRecordedError(
+                f"The command {command_id} was given up when Kafka did not acknowledge it, and was not recorded."
+                " Send it again with a new command id."
+            )
+        return outcome.last_id

@@ -1,0 +1,82 @@
+"""Gateways as they are declared, with the schema they serve."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import ClassVar
+
+import msgspec
+
+from core.aggregates import LogEvent
+from core.errors import FoldError, InvalidNameError
+
+NOUN = "gateway"
+
+_NAME = re.compile(r"[a-z0-9.-]{1,253}")
+
+
+class Gateway(msgspec.Struct, frozen=True, kw_only=True):
+    """A declared GraphQL gateway."""
+
+    name: str
+    replicas: int
+    tag: str | None
+    """Image tag that was asked for, `None` for the deployment's default."""
+    sdl: str
+    """The schema as it was applied last, blank before the first time."""
+
+
+@dataclass(frozen=True)
+class GatewayEvent(LogEvent):
+    """Something that happened to a gateway."""
+
+    noun: ClassVar[str] = NOUN
+
+    name: str
+
+
+@dataclass(frozen=True)
+class GatewayCreated(GatewayEvent):
+    """A gateway was declared, with or without a schema."""
+
+    replicas: int
+    tag: str | None
+    sdl: str
+
+
+@dataclass(frozen=True)
+class GatewaySchemaApplied(GatewayEvent):
+    """A gateway was told to serve another schema; it had been validated."""
+
+    sdl: str
+
+
+@dataclass(frozen=True)
+class GatewayDeleted(GatewayEvent):
+    """A gateway was given up."""
+
+
+def fold(gateway: Gateway | None, event: LogEvent) -> Gateway | None:
+    """Return *gateway* after *event*; `None` in means undeclared, `None` out means deleted."""
+    match event:
+        case GatewayCreated() if gateway is None:
+            return Gateway(name=event.name, replicas=event.replicas, tag=event.tag, sdl=event.sdl)
+        case GatewaySchemaApplied() if gateway is not None:
+            return msgspec.structs.replace(gateway, sdl=event.sdl)
+        case GatewayDeleted() if gateway is not None:
+            return None
+    raise FoldError(f"{event} does not follow on {gateway}. The log was written by a program that disagrees with this one.")
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that cannot be part of a path and of the names of Kubernetes objects.
+
+    Raises:
+        InvalidNameError: Says which rule *name* breaks.
+    """
+    if not _NAME.fullmatch(name) or name.isdigit() or name.startswith("-") or name.endswith("-") or name in {".", ".."}:
+        raise InvalidNameError(
+            f'Gateway name "{name}" is invalid: it takes 1 to 253 of the characters a-z, 0-9, "-" and ".",'
+            ' not only digits, and no "-" at either end.'
+        )

@@ -1,0 +1,69 @@
+"""Where the views of a machine lie.
+
+    <data folder>/log/<topic>/<cluster ID>.<topic ID>/     index of the command log, and the lock of who folds it
+    <data folder>/views/<cluster ID>.<topic ID>/registry   the registry
+    <data folder>/views/<cluster ID>.<topic ID>/status     the last outcome of each reconciled thing
+    <data folder>/views/<cluster ID>.<topic ID>/mirrors/…  one store per Kafka topic ID
+    <data folder>/views/current                            the identity that is served
+
+Views of another cluster, or of a log topic that was created again, lie elsewhere: nothing of one log is ever taken
+for another's. The processes that only read learn from `current` which one it is, without asking Kafka.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from core.errors import StoreError
+
+
+class ViewFolder:
+    """The folder of all views of one log."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.registry = path / "registry"
+        self.status = path / "status"
+        self._mirrors = path / "mirrors"
+
+    def mirror(self, topic_id: str) -> Path:
+        """Return the folder of the mirror of the Kafka topic with this ID."""
+        return self._mirrors / topic_id.replace("/", "_").replace("+", "-")
+
+
+def make_current(data_dir: Path, identity: str) -> ViewFolder:
+    """Point `current` at the views of the log *identity*, and return their folder. Done by the process that writes them.
+
+    Raises:
+        StoreError: The data folder cannot be written.
+    """
+    views = data_dir / "views"
+    try:
+        (views / identity).mkdir(parents=True, exist_ok=True)
+        fresh = views / "current.new"
+        fresh.write_text(identity)
+        fresh.replace(views / "current")
+    except OSError as error:
+        raise StoreError(f"Cannot write to {views}: {error}. Check the disk and its permissions.") from error
+    return ViewFolder(views / identity)
+
+
+def current(data_dir: Path) -> ViewFolder | None:
+    """Return the folder of the views that are served, `None` while no projector has ever run on this data folder."""
+    try:
+        identity = (data_dir / "views" / "current").read_text()
+    except FileNotFoundError:
+        return None
+    return ViewFolder(data_dir / "views" / identity)
+
+
+def boot_id() -> str:
+    """Return what identifies the running time of this machine since it was started."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def file_id(path: Path) -> tuple[int, int]:
+    """Return what tells a folder from one that was made again under the same name."""
+    status = os.stat(path)  # noqa: PTH116 - asked for often
+    return status.st_dev, status.st_ino

@@ -1,0 +1,251 @@
+"""The projector process: folds the log and the topics into the views of a machine, and reconciles Kafka's topics.
+
+    follow       the command log's index (core.command_log)
+    registry     log → registry
+    folds        status topic and data topics → status view and mirrors
+    reconciler   registry → Kafka's topics, in the one process that leads
+
+Each part is a thread that ends when it is told to. One that ends by an error ends the process: its supervisor starts
+it again, and every part continues from what its store holds.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import logging
+import os
+import platform
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+from core.command_log import CommandLog
+from core.errors import ConflictError, KafkaUnavailableError, QuickError, StoreError, UnavailableError
+from core.event_mapper import EventMapper
+from core.kafka import KafkaAdmin, Leadership, RecordWriter, TopicsConsumer
+from core.log_topic import LogTopic
+from core.settings import Settings
+from projections.places import make_current
+from projections.reconciler import LeadershipLostError, TopicReconciler
+from projections.registry import RecordedEvent, RegistryProjection
+from projections.status import TOPIC_CONFIG, StatusProjection
+from projections.topic_folds import TopicFolds
+
+logger = logging.getLogger(__name__)
+
+EVENTS_PER_ROUND = 1000
+"""Events that one transaction of the registry holds."""
+
+RECONCILE_EVERY_S = 30.0
+"""How often everything is compared when nothing has changed."""
+
+RETRY_S = 2.0
+"""How soon a difference that could not be applied is tried again."""
+
+LOCK_TIMEOUT_S = 10.0
+"""Longest wait for a projector that is ending."""
+
+
+class Projector:
+    """All parts of the process, opened in order and closed in reverse."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._stopping = threading.Event()
+        self._changed = threading.Event()
+        self._failed = threading.Event()
+        self._lock = _hold(settings.data_dir / "projector.lock")
+        self._kafka = KafkaAdmin(settings.kafka)
+        topic = LogTopic(settings.kafka, settings.log_topic, replication_factor=settings.replication_factor)
+        self._log = CommandLog(topic, settings.data_dir / "log" / settings.log_topic)
+        self._folder = make_current(settings.data_dir, self._log.identity.folder_name)
+        self._registry = RegistryProjection(self._folder.registry)
+        self._status = StatusProjection(self._folder.status, self._ensure_status_topic())
+
+    def run(self) -> None:
+        """Work until `stop` is called or a part fails.
+
+        Raises:
+            SystemExit: A part failed; the log says why.
+        """
+        parts = [
+            self._part("registry", self._follow_registry),
+            self._part("folds", self._fold_topics),
+            self._part("reconciler", self._reconcile),
+        ]
+        for part in parts:
+            part.start()
+        self._stopping.wait()
+        for part in parts:
+            part.join()
+        self._close()
+        if self._failed.is_set():
+            raise SystemExit(1)
+
+    def stop(self) -> None:
+        """Tell all parts to end."""
+        self._stopping.set()
+        self._changed.set()
+
+    def _close(self) -> None:
+        self._registry.close()
+        self._status.close()
+        self._log.close()
+        self._lock.close()
+
+    def _part(self, name: str, work: Callable[[], None]) -> threading.Thread:
+        def run() -> None:
+            try:
+                work()
+            except QuickError as error:
+                logger.error("%s stopped: %s", name, error)  # noqa: TRY400 - the message says it all
+                self._failed.set()
+            except Exception:
+                logger.exception("%s stopped", name)
+                self._failed.set()
+            finally:
+                self.stop()
+
+        return threading.Thread(target=run, name=name)
+
+    # The registry.
+
+    def _follow_registry(self) -> None:
+        mapper = EventMapper()
+        position = self._registry.view.position()
+        while not self._stopping.is_set():
+            if self._log.wait_for_position(position, timeout_s=0.5) > position:
+                position = self._fold_registry(mapper, position)
+                self._changed.set()
+
+    def _fold_registry(self, mapper: EventMapper, position: int) -> int:
+        """Fold the next events above *position* and return how far that went."""
+        found = self._log.index.notifications(position + 1, EVENTS_PER_ROUND)
+        events = [RecordedEvent(event_id, mapper.event(indexed)) for event_id, indexed in found]
+        upto = found[-1][0]
+        self._registry.fold(events, upto)
+        return upto
+
+    # The status view and the mirrors.
+
+    def _fold_topics(self) -> None:
+        consumer = TopicsConsumer(self._settings.kafka)
+        registry, topic = self._registry.view, self._settings.status_topic
+        folds = TopicFolds(self._folder, registry, self._status, topic, self._kafka, consumer)
+        try:
+            folds.run(self._stopping)
+        finally:
+            consumer.close()
+
+    def _ensure_status_topic(self) -> str:
+        """Create the status topic when it is absent, and return Kafka's ID of it."""
+        name = self._settings.status_topic
+        if self._kafka.describe(name) is None:
+            try:
+                self._kafka.create_topic(
+                    name, partitions=1, replication_factor=self._settings.replication_factor, config=TOPIC_CONFIG
+                )
+            except ConflictError:
+                logger.debug("%s was created by another process at the same time", name)
+        deadline = time.monotonic() + LOCK_TIMEOUT_S
+        while (facts := self._kafka.describe(name)) is None:
+            if time.monotonic() > deadline:
+                raise KafkaUnavailableError(f"Kafka does not show the topic {name} after creating it.")
+            time.sleep(0.02)
+        return facts.topic_id
+
+    # Kafka's topics.
+
+    def _reconcile(self) -> None:
+        member = _member_name(self._settings.data_dir)
+        leadership = Leadership(self._settings.kafka, "quick-reconciler", member, self._settings.log_topic)
+        writer = RecordWriter(self._settings.kafka)
+        reconciler = TopicReconciler(
+            self._registry.view,
+            self._status.view,
+            self._kafka,
+            writer,
+            self._settings.status_topic,
+            leadership.is_held,
+        )
+        try:
+            self._reconcile_until_stopped(reconciler, leadership)
+        finally:
+            writer.close()
+            leadership.close()
+
+    def _reconcile_until_stopped(self, reconciler: TopicReconciler, leadership: Leadership) -> None:
+        due = 0.0
+        led = False
+        while not self._stopping.is_set():
+            has_changed = self._changed.wait(0.2)
+            leads = leadership.is_held()
+            if leads and not led:
+                self._await_statuses()
+            if leads and (has_changed or not led or time.monotonic() >= due):
+                self._changed.clear()
+                due = time.monotonic() + (RECONCILE_EVERY_S if _is_settled(reconciler) else RETRY_S)
+            led = leads
+
+    def _await_statuses(self) -> None:
+        """Read what an earlier leader has written before acting on it."""
+        end = self._kafka.end_offsets(self._settings.status_topic, 1)[0]
+        self._status.view.wait_for(end - 1, timeout_s=LOCK_TIMEOUT_S)
+
+
+def _is_settled(reconciler: TopicReconciler) -> bool:
+    """Reconcile once; return whether nothing is left to be done."""
+    try:
+        return reconciler.reconcile()
+    except UnavailableError as error:
+        logger.warning("the Kafka topics cannot be reconciled now: %s", error)
+    except LeadershipLostError:
+        logger.info("another process reconciles the Kafka topics now")
+    return False
+
+
+def _member_name(data_dir: Path) -> str:
+    """Return a name that this machine's projector has again after a restart, and no other one has."""
+    digest = hashlib.sha256(str(data_dir.absolute()).encode()).hexdigest()[:12]
+    return f"{platform.node()}-{digest}"
+
+
+def _hold(path: Path) -> IO[str]:
+    """Make sure that no other process writes the views of this data folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = path.open("a")
+    deadline = time.monotonic() + LOCK_TIMEOUT_S
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() > deadline:
+                raise StoreError(
+                    f"Another projector writes the views in {path.parent}. Stop it, or use another data folder."
+                ) from error
+            time.sleep(0.05)
+        else:
+            return file
+
+
+def main() -> int:
+    """Run the projector with the settings of the environment; return the exit code."""
+    logging.basicConfig(level=os.environ.get("QUICK_LOG_LEVEL", "WARNING"), format="projector: %(message)s")
+    try:
+        projector = Projector(Settings.from_env(os.environ))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: projector.stop())
+        projector.run()
+    except QuickError as error:
+        print(f"projector: {error}", file=sys.stderr)  # noqa: T201 - logging may not be what failed
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,156 @@
+"""The last outcome of each reconciled thing: what was applied, or why it could not be.
+
+The compacted topic `__quick-status` is the truth, so that any machine knows which Kafka topic belongs to which
+incarnation; this view is a copy of it.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from core.errors import ViewBehindError
+from core.kafka import ConsumedRecord
+from core.store import Store, Writer, bounded_key, key_number, number_key
+
+logger = logging.getLogger(__name__)
+
+TABLES = ("meta", "status")
+
+TOPIC_CONFIG: Mapping[str, str] = {"cleanup.policy": "compact"}
+"""Settings of the status topic: only the last outcome of each thing matters."""
+
+_NEXT_OFFSET, _TOPIC_ID = b"next_offset", b"topic_id"
+
+
+class TopicStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of one incarnation of a topic."""
+
+    name: str
+    incarnation: int
+    state: str
+    """`creating` before Kafka is asked, `created` once it has answered, `failed` with a reason."""
+    topic_id: str | None = None
+    """Kafka's ID of the topic that belongs to this incarnation."""
+    error: str | None = None
+
+
+CREATING, CREATED, FAILED = "creating", "created", "failed"
+
+_decoder = msgspec.json.Decoder(TopicStatus)
+
+
+def topic_key(name: str, incarnation: int) -> bytes:
+    """Return the key of an incarnation's status record."""
+    return f"topic/{name}/{incarnation}".encode()
+
+
+def encode(status: TopicStatus) -> bytes:
+    """Return the value of a status record: JSON, so that any tool shows it."""
+    return msgspec.json.encode(status)
+
+
+class StatusProjection:
+    """Keeps the copy; used by the one process that writes it.
+
+    Args:
+        path: Folder of the view.
+        topic_id: Identity of the status topic; the copy of another one is given up.
+    """
+
+    def __init__(self, path: Path, topic_id: str) -> None:
+        self._store = Store(path, TABLES)
+        self._store.update(lambda txn: _adopt(txn, topic_id.encode()))
+
+    @property
+    def view(self) -> StatusView:
+        """Return a view on the store that is written here."""
+        return StatusView(self._store)
+
+    def next_offset(self) -> int:
+        """Return the offset to continue at."""
+        return _next_offset(self._store)
+
+    def fold(self, records: Sequence[ConsumedRecord]) -> None:
+        """Apply *records* of the status topic, in order; what is no status is skipped and said."""
+        self._store.update(lambda txn: _fold(txn, records))
+
+    def close(self) -> None:
+        """Close the store."""
+        self._store.close()
+
+
+class StatusView:
+    """The statuses for reading."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    @classmethod
+    def open(cls, path: Path) -> StatusView:
+        """Open the view that another process writes."""
+        return cls(Store(path, TABLES, readonly=True))
+
+    def close(self) -> None:
+        """Close the store."""
+        self._store.close()
+
+    def topic(self, name: str, incarnation: int) -> TopicStatus | None:
+        """Return what became of an incarnation of a topic, `None` when it was not looked at or is gone."""
+        with self._store.read() as txn:
+            raw = txn.get("status", bounded_key(topic_key(name, incarnation)))
+        return None if raw is None else _decoder.decode(raw)
+
+    def wait_for(self, offset: int, timeout_s: float) -> None:
+        """Block until the record at *offset* of the status topic is folded.
+
+        Raises:
+            ViewBehindError: Time ran out.
+        """
+        deadline = time.monotonic() + timeout_s
+        while _next_offset(self._store) <= offset:
+            if time.monotonic() > deadline:
+                raise ViewBehindError(f"The status view has not reached offset {offset} yet. Read again.")
+            time.sleep(0.001)
+
+    def topics(self) -> list[TopicStatus]:
+        """Return the statuses of all incarnations of topics that are not given up for good."""
+        with self._store.read() as txn:
+            return [_decoder.decode(raw) for _, raw in txn.scan("status")]
+
+
+def _next_offset(store: Store) -> int:
+    with store.read() as txn:
+        raw = txn.get("meta", _NEXT_OFFSET)
+    return 0 if raw is None else key_number(raw)
+
+
+def _adopt(txn: Writer, topic_id: bytes) -> None:
+    if txn.get("meta", _TOPIC_ID) != topic_id:
+        for table in TABLES:
+            txn.clear(table)
+        txn.put("meta", _TOPIC_ID, topic_id)
+
+
+def _fold(txn: Writer, records: Sequence[ConsumedRecord]) -> None:
+    for record in records:
+        key, value = bounded_key(record.key() or b""), record.value()
+        if value is None:
+            txn.delete("status", key)
+        elif _is_status(record):
+            txn.put("status", key, value)
+    txn.put("meta", _NEXT_OFFSET, number_key(records[-1].offset() + 1))
+
+
+def _is_status(record: ConsumedRecord) -> bool:
+    """Return whether a record was written by a reconciler; what somebody else wrote must not stop everything."""
+    try:
+        _decoder.decode(record.value() or b"")
+    except msgspec.DecodeError as error:
+        logger.warning("skipped %s[%s]@%s: it is no status: %s", record.topic(), record.partition(), record.offset(), error)
+        return False
+    return True
