@@ -86,10 +86,11 @@ class AvroCodec:
             InvalidValueError: The value does not fit the schema.
             NotFoundError: The schema does not exist.
         """
+        compiled = self._compiled(self._schema_id)
         stream = BytesIO()
         stream.write(self._frame)
         try:
-            schemaless_writer(stream, self._compiled(self._schema_id).root, value)
+            schemaless_writer(stream, compiled.root, value)
         except _UNWRITABLE as error:
             raise InvalidValueError(
                 f"This record cannot be written with schema {self._schema_id}: {error}. "

@@ -95,7 +95,9 @@ def parse_avro(text: str, name: str) -> AvroSchema:
     """
     try:
         node = msgspec.json.decode(text)
-    except (ValueError, RecursionError) as error:
+    except RecursionError as error:
+        raise InvalidInputError(f"{name} is nested too deep. Register one with fewer levels.") from error
+    except ValueError as error:
         raise NotAvailableYetError(
             f"{name} is not an Avro schema ({error}). "
             "This version stores records as Avro only: register it as Avro."
