@@ -1,0 +1,72 @@
+"""What a gateway schema may contain that this version cannot serve yet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from graphql import (
+    FieldDefinitionNode,
+    GraphQLInterfaceType,
+    GraphQLObjectType,
+    GraphQLScalarType,
+    GraphQLSchema,
+    GraphQLUnionType,
+    Node,
+    is_introspection_type,
+    is_specified_scalar_type,
+)
+
+from core.directives import directive_on
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+KNOWN_SCALARS = frozenset({"Long"})
+"""Scalars that can be served beside those that GraphQL itself defines."""
+
+
+def unsupported(schema: GraphQLSchema) -> list[str]:
+    """Return one line for each part of *schema* that cannot be served, in the order of the text."""
+    findings = sorted(_findings(schema))
+    return [f"line {line}: {what}" for line, what in findings]
+
+
+def _findings(schema: GraphQLSchema) -> Iterator[tuple[int, str]]:
+    for type_ in schema.type_map.values():
+        if is_introspection_type(type_):
+            continue
+        match type_:
+            case GraphQLInterfaceType():
+                yield _line(type_.ast_node), f"the interface {type_.name}"
+            case GraphQLUnionType():
+                yield _line(type_.ast_node), f"the union {type_.name}"
+            case GraphQLScalarType() if (
+                not is_specified_scalar_type(type_) and type_.name not in KNOWN_SCALARS
+            ):
+                yield _line(type_.ast_node), f"the scalar {type_.name}"
+            case GraphQLObjectType():
+                yield from _of_object(schema, type_)
+
+
+def _of_object(schema: GraphQLSchema, type_: GraphQLObjectType) -> Iterator[tuple[int, str]]:
+    if type_ is schema.subscription_type:
+        yield _line(type_.ast_node), f"subscriptions (type {type_.name})"
+    for name, field in type_.fields.items():
+        if field.ast_node is not None:
+            for what in _of_field(schema, type_, field.ast_node):
+                yield _line(field.ast_node), f"{what} on {type_.name}.{name}"
+
+
+def _of_field(schema: GraphQLSchema, parent: GraphQLObjectType, field: FieldDefinitionNode) -> Iterator[str]:
+    if directive_on(field, "rest") is not None:
+        yield "@rest"
+    if (topic := directive_on(field, "topic")) is None:
+        return
+    if parent is schema.mutation_type:
+        yield "@topic of a mutation"
+    if any(argument.name.value in {"rangeFrom", "rangeTo"} for argument in topic.arguments):
+        yield "rangeFrom and rangeTo"
+
+
+def _line(node: Node | None) -> int:
+    return node.loc.start_token.line if node is not None and node.loc is not None else 0
