@@ -24,7 +24,13 @@ from confluent_kafka import (
     TopicCollection,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # documented there, and not in its __all__
+    AdminClient,
+    ConfigResource,
+    NewTopic,
+    OffsetSpec,
+    ResourceType,
+)
 
 from core.errors import ConflictError, KafkaRefusedError, KafkaUnavailableError, NotFoundError
 
@@ -252,8 +258,9 @@ class KafkaAdmin:
             KafkaUnavailableError: No broker answered.
         """
         places = [TopicPartition(topic, partition) for partition in range(partitions)]
+        latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # untyped there
         futures = self._client.list_offsets(
-            {place: OffsetSpec.latest() for place in places},
+            dict.fromkeys(places, latest),
             isolation_level=IsolationLevel.READ_COMMITTED,
             request_timeout=REQUEST_TIMEOUT_S,
         )
@@ -287,7 +294,7 @@ class _Batch:
     def acknowledged(self, index: int, error: KafkaError | None, message: Message) -> None:
         """Take the delivery report of the record at *index*; an unread one would hide a lost record."""
         if error is None:
-            self._written[index] = Written(message.partition(), message.offset())
+            self._written[index] = Written(*cast("tuple[int, int]", _place(message)[1:]))
         self._settle(1, error)
 
     def refused(self, error: KafkaError, count: int) -> None:

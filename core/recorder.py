@@ -147,7 +147,9 @@ class KafkaAggregateRecorder(AggregateRecorder):
                 RecordedEvent(str(event.originator_id), event.originator_version, event.topic, state_of(event.state))
                 for event in stored_events
             ),
-            tracking=tracking and RecordedTracking(tracking.application_name, tracking.notification_id),
+            tracking=None
+            if tracking is None
+            else RecordedTracking(tracking.application_name, tracking.notification_id),
         )
 
     def _is_recorded_as(self, stored_events: Sequence[StoredEvent], notification_ids: list[int]) -> bool:

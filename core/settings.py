@@ -15,7 +15,7 @@ T = TypeVar("T")
 AVRO_NAMESPACE = re.compile(r"[A-Za-z_][A-Za-z0-9_]+(\.[A-Za-z_][A-Za-z0-9_]+)*")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """The settings of one process. Each field names its environment variable, its unit and its default."""
 

@@ -12,11 +12,14 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import lmdb
 
 from core.errors import StoreError
+
+if TYPE_CHECKING:
+    from lmdb import _Database
 
 T = TypeVar("T")
 
@@ -62,14 +65,13 @@ def key_number(raw: bytes) -> int:
 class Reader:
     """One consistent moment of a store. Lives inside `with store.read()`."""
 
-    def __init__(self, txn: lmdb.Transaction, tables: dict[str, object]) -> None:
+    def __init__(self, txn: lmdb.Transaction[bytes], tables: dict[str, _Database]) -> None:
         self._txn = txn
         self._tables = tables
 
     def get(self, table: str, key: bytes) -> bytes | None:
         """Return the value at *key*, or `None`."""
-        value: bytes | None = self._txn.get(key, db=self._tables[table])
-        return value
+        return self._txn.get(key, db=self._tables[table])
 
     def scan(self, table: str, start: bytes = b"", *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
         """Yield keys and values in key order from *start* on (in descending order from *start* down)."""
@@ -159,7 +161,7 @@ class Store:
                 sync=sync,
                 readahead=False,
             )
-            self._tables: dict[str, object] = {
+            self._tables: dict[str, _Database] = {
                 name: self._env.open_db(name.encode(), create=not readonly) for name in names
             }
         except (lmdb.Error, OSError) as error:

@@ -95,7 +95,7 @@ def fold(topic: Topic | None, event: LogEvent) -> Topic | None:
                 partitions=event.partitions,
                 replication_factor=event.replication_factor,
                 config=event.config,
-                value_schema=event.value_schema and msgspec.convert(event.value_schema, TopicSchema),
+                value_schema=None if event.value_schema is None else msgspec.convert(event.value_schema, TopicSchema),
             )
         case TopicDeleted() if topic is not None:
             return None

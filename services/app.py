@@ -1,0 +1,123 @@
+"""The composition of the HTTP services: which path is answered by what, over which parts.
+
+`create_app` composes with what it is given, `app_from_env` is what gunicorn calls in each worker.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import Any
+
+import falcon
+import falcon.asgi
+
+from core.errors import NotAvailableYetError
+from core.settings import Settings
+from services.errors import add_error_handlers
+from services.gateway.assets import GraphiQLAssetResource
+from services.gateway.resource import GraphQLResource
+from services.gateways import Gateways
+from services.health import HealthResource
+from services.ingest import IngestKeyResource, IngestTopicResource
+from services.local_mirrors import LocalMirrors
+from services.manager.gateways import (
+    GatewayResource,
+    GatewaySchemaResource,
+    GatewaysResource,
+    NewGatewayResource,
+    WriteTypeResource,
+)
+from services.manager.log import LogResource
+from services.manager.topics import TopicMirrorResource, TopicResource, TopicsResource
+from services.mirror import MirrorAllResource, MirrorKeyResource, MirrorKeysResource, Mirrors
+from services.security import ApiKeyMiddleware
+from services.topic_access import TopicAccesses
+from services.worker import Worker
+
+App = falcon.asgi.App[falcon.asgi.Request, falcon.asgi.Response]
+
+
+class WorkerLifespan:
+    """Starts and stops the parts of a worker with its event loop."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+
+    async def process_startup(self, scope: dict[str, Any], event: dict[str, Any]) -> None:
+        """Open what can be opened."""
+        self._worker.start()
+
+    async def process_shutdown(self, scope: dict[str, Any], event: dict[str, Any]) -> None:
+        """Close everything; requests that were taken in have been answered."""
+        self._worker.stop()
+
+
+class NotAvailableYet:
+    """Answers for a part of Quick that this version does not have."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+
+    async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, **_: str) -> None:
+        """Refuse."""
+        raise NotAvailableYetError(f"{self._what} are not available yet.")
+
+    on_post = on_get
+    on_delete = on_get
+
+
+def create_app(worker: Worker) -> App:
+    """Return the ASGI application with all services over the parts of *worker*."""
+    app: App = falcon.asgi.App(
+        middleware=[WorkerLifespan(worker), ApiKeyMiddleware(worker.settings.api_key)],
+        cors_enable=True,
+    )
+    app.req_options.strip_url_path_trailing_slash = True
+    add_error_handlers(app)
+    topics = TopicAccesses(worker)
+    app.add_route("/health", HealthResource(worker))
+    _add_manager(app, worker)
+    _add_ingest(app, worker, topics)
+    _add_mirror(app, worker, topics)
+    _add_gateway(app, worker, topics)
+    return app
+
+
+def app_from_env() -> App:
+    """Return the application of a worker process, with the settings of its environment."""
+    logging.basicConfig(level=os.environ.get("QUICK_LOG_LEVEL", "WARNING"), format="web: %(message)s")
+    return create_app(Worker(Settings.from_env(os.environ)))
+
+
+def _add_manager(app: App, worker: Worker) -> None:
+    app.add_route("/manager/topics", TopicsResource(worker))
+    app.add_route("/manager/topic/{name}", TopicResource(worker))
+    app.add_route("/manager/topic/{name}/mirror", TopicMirrorResource())
+    app.add_route("/manager/gateways", GatewaysResource(worker))
+    app.add_route("/manager/gateway", NewGatewayResource(worker))
+    app.add_route("/manager/gateway/{name}", GatewayResource(worker))
+    app.add_route("/manager/gateway/{name}/schema", GatewaySchemaResource(worker))
+    app.add_route("/manager/gateway/{name}/schema/{type_name}/{form}", WriteTypeResource(worker))
+    app.add_route("/manager/log", LogResource(worker))
+    applications = NotAvailableYet("Applications")
+    app.add_route("/manager/applications", applications)
+    app.add_route("/manager/application", applications)
+    app.add_route("/manager/application/{name}", applications)
+
+
+def _add_ingest(app: App, worker: Worker, topics: TopicAccesses) -> None:
+    app.add_route("/ingest/{topic}", IngestTopicResource(worker, topics))
+    app.add_route("/ingest/{topic}/{key:path}", IngestKeyResource(worker, topics))
+
+
+def _add_mirror(app: App, worker: Worker, topics: TopicAccesses) -> None:
+    mirrors = Mirrors(worker, topics)
+    app.add_route("/mirror/{topic}/mirror", MirrorAllResource(mirrors))
+    app.add_route("/mirror/{topic}/mirror/keys", MirrorKeysResource(mirrors))
+    app.add_route("/mirror/{topic}/mirror/{key:path}", MirrorKeyResource(mirrors))
+
+
+def _add_gateway(app: App, worker: Worker, topics: TopicAccesses) -> None:
+    gateways = Gateways(worker, LocalMirrors(topics))
+    app.add_route("/gateway/{name}/graphql", GraphQLResource(gateways.executor))

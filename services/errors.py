@@ -1,0 +1,94 @@
+"""Errors as HTTP answers: one table of statuses, one body for all services.
+
+The body is Quick's: `{"type", "title", "code", "detail", "uriPath"}`.
+"""
+
+from __future__ import annotations
+
+import http
+import logging
+import uuid
+
+import falcon
+import falcon.asgi
+import msgspec
+
+from core import errors
+
+logger = logging.getLogger(__name__)
+
+STATUSES: list[tuple[type[errors.QuickError], int]] = [
+    (errors.UnauthorizedError, 401),
+    (errors.NotFoundError, 404),
+    (errors.InvalidInputError, 400),
+    (errors.ConflictError, 400),
+    (errors.KafkaRefusedError, 400),
+    (errors.NotAvailableYetError, 501),
+    (errors.EffectPendingError, 504),
+    (errors.UnavailableError, 503),
+    (errors.LogError, 503),
+    (errors.StoreError, 503),
+]
+"""What each error means over HTTP; the first class that fits counts, and what is not here is 500."""
+
+_RETRY_AFTER_S = "1"
+
+
+class ErrorBody(msgspec.Struct, frozen=True):
+    """The body of every answer that is no success."""
+
+    type: str
+    title: str
+    code: int
+    detail: str
+    uriPath: str  # noqa: N815 - the name on the wire
+
+
+def add_error_handlers(app: falcon.asgi.App[falcon.asgi.Request, falcon.asgi.Response]) -> None:
+    """Make *app* answer every error with an `ErrorBody`."""
+    app.add_error_handler(Exception, _on_unexpected)
+    app.add_error_handler(falcon.HTTPError, _on_http_error)
+    app.add_error_handler(errors.QuickError, _on_quick_error)
+
+
+def status_of(error: errors.QuickError) -> int:
+    """Return the HTTP status of *error*."""
+    return next((status for kind, status in STATUSES if isinstance(error, kind)), 500)
+
+
+async def _on_quick_error(
+    req: falcon.asgi.Request, resp: falcon.asgi.Response, error: Exception, params: object
+) -> None:
+    assert isinstance(error, errors.QuickError), "registered for these"
+    status = status_of(error)
+    if status == 500:
+        logger.error("%s %s: %s", req.method, req.path, error)
+    if status == 503:
+        resp.set_header("Retry-After", _RETRY_AFTER_S)
+    _render(req, resp, status, str(error))
+
+
+async def _on_http_error(
+    req: falcon.asgi.Request, resp: falcon.asgi.Response, error: Exception, params: object
+) -> None:
+    assert isinstance(error, falcon.HTTPError), "registered for these"
+    if error.headers:
+        resp.set_headers(error.headers)
+    _render(req, resp, error.status_code, error.description or error.title or "")
+
+
+async def _on_unexpected(
+    req: falcon.asgi.Request, resp: falcon.asgi.Response, error: Exception, params: object
+) -> None:
+    """Tell the caller a number that finds the error in the server's log, and nothing of what is inside."""
+    error_id = uuid.uuid4().hex[:12]
+    logger.error("%s %s, error %s", req.method, req.path, error_id, exc_info=error)
+    _render(req, resp, 500, f"An unexpected error occurred: look for {error_id} in the server's log.")
+
+
+def _render(req: falcon.asgi.Request, resp: falcon.asgi.Response, status: int, detail: str) -> None:
+    title = http.HTTPStatus(status).phrase
+    kind = "errors/clientError" if status < 500 else "errors/serverError"
+    resp.status = status
+    resp.content_type = falcon.MEDIA_JSON
+    resp.data = msgspec.json.encode(ErrorBody(kind, title, status, detail or title, req.path))

@@ -1,0 +1,42 @@
+"""`/health`: whether this worker can serve, and why not."""
+
+from __future__ import annotations
+
+import falcon
+import falcon.asgi
+
+from core.errors import QuickError, UnavailableError, ViewBehindError
+from services.worker import Worker
+
+CATCH_UP_S = 1.0
+"""How far, in time, the registry may lag behind the log and still be called current."""
+
+
+class HealthResource:
+    """Answers 200 `{"status":"UP"}` when log, registry and HTTP are ready, else 503 with the reason."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+
+    async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
+        """Answer with the status; open without a key, so it tells no more than what is not ready."""
+        try:
+            await self._worker.in_thread(lambda: check(self._worker))
+        except QuickError as error:
+            resp.status = falcon.HTTP_503
+            resp.media = {"status": "DOWN", "reason": str(error)}
+        else:
+            resp.media = {"status": "UP"}
+
+
+def check(worker: Worker) -> None:
+    """Make sure that *worker* can serve.
+
+    Raises:
+        UnavailableError: It cannot; says what is not ready.
+    """
+    last = worker.commands.command_log.index.max_notification_id() or 0
+    try:
+        worker.views.registry.wait_for(last, CATCH_UP_S)
+    except ViewBehindError as error:
+        raise UnavailableError(f"The registry is not ready: {error}") from error

@@ -1,0 +1,37 @@
+"""The gateway's port to mirrors, over the LMDB beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from core.types import TopicType
+from services.topic_access import TopicAccesses
+
+
+class LocalMirrors:
+    """Reads the mirrors of this machine; implements `services.gateway.mirrors.MirrorReader`. Blocks, so use threads."""
+
+    def __init__(self, topics: TopicAccesses) -> None:
+        self._topics = topics
+
+    def key_type(self, topic: str) -> TopicType:
+        """Return the type of the keys of *topic*."""
+        return self._topics.topic(topic).keys.type
+
+    def get(self, topic: str, key: Any) -> Any | None:
+        """Return the value of a key, `None` when it does not exist."""
+        access = self._topics.topic(topic)
+        entry = self._topics.mirror(access).get(access.keys.encode(key))
+        return None if entry is None else access.values.decode(entry.value)
+
+    def get_many(self, topic: str, keys: Sequence[Any]) -> list[Any | None]:
+        """Return the values of *keys* in their order, `None` where one does not exist."""
+        access = self._topics.topic(topic)
+        entries = self._topics.mirror(access).get_many([access.keys.encode(key) for key in keys])
+        return [None if entry is None else access.values.decode(entry.value) for entry in entries]
+
+    def all(self, topic: str) -> Iterable[Any]:
+        """Yield all values by partition, then key."""
+        access = self._topics.topic(topic)
+        return (access.values.decode(entry.value) for entry in self._topics.mirror(access).all())

@@ -1,0 +1,158 @@
+"""`/manager/gateway…`: gateways over REST."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated
+
+import falcon.asgi
+import msgspec
+
+from commands import gateways
+from commands.gateways import NewGateway
+from commands.schemas import avro_of
+from core.errors import NotFoundError
+from core.gateways import Gateway
+from core.sdl import parse_gateway_schema
+from core.topic_checks import TopicTypes, check_topics
+from core.write_types import write_type
+from projections.registry import RegistryView
+from services.manager.caller import POSITION_HEADER, caller_of
+from services.manager.effects import await_registry
+from services.request_body import read_struct
+from services.worker import Worker
+
+
+class _NewGatewayBody(msgspec.Struct, frozen=True):
+    name: str
+    replicas: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    tag: str | None = None
+    schema: str | None = None
+
+
+class SchemaBody(msgspec.Struct, frozen=True):
+    """A schema text, asked for or sent."""
+
+    schema: str
+
+
+class GatewayBody(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A gateway as the manager shows it."""
+
+    name: str
+    replicas: int
+    tag: str
+    warnings: list[str] = []
+
+
+class GatewaysResource:
+    """`/manager/gateways`: all gateways."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+
+    async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
+        """Answer with all gateways by name."""
+        tag = self._worker.settings.default_image_tag
+        rows = self._worker.views.registry.gateways()
+        resp.data = msgspec.json.encode([_body(row.state, tag) for row in rows])
+
+
+class NewGatewayResource:
+    """`/manager/gateway`: create one."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+
+    async def on_post(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
+        """Create a gateway; answers when the registry shows it."""
+        body = await read_struct(req, _NewGatewayBody)
+        new = NewGateway(body.name, body.replicas, body.tag, body.schema)
+        worker, caller = self._worker, caller_of(req)
+        create = partial(gateways.create_gateway, worker.commands, worker.settings, caller, new)
+        position = await worker.in_thread(create)
+        await _answer(worker, resp, f"Gateway {new.name}", position)
+
+
+class GatewayResource:
+    """`/manager/gateway/{name}`: one gateway."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+
+    async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, name: str) -> None:
+        """Answer with the gateway, and with what its schema still lacks."""
+        registry = self._worker.views.registry
+        gateway = registry.gateway(name).state
+        warnings = await self._worker.in_thread(partial(_warnings, gateway, registry))
+        body = _body(gateway, self._worker.settings.default_image_tag)
+        resp.data = msgspec.json.encode(msgspec.structs.replace(body, warnings=warnings))
+
+    async def on_delete(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, name: str) -> None:
+        """Delete the gateway; one that does not exist is deleted already."""
+        worker, caller = self._worker, caller_of(req)
+        position = await worker.in_thread(partial(gateways.delete_gateway, worker.commands, caller, name))
+        await _answer(worker, resp, f"The deletion of gateway {name}", position)
+
+
+class GatewaySchemaResource:
+    """`/manager/gateway/{name}/schema`: what the gateway serves."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+
+    async def on_post(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, name: str) -> None:
+        """Apply a schema; answers when the registry shows it, from which every worker takes it."""
+        body = await read_struct(req, SchemaBody)
+        worker, caller = self._worker, caller_of(req)
+        apply = partial(gateways.apply_schema, worker.commands, caller, name, body.schema)
+        position = await worker.in_thread(apply)
+        await _answer(worker, resp, f"The schema of gateway {name}", position)
+
+
+class WriteTypeResource:
+    """`/manager/gateway/{name}/schema/{type}/{form}`: a type as topics store it, as SDL or Avro."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+
+    async def on_get(
+        self, req: falcon.asgi.Request, resp: falcon.asgi.Response, name: str, type_name: str, form: str
+    ) -> None:
+        """Answer with `{"schema": …}`."""
+        gateway = self._worker.views.registry.gateway(name).state
+        if form not in {"graphql", "avro"}:
+            raise NotFoundError(f"There is no form {form} of a type. Ask for graphql or avro.")
+        namespace = self._worker.settings.avro_namespace
+        schema = await self._worker.in_thread(partial(_write_type, gateway.sdl, type_name, form, namespace))
+        resp.data = msgspec.json.encode(SchemaBody(schema))
+
+
+async def _answer(worker: Worker, resp: falcon.asgi.Response, what: str, position: int | None) -> None:
+    if position is None:
+        return
+    timeout_s = worker.settings.effect_timeout_s
+    await worker.in_thread(partial(await_registry, worker.views, what, position, timeout_s))
+    resp.set_header(POSITION_HEADER, str(position))
+
+
+def _write_type(sdl: str, type_name: str, form: str, namespace: str) -> str:
+    written = write_type(parse_gateway_schema(sdl), type_name)
+    return written if form == "graphql" else avro_of(written, type_name, namespace)
+
+
+def _warnings(gateway: Gateway, registry: RegistryView) -> list[str]:
+    """Return what does not fit between the schema and the topics as they are now."""
+
+    def types_of(name: str) -> TopicTypes | None:
+        try:
+            topic = registry.topic(name).state
+        except NotFoundError:
+            return None
+        return TopicTypes(topic.key_type, topic.value_type)
+
+    return [str(finding.problem) for finding in check_topics(parse_gateway_schema(gateway.sdl), types_of)]
+
+
+def _body(gateway: Gateway, default_tag: str) -> GatewayBody:
+    return GatewayBody(gateway.name, gateway.replicas, gateway.tag or default_tag)

@@ -1,0 +1,156 @@
+"""What one gunicorn worker holds: views that another process writes, the command log, a producer, some threads.
+
+Everything is opened in the worker, after the fork. Views are opened as soon as a projector has made them and need no
+Kafka; the command log is opened in the background and tried again until the broker answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from commands.decisions import Commands
+from core.errors import QuickError, StoreError, UnavailableError
+from core.kafka import KafkaAdmin, RecordWriter
+from core.settings import Settings
+from projections import places
+from projections.registry import RegistryView
+from projections.status import StatusView
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+LINGER_MS = 1.0
+"""How long a record of the ingest service waits for company; it costs less than the request around it."""
+
+REOPEN_S = 0.5
+"""How soon the command log is tried again after the broker did not answer."""
+
+WATCH_S = 2.0
+"""How often a worker looks whether its views and its log are still the ones that are served."""
+
+_THREADS = 8
+
+
+class Views:
+    """The open views of one log."""
+
+    def __init__(self, folder: places.ViewFolder) -> None:
+        self.folder = folder
+        self.registry = RegistryView.open(folder.registry)
+        self.status = StatusView.open(folder.status)
+
+    def close(self) -> None:
+        """Close the views."""
+        self.registry.close()
+        self.status.close()
+
+
+class Worker:
+    """The process-wide parts that the services share."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.kafka = KafkaAdmin(settings.kafka)
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="worker")
+        self._lock = threading.Lock()
+        self._views: Views | None = None
+        self._writer: RecordWriter | None = None
+        self._commands: Commands | None = None
+        self._log_error: str = "it is being opened"
+        self._stopping = threading.Event()
+        self._opener = threading.Thread(target=self._keep_log_open, name="command log", daemon=True)
+
+    def start(self) -> None:
+        """Begin to open the command log."""
+        self._opener.start()
+
+    def stop(self) -> None:
+        """Close everything, delivering what is queued."""
+        self._stopping.set()
+        self._opener.join()
+        self._threads.shutdown()
+        if self._writer is not None:
+            self._writer.close()
+        if self._commands is not None:
+            self._commands.close()
+        if self._views is not None:
+            self._views.close()
+
+    async def in_thread(self, work: Callable[[], T]) -> T:
+        """Run *work*, which blocks, without holding up the event loop."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    @property
+    def views(self) -> Views:
+        """Return the open views.
+
+        Raises:
+            UnavailableError: No projector has made them yet.
+        """
+        if self._views is None:
+            self._open_views()
+        assert self._views is not None, "opened or raised"
+        return self._views
+
+    @property
+    def commands(self) -> Commands:
+        """Return the commands.
+
+        Raises:
+            UnavailableError: The command log is not open, or can no longer be followed.
+        """
+        commands = self._commands
+        if commands is None:
+            raise UnavailableError(f"The command log is not ready: {self._log_error}.")
+        failure = commands.command_log.failure()
+        if failure is not None:
+            raise UnavailableError(f"The command log is not ready: {failure}")
+        return commands
+
+    @property
+    def writer(self) -> RecordWriter:
+        """Return the producer of this process, made at first use."""
+        with self._lock:
+            if self._writer is None:
+                self._writer = RecordWriter(self.settings.kafka, linger_ms=LINGER_MS)
+            return self._writer
+
+    def _open_views(self) -> None:
+        with self._lock:
+            if self._views is not None:
+                return
+            folder = places.current(self.settings.data_dir)
+            if folder is None:
+                raise UnavailableError("The registry is not ready: the projector has not started yet.")
+            try:
+                self._views = Views(folder)
+            except StoreError as error:
+                raise UnavailableError(f"The registry is not ready: {error}") from error
+
+    def _keep_log_open(self) -> None:
+        """Open the command log, then watch that this process still serves what the projector writes."""
+        while self._commands is None and not self._stopping.is_set():
+            try:
+                self._commands = Commands(self.settings)
+            except QuickError as error:
+                self._log_error = str(error)
+                self._stopping.wait(REOPEN_S)
+        while not self._stopping.wait(WATCH_S):
+            if self._is_outdated():
+                logger.warning("the command log or its views were replaced; this worker starts anew")
+                os.kill(os.getpid(), signal.SIGTERM)
+                return
+
+    def _is_outdated(self) -> bool:
+        if self._commands is not None and self._commands.command_log.failure() is not None:
+            return True
+        current = places.current(self.settings.data_dir)
+        return self._views is not None and current is not None and current.path != self._views.folder.path
