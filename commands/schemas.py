@@ -42,9 +42,7 @@ def avro_of(written: str, type_name: str, namespace: str) -> str:
     return to_avro(written, type_name[:1].upper() + type_name[1:], namespace)
 
 
-def register(
-    consulted: Consulted, subject_name: str, schema_type: str, schema: str
-) -> tuple[int, list[LogEvent]]:
+def register(consulted: Consulted, subject_name: str, schema_type: str, schema: str) -> tuple[int, list[LogEvent]]:
     """Return the ID of *schema* and the events that register it under a new subject.
 
     Raises:

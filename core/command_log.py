@@ -47,7 +47,7 @@ READ_BACK_TIMEOUT_S = 10.0
 BATCH_RECORDS = 10_000
 """Most records that one transaction of the index holds."""
 
-LOOK_AROUND_S = 20.0
+LOOK_AROUND_S = 5.0
 """How often the folding process looks whether the topic is still the same one."""
 
 CHECK_SETTINGS_S = 180.0
@@ -95,7 +95,10 @@ class CommandLog:
             CommandNotRecordedError: Kafka did not acknowledge it, and it is settled that it never will count.
             OutcomeUnknownError: Kafka did not acknowledge it, and that could not be settled either.
             KafkaRefusedError: Kafka does not take it, for example because it is too large.
+            LogError: The log can no longer be followed; nothing was appended.
         """
+        if (failure := self.failure()) is not None:
+            raise failure
         try:
             offset = self._write(record)
         except KafkaUnavailableError as error:
@@ -142,6 +145,9 @@ class CommandLog:
             self._follower.wait_until_folded(offset, timeout_s=READ_BACK_TIMEOUT_S)
         except (UnavailableError, LogError) as error:
             raise OutcomeUnknownError(command_id, str(error)) from error
+        if not self._index.has_decided(offset, command_id):
+            # Our record lies at an offset where this index has read another one: the topic was replaced under us.
+            raise OutcomeUnknownError(command_id, f"the log topic {self.topic.name} is not the one that was read")
         return self._index.outcome(command_id)
 
     def _settle(self, record: CommandRecord, cause: str) -> Outcome:
@@ -277,8 +283,10 @@ class _Follower(threading.Thread):
         if not self._is_doubtful and now - self._looked_around < LOOK_AROUND_S:
             return
         try:
-            _confirm_identity(self._topic, self._identity, self._index)
-            self._is_doubtful = False
+            _confirm_topic(self._topic, self._identity)
+            if self._is_doubtful:
+                _confirm_last_record(self._topic, self._index)
+                self._is_doubtful = False
             if now - self._checked_settings >= CHECK_SETTINGS_S:
                 self._checked_settings = now
                 self._topic.check_settings()
@@ -333,7 +341,7 @@ def _trusted_index(topic: LogTopic, identity: LogIdentity, folder: Path) -> LogI
         index = LogIndex(path, topic.name)
         try:
             _raise_superseded(index)
-            _confirm_identity(topic, identity, index)
+            _confirm_last_record(topic, index)
         except LogIdentityError as error:
             index.mark_superseded(str(error))
             index.close()
@@ -359,7 +367,7 @@ def _raise_superseded(index: LogIndex) -> None:
         raise LogIdentityError(reason)
 
 
-def _confirm_identity(topic: LogTopic, identity: LogIdentity, index: LogIndex) -> None:
+def _confirm_topic(topic: LogTopic, identity: LogIdentity) -> None:
     found = topic.identity()
     if found is None:
         raise LogIdentityError(f"The log topic {topic.name} was deleted. Restore it, or start with a new data folder.")
@@ -368,8 +376,9 @@ def _confirm_identity(topic: LogTopic, identity: LogIdentity, index: LogIndex) -
             f"The log topic {topic.name} is another one now (cluster {found.cluster_id}, topic {found.topic_id}"
             f" instead of {identity.cluster_id}, {identity.topic_id}). Restart to build everything from it."
         )
+
+
+def _confirm_last_record(topic: LogTopic, index: LogIndex) -> None:
     last = index.last_folded()
     if last is not None:
         topic.check_record(*last)
-
-

@@ -35,9 +35,7 @@ class EventMapper:
         Raises:
             FoldError: This program does not know its type; a newer one wrote it.
         """
-        stored = StoredEvent(
-            UUID(indexed.originator_id), indexed.originator_version, indexed.topic, indexed.state
-        )
+        stored = StoredEvent(UUID(indexed.originator_id), indexed.originator_version, indexed.topic, indexed.state)
         try:
             event = self._mapper.to_domain_event(stored)
         except (TopicError, MapperDeserialisationError) as error:

@@ -66,7 +66,9 @@ def fold(gateway: Gateway | None, event: LogEvent) -> Gateway | None:
             return msgspec.structs.replace(gateway, sdl=event.sdl)
         case GatewayDeleted() if gateway is not None:
             return None
-    raise FoldError(f"{event} does not follow on {gateway}. The log was written by a program that disagrees with this one.")
+    raise FoldError(
+        f"{event} does not follow on {gateway}. The log was written by a program that disagrees with this one."
+    )
 
 
 def check_name(name: str) -> None:

@@ -43,15 +43,15 @@ DELIVERY_TIMEOUT_S = 8.0
 """Longest wait for the acknowledgement of a record; then its outcome is unknown."""
 
 _UNAVAILABLE = {
-    KafkaError._TRANSPORT,  # noqa: SLF001 - librdkafka's local error codes begin with an underscore
-    KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001
-    KafkaError._TIMED_OUT,  # noqa: SLF001
-    KafkaError._MSG_TIMED_OUT,  # noqa: SLF001
-    KafkaError._QUEUE_FULL,  # noqa: SLF001
-    KafkaError._TIMED_OUT_QUEUE,  # noqa: SLF001
-    KafkaError._PURGE_QUEUE,  # noqa: SLF001
-    KafkaError._PURGE_INFLIGHT,  # noqa: SLF001
-    KafkaError._RESOLVE,  # noqa: SLF001
+    KafkaError._TRANSPORT,
+    KafkaError._ALL_BROKERS_DOWN,
+    KafkaError._TIMED_OUT,
+    KafkaError._MSG_TIMED_OUT,
+    KafkaError._QUEUE_FULL,
+    KafkaError._TIMED_OUT_QUEUE,
+    KafkaError._PURGE_QUEUE,
+    KafkaError._PURGE_INFLIGHT,
+    KafkaError._RESOLVE,
     KafkaError.REQUEST_TIMED_OUT,
     KafkaError.LEADER_NOT_AVAILABLE,
     KafkaError.NOT_LEADER_FOR_PARTITION,
@@ -182,7 +182,11 @@ class KafkaAdmin:
         Raises:
             KafkaUnavailableError: No broker answered.
         """
-        return str(self._result(self._client.describe_cluster(request_timeout=REQUEST_TIMEOUT_S), "describing the cluster").cluster_id)
+        return str(
+            self._result(
+                self._client.describe_cluster(request_timeout=REQUEST_TIMEOUT_S), "describing the cluster"
+            ).cluster_id
+        )
 
     def describe(self, name: str) -> TopicFacts | None:
         """Return what Kafka says of the topic *name*, `None` when there is no such topic."""
@@ -230,7 +234,10 @@ class KafkaAdmin:
         """
         topic = NewTopic(name, partitions, replication_factor, config=dict(config))
         futures = self._client.create_topics(
-            [topic], validate_only=validate_only, request_timeout=REQUEST_TIMEOUT_S, operation_timeout=REQUEST_TIMEOUT_S
+            [topic],
+            validate_only=validate_only,
+            request_timeout=REQUEST_TIMEOUT_S,
+            operation_timeout=REQUEST_TIMEOUT_S,
         )
         self._result(futures[name], f"to create topic {name}")
 
@@ -264,7 +271,10 @@ class KafkaAdmin:
             isolation_level=IsolationLevel.READ_COMMITTED,
             request_timeout=REQUEST_TIMEOUT_S,
         )
-        return {place.partition: self._result(future, f"reading the end of {topic}").offset for place, future in futures.items()}
+        return {
+            place.partition: self._result(future, f"reading the end of {topic}").offset
+            for place, future in futures.items()
+        }
 
     def topic_config(self, name: str) -> dict[str, str]:
         """Return the settings of the topic *name* as Kafka applies them, defaults included."""
@@ -321,9 +331,7 @@ class RecordWriter:
         delivery_timeout_s: Longest wait for an acknowledgement; then the record's outcome is unknown.
     """
 
-    def __init__(
-        self, bootstrap: str, *, linger_ms: float = 0, delivery_timeout_s: float = DELIVERY_TIMEOUT_S
-    ) -> None:
+    def __init__(self, bootstrap: str, *, linger_ms: float = 0, delivery_timeout_s: float = DELIVERY_TIMEOUT_S) -> None:
         self._delivery_timeout_s = delivery_timeout_s
         self._producer = Producer(
             client_config(
@@ -352,11 +360,9 @@ class RecordWriter:
             batch.done.set_result([])
         for index, record in enumerate(records):
             try:
-                self._producer.produce(
-                    topic, record.value, record.key, on_delivery=partial(batch.acknowledged, index)
-                )
+                self._producer.produce(topic, record.value, record.key, on_delivery=partial(batch.acknowledged, index))
             except (BufferError, KafkaException) as error:
-                cause = error.args[0] if isinstance(error, KafkaException) else KafkaError(KafkaError._QUEUE_FULL)  # noqa: SLF001
+                cause = error.args[0] if isinstance(error, KafkaException) else KafkaError(KafkaError._QUEUE_FULL)
                 batch.refused(cause, len(records) - index)
                 break
         return batch.done
@@ -455,7 +461,7 @@ class TopicsConsumer:
             error = message.error()
             if error is None:
                 records.append(cast("ConsumedRecord", message))
-            elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
+            elif error.code() == KafkaError._PARTITION_EOF:
                 ends.append(PartitionEnd(*cast("tuple[str, int, int]", _place(message))))
             else:
                 logger.warning("reading %s[%s]@%s: %s", *_place(message), error)
@@ -497,9 +503,7 @@ class Leadership:
                 allow_auto_create_topics=False,
             )
         )
-        self._consumer.subscribe(
-            [topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke
-        )
+        self._consumer.subscribe([topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke)
 
     def is_held(self) -> bool:
         """Return whether this process leads; ask again before every effect, and at least every few seconds."""

@@ -9,7 +9,13 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from eventsourcing.persistence import AggregateRecorder, IntegrityError, StoredEvent, Tracking, TrackingRecorder
+from eventsourcing.persistence import (
+    AggregateRecorder,
+    IntegrityError,
+    StoredEvent,
+    Tracking,
+    TrackingRecorder,
+)
 
 from core.store import Store, Writer, fixed_key, key_number, number_key
 

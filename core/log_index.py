@@ -19,7 +19,7 @@ from core.errors import UndecodableError, UnreadableRecordError
 from core.record import CommandRecord, LogRecord, VoidRecord, decode, timestamp_text
 from core.store import Reader, Store, Writer, fixed_key, key_number, number_key
 
-TABLES = ("meta", "outcomes", "versions", "heads", "events", "records", "tracking")
+TABLES = ("meta", "decided", "outcomes", "versions", "heads", "events", "records", "tracking")
 
 _NEXT_OFFSET, _LAST_ID, _LAST_HASH, _SUPERSEDED = b"next_offset", b"last_id", b"last_hash", b"superseded"
 
@@ -137,6 +137,11 @@ class LogIndex:
             raw = txn.get("outcomes", fixed_key(command_id))
         return None if raw is None else _outcome_decoder.decode(raw)
 
+    def has_decided(self, offset: int, command_id: str) -> bool:
+        """Return whether the record at *offset* was folded, accepted or not, and was one about *command_id*."""
+        with self._store.read() as txn:
+            return txn.get("decided", number_key(offset)) == fixed_key(command_id)
+
     def tracked(self, application: str) -> int | None:
         """Return the greatest accepted tracking of *application*, `None` when there is none."""
         with self._store.read() as txn:
@@ -214,6 +219,8 @@ class _Fold:
                 break
             if refusal(record, self) is None:
                 self._accept(record, entry)
+            about = record.void if isinstance(record, VoidRecord) else record.command_id
+            self._txn.put("decided", number_key(entry.offset), fixed_key(about))
             last = entry
         if last is not None:
             self._finish(last)
@@ -248,7 +255,11 @@ class _Fold:
         row = _RecordRow(self._last_id, entry.timestamp_ms, entry.raw)
         self._txn.put("records", number_key(entry.offset), _pack(row))
         if record.tracking is not None:
-            self._txn.put("tracking", fixed_key(record.tracking.application), number_key(record.tracking.notification_id))
+            self._txn.put(
+                "tracking",
+                fixed_key(record.tracking.application),
+                number_key(record.tracking.notification_id),
+            )
 
     def _accept_events(self, record: CommandRecord, offset: int) -> None:
         for event in record.events:

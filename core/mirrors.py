@@ -53,4 +53,6 @@ def fold(mirror: Mirror | None, event: LogEvent) -> Mirror | None:
             return Mirror(name=event.name, topic=event.topic, replicas=event.replicas, tag=event.tag)
         case MirrorDeleted() if mirror is not None:
             return None
-    raise FoldError(f"{event} does not follow on {mirror}. The log was written by a program that disagrees with this one.")
+    raise FoldError(
+        f"{event} does not follow on {mirror}. The log was written by a program that disagrees with this one."
+    )

@@ -41,7 +41,16 @@ from core.command_log import CommandLog
 from core.errors import CommandRepeatedError, QuickError
 from core.local_recorders import LocalSnapshotRecorder, LocalTrackingRecorder
 from core.log_index import IndexedEvent
-from core.record import FORMAT, CommandRecord, ExpectedHead, RecordedEvent, RecordedTracking, new_command_id, now, state_of
+from core.record import (
+    FORMAT,
+    CommandRecord,
+    ExpectedHead,
+    RecordedEvent,
+    RecordedTracking,
+    new_command_id,
+    now,
+    state_of,
+)
 from core.shared_logs import open_log, release_log
 
 PULL_LIMIT = 500
@@ -111,7 +120,9 @@ class KafkaAggregateRecorder(AggregateRecorder):
         except QuickError as error:
             raise OperationalError(str(error)) from error
         if outcome is None:
-            raise IntegrityError(f"Refused by the log: what {[_summary(s) for s in stored_events]} relied on has changed")
+            raise IntegrityError(
+                f"Refused by the log: what {[_summary(s) for s in stored_events]} relied on has changed"
+            )
         notification_ids = outcome.notification_ids
         if outcome.is_voided or not self._is_recorded_as(stored_events, notification_ids):
             raise CommandRepeatedError(info.command_id, outcome.last_id)
@@ -160,9 +171,7 @@ class KafkaAggregateRecorder(AggregateRecorder):
         return [self._stored_event(event) for _, event in recorded] == list(stored_events)
 
     def _stored_event(self, event: IndexedEvent) -> StoredEvent:
-        return StoredEvent(
-            self._id_type(event.originator_id), event.originator_version, event.topic, event.state
-        )
+        return StoredEvent(self._id_type(event.originator_id), event.originator_version, event.topic, event.state)
 
 
 class KafkaApplicationRecorder(KafkaAggregateRecorder, ApplicationRecorder):
@@ -281,9 +290,7 @@ class KafkaFactory(InfrastructureFactory[TrackingRecorder]):
         assert isinstance(recorder, KafkaProcessRecorder), "the configured class must record tracking"
         return recorder
 
-    def tracking_recorder(
-        self, tracking_recorder_class: type[TrackingRecorder] | None = None
-    ) -> TrackingRecorder:
+    def tracking_recorder(self, tracking_recorder_class: type[TrackingRecorder] | None = None) -> TrackingRecorder:
         """Return a recorder of a projection's progress: local, because the projection itself is."""
         chosen = tracking_recorder_class
         if chosen is None and (configured := self.env.get(self.TRACKING_RECORDER_TOPIC)):

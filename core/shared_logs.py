@@ -26,7 +26,10 @@ def open_log(bootstrap: str, topic: str, folder: Path, *, replication_factor: in
         if key in _open:
             log, users = _open[key]
         else:
-            log, users = CommandLog(LogTopic(bootstrap, topic, replication_factor=replication_factor), folder), 0
+            log, users = (
+                CommandLog(LogTopic(bootstrap, topic, replication_factor=replication_factor), folder),
+                0,
+            )
         _open[key] = (log, users + 1)
         return log
 

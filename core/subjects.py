@@ -92,7 +92,9 @@ def fold(subject: Subject | None, event: LogEvent) -> Subject | None:
             return Subject(name=event.name, schema_ids=(*known, event.schema_id))
         case SubjectDeleted() if subject is not None:
             return None
-    raise FoldError(f"{event} does not follow on {subject}. The log was written by a program that disagrees with this one.")
+    raise FoldError(
+        f"{event} does not follow on {subject}. The log was written by a program that disagrees with this one."
+    )
 
 
 def fold_schema_id(schema: RegisteredSchema | None, event: LogEvent) -> RegisteredSchema | None:

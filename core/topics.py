@@ -99,7 +99,9 @@ def fold(topic: Topic | None, event: LogEvent) -> Topic | None:
             )
         case TopicDeleted() if topic is not None:
             return None
-    raise FoldError(f"{event} does not follow on {topic}. The log was written by a program that disagrees with this one.")
+    raise FoldError(
+        f"{event} does not follow on {topic}. The log was written by a program that disagrees with this one."
+    )
 
 
 def check_name(name: str) -> None:

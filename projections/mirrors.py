@@ -226,7 +226,9 @@ def _latest(records: Sequence[ConsumedRecord]) -> _Latest:
     return _Latest(of_key, of_partition, skipped)
 
 
-def _changes(latest: Mapping[int, Mapping[bytes, ConsumedRecord]]) -> tuple[list[tuple[bytes, bytes]], list[bytes]]:
+def _changes(
+    latest: Mapping[int, Mapping[bytes, ConsumedRecord]],
+) -> tuple[list[tuple[bytes, bytes]], list[bytes]]:
     """Return what to put, sorted as the store is, and what to delete."""
     puts: list[tuple[bytes, bytes]] = []
     tombstones: list[bytes] = []

@@ -33,7 +33,7 @@ class ViewFolder:
 
 
 def make_current(data_dir: Path, identity: str) -> ViewFolder:
-    """Point `current` at the views of the log *identity*, and return their folder. Done by the process that writes them.
+    """Point `current` at the views of the log *identity*, and return their folder; for the process that writes them.
 
     Raises:
         StoreError: The data folder cannot be written.

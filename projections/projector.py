@@ -103,7 +103,7 @@ class Projector:
             try:
                 work()
             except QuickError as error:
-                logger.error("%s stopped: %s", name, error)  # noqa: TRY400 - the message says it all
+                logger.error("%s stopped: %s", name, error)
                 self._failed.set()
             except Exception:
                 logger.exception("%s stopped", name)
@@ -148,7 +148,10 @@ class Projector:
         if self._kafka.describe(name) is None:
             try:
                 self._kafka.create_topic(
-                    name, partitions=1, replication_factor=self._settings.replication_factor, config=TOPIC_CONFIG
+                    name,
+                    partitions=1,
+                    replication_factor=self._settings.replication_factor,
+                    config=TOPIC_CONFIG,
                 )
             except ConflictError:
                 logger.debug("%s was created by another process at the same time", name)

@@ -151,6 +151,12 @@ def _is_status(record: ConsumedRecord) -> bool:
     try:
         _decoder.decode(record.value() or b"")
     except msgspec.DecodeError as error:
-        logger.warning("skipped %s[%s]@%s: it is no status: %s", record.topic(), record.partition(), record.offset(), error)
+        logger.warning(
+            "skipped %s[%s]@%s: it is no status: %s",
+            record.topic(),
+            record.partition(),
+            record.offset(),
+            error,
+        )
         return False
     return True

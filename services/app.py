@@ -15,7 +15,6 @@ import falcon.asgi
 from core.errors import NotAvailableYetError
 from core.settings import Settings
 from services.errors import add_error_handlers
-from services.gateway.assets import GraphiQLAssetResource
 from services.gateway.resource import GraphQLResource
 from services.gateways import Gateways
 from services.health import HealthResource

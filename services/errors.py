@@ -5,9 +5,9 @@ The body is Quick's: `{"type", "title", "code", "detail", "uriPath"}`.
 
 from __future__ import annotations
 
-import http
 import logging
 import uuid
+from http import HTTPStatus
 
 import falcon
 import falcon.asgi
@@ -61,9 +61,9 @@ async def _on_quick_error(
 ) -> None:
     assert isinstance(error, errors.QuickError), "registered for these"
     status = status_of(error)
-    if status == 500:
+    if status == HTTPStatus.INTERNAL_SERVER_ERROR:
         logger.error("%s %s: %s", req.method, req.path, error)
-    if status == 503:
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
         resp.set_header("Retry-After", _RETRY_AFTER_S)
     _render(req, resp, status, str(error))
 
@@ -83,12 +83,17 @@ async def _on_unexpected(
     """Tell the caller a number that finds the error in the server's log, and nothing of what is inside."""
     error_id = uuid.uuid4().hex[:12]
     logger.error("%s %s, error %s", req.method, req.path, error_id, exc_info=error)
-    _render(req, resp, 500, f"An unexpected error occurred: look for {error_id} in the server's log.")
+    _render(
+        req,
+        resp,
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        f"An unexpected error occurred: look for {error_id} in the server's log.",
+    )
 
 
 def _render(req: falcon.asgi.Request, resp: falcon.asgi.Response, status: int, detail: str) -> None:
-    title = http.HTTPStatus(status).phrase
-    kind = "errors/clientError" if status < 500 else "errors/serverError"
+    title = HTTPStatus(status).phrase
+    kind = "errors/clientError" if status < HTTPStatus.INTERNAL_SERVER_ERROR else "errors/serverError"
     resp.status = status
     resp.content_type = falcon.MEDIA_JSON
     resp.data = msgspec.json.encode(ErrorBody(kind, title, status, detail or title, req.path))

@@ -82,9 +82,7 @@ def _pairs(body: Any) -> list[Any]:
         return [body]
     if isinstance(body, list):
         return body
-    raise InvalidInputError(
-        f"Expected key-value object or list of key-value objects. Got: {node_type(body).upper()}"
-    )
+    raise InvalidInputError(f"Expected key-value object or list of key-value objects. Got: {node_type(body).upper()}")
 
 
 def _encoded(access: TopicAccess, pair: Any) -> tuple[bytes, bytes]:

@@ -88,9 +88,7 @@ class MirrorKeysResource:
         keys = [key for text in given for key in text.split(",")]
         access, mirror = await self._mirrors.find(req, topic)
         entries = mirror.get_many([access.keys.encode(access.keys.from_text(key)) for key in keys])
-        body: dict[str, object] = {
-            "value": [None if entry is None else _value(access, entry) for entry in entries]
-        }
+        body: dict[str, object] = {"value": [None if entry is None else _value(access, entry) for entry in entries]}
         missing = [key for key, entry in zip(keys, entries, strict=True) if entry is None]
         if missing:
             body["missing"] = missing
@@ -111,9 +109,7 @@ class MirrorAllResource:
 
     async def _pages(self, access: TopicAccess, entries: Iterator[Entry]) -> AsyncIterator[bytes]:
         def page() -> bytes:
-            return b",".join(
-                msgspec.json.encode(_value(access, entry)) for entry in islice(entries, PAGE_ENTRIES)
-            )
+            return b",".join(msgspec.json.encode(_value(access, entry)) for entry in islice(entries, PAGE_ENTRIES))
 
         separator = b'{"value":['
         while chunk := await self._mirrors.worker.in_thread(page):

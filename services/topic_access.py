@@ -6,7 +6,6 @@ import threading
 import time
 from dataclasses import dataclass
 
-
 from core.errors import StoreError, UnavailableError
 from core.topics import Topic
 from core.types import Codec, codec_for
@@ -15,8 +14,6 @@ from projections.places import file_id
 from projections.registry import Row
 from projections.status import CREATED
 from services.worker import Views, Worker
-
-
 
 MIRROR_TIMEOUT_S = 2.0
 """Longest wait for the mirror of a topic that was created a moment ago."""
@@ -115,5 +112,3 @@ def _access(views: Views, row: Row[Topic]) -> TopicAccess:
         keys=codec_for(topic.key_type),
         values=codec_for(topic.value_type, schema_id=schema_id, schemas=views.registry.schema),
     )
-
-

@@ -83,9 +83,7 @@ class TopicResource:
         worker, caller = self._worker, caller_of(req)
         create = partial(topics.create_topic, worker.commands, worker.kafka, worker.settings, caller, new)
         position = await worker.in_thread(create)
-        await worker.in_thread(
-            partial(await_topic, worker.views, name, position, worker.settings.effect_timeout_s)
-        )
+        await worker.in_thread(partial(await_topic, worker.views, name, position, worker.settings.effect_timeout_s))
         resp.set_header(POSITION_HEADER, str(position))
 
     async def on_delete(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, name: str) -> None:

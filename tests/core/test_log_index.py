@@ -33,7 +33,9 @@ def test_ids_count_accepted_events_without_gaps(index: LogIndex) -> None:
 
 
 def test_outcomes_tell_accepted_voided_and_refused_apart(index: LogIndex) -> None:
-    index.fold(entries(command("c1", ("a", 1)), command("c2", ("a", 1)), new_void("test", "c3"), command("c3", ("a", 2))))
+    index.fold(
+        entries(command("c1", ("a", 1)), command("c2", ("a", 1)), new_void("test", "c3"), command("c3", ("a", 2)))
+    )
     accepted, voided = index.outcome("c1"), index.outcome("c3")
     assert accepted is not None
     assert [1] == accepted.notification_ids
@@ -62,7 +64,11 @@ def test_commands_are_listed_newest_last(index: LogIndex) -> None:
 
 
 def test_what_was_folded_before_an_unreadable_record_stays(index: LogIndex) -> None:
-    batch = [*entries(command("c1", ("a", 1))), LogEntry(1, 1, b"garbage"), *entries(command("c2", ("a", 2)), offset=2)]
+    batch = [
+        *entries(command("c1", ("a", 1))),
+        LogEntry(1, 1, b"garbage"),
+        *entries(command("c2", ("a", 2)), offset=2),
+    ]
     with pytest.raises(UnreadableRecordError, match=r"log\[0\]@1") as caught:
         index.fold(batch)
     assert 1 == caught.value.offset

@@ -5,7 +5,17 @@ import json
 import pytest
 
 from core.errors import UndecodableError
-from core.record import Base64, CommandRecord, RecordedEvent, VoidRecord, decode, encode, new_void, state_of, timestamp_text
+from core.record import (
+    Base64,
+    CommandRecord,
+    RecordedEvent,
+    VoidRecord,
+    decode,
+    encode,
+    new_void,
+    state_of,
+    timestamp_text,
+)
 
 
 def test_a_command_is_json_that_a_person_can_read() -> None:
@@ -80,13 +90,13 @@ def test_only_what_is_no_text_becomes_base64() -> None:
         (b'{"format":2,"anything":"else"}', "upgrade"),
         (b'{"format":0}', "never existed"),
         (
-            b'{"format":1,"application":"a","command_id":"c","events":[{"originator_id":"a","originator_version":-1,'
-            b'"topic":"t","state":""}]}',
+            b'{"format":1,"application":"a","command_id":"c",'
+            + b'"events":[{"originator_id":"a","originator_version":-1,"topic":"t","state":""}]}',
             "not a record",
         ),
         (
-            b'{"format":1,"application":"a","command_id":"c","events":[{"originator_id":"a","originator_version":1,'
-            b'"topic":"t","state":{"base64":"?"}}]}',
+            b'{"format":1,"application":"a","command_id":"c",'
+            + b'"events":[{"originator_id":"a","originator_version":1,"topic":"t","state":{"base64":"?"}}]}',
             "not a record",
         ),
         (b'{"format":1,"application":"\xff","command_id":"c","events":[]}', "not a record"),

@@ -43,7 +43,12 @@ def test_scan_walks_both_ways_from_any_place(store: Store) -> None:
 
 
 def test_numbers_are_scanned_within_bounds(store: Store) -> None:
-    put(store, "one", *((b"p" + number_key(n), b"%d" % n) for n in range(1, 6)), (b"q" + number_key(1), b"other"))
+    put(
+        store,
+        "one",
+        *((b"p" + number_key(n), b"%d" % n) for n in range(1, 6)),
+        (b"q" + number_key(1), b"other"),
+    )
     with store.read() as txn:
         assert [2, 3] == [n for n, _ in txn.scan_numbers("one", b"p", gt=1, lte=3)]
         assert [5, 4] == [n for n, _ in txn.scan_numbers("one", b"p", gt=3, desc=True)]
