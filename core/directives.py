@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from graphql import (
     DirectiveNode,
@@ -21,10 +22,9 @@ from graphql import (
 )
 from graphql.language import DirectiveLocation
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+LONG_DESCRIPTION = "A whole number of 64 bits with a sign; a literal may also be a numeric string."
 
-BUILT_IN_SDL = '''
+BUILT_IN_SDL = f'''
 directive @topic(name: String!, keyArgument: String, keyField: String, rangeFrom: String, rangeTo: String)
   on FIELD_DEFINITION
 
@@ -33,9 +33,9 @@ directive @rest(
   httpMethod: RestDirectiveMethod = GET
 ) on FIELD_DEFINITION
 
-enum RestDirectiveMethod { GET POST }
+enum RestDirectiveMethod {{ GET POST }}
 
-"""A whole number of 64 bits with a sign; a literal may also be a numeric string."""
+"""{LONG_DESCRIPTION}"""
 scalar Long
 '''
 """What every gateway schema has without declaring it."""

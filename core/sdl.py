@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from graphql import (
     DefinitionNode,
@@ -31,9 +32,6 @@ from core.errors import InvalidSdlError, NotAvailableYetError, SdlProblem
 from core.sdl_rules import default_errors, sdl_errors
 from core.sdl_support import unsupported
 from core.topic_rules import ObjectTypes, read_topic_fields
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 MAX_SDL_BYTES: Final = 1_000_000
 """Longest SDL that is read, in bytes of UTF-8."""
@@ -132,11 +130,7 @@ def _innermost(error: GraphQLError) -> GraphQLError:
 def _refuse_too_long(text: str) -> None:
     if (size := len(text.encode(errors="surrogatepass"))) > MAX_SDL_BYTES:
         raise InvalidSdlError(
-            [
-                SdlProblem(
-                    f"The schema has {size} bytes, and {MAX_SDL_BYTES} are allowed. Split it into gateways."
-                )
-            ]
+            [SdlProblem(f"The schema has {size} bytes, and {MAX_SDL_BYTES} are allowed. Split it into gateways.")]
         )
 
 

@@ -6,8 +6,9 @@ written or gives up without naming the place.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from graphql import (
     DefinitionNode,
@@ -38,17 +39,12 @@ from graphql.validation import ASTValidationRule, SDLValidationContext
 from graphql.validation.specified_rules import specified_sdl_rules
 from graphql.validation.validate import validate_sdl
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
 _OUTPUT_ONLY = (ObjectTypeDefinitionNode, InterfaceTypeDefinitionNode, UnionTypeDefinitionNode)
 
 
 def sdl_errors(document: DocumentNode) -> list[GraphQLError]:
     """Return every error of *document* that can be found without building its schema."""
-    return validate_sdl(
-        document, rules=(*specified_sdl_rules, _OnlyDefinitions, _OwnNamesOnly, _KindsInTheirPlaces)
-    )
+    return validate_sdl(document, rules=(*specified_sdl_rules, _OnlyDefinitions, _OwnNamesOnly, _KindsInTheirPlaces))
 
 
 def default_errors(schema: GraphQLSchema) -> list[GraphQLError]:
@@ -68,9 +64,7 @@ def default_errors(schema: GraphQLSchema) -> list[GraphQLError]:
             place.ast_node.default_value,
         )
         for place in places
-        if place.ast_node is not None
-        and place.ast_node.default_value is not None
-        and place.default_value is Undefined
+        if place.ast_node is not None and place.ast_node.default_value is not None and place.default_value is Undefined
     ]
 
 
@@ -89,9 +83,7 @@ class _OwnNamesOnly(ASTValidationRule):
 
     def enter_document(self, node: DocumentNode, *_: Any) -> None:
         for definition in node.definitions:
-            if isinstance(definition, TypeDefinitionNode) and not isinstance(
-                definition, ScalarTypeDefinitionNode
-            ):
+            if isinstance(definition, TypeDefinitionNode) and not isinstance(definition, ScalarTypeDefinitionNode):
                 self._check(definition)
 
     def _check(self, definition: TypeDefinitionNode) -> None:
@@ -109,9 +101,7 @@ class _KindsInTheirPlaces(ASTValidationRule):
     def __init__(self, context: SDLValidationContext) -> None:
         super().__init__(context)
         self._definitions: dict[str, DefinitionNode] = {
-            node.name.value: node
-            for node in context.document.definitions
-            if isinstance(node, TypeDefinitionNode)
+            node.name.value: node for node in context.document.definitions if isinstance(node, TypeDefinitionNode)
         }
 
     def enter_field_definition(self, node: FieldDefinitionNode, *_: Any) -> None:
@@ -122,13 +112,9 @@ class _KindsInTheirPlaces(ASTValidationRule):
     def enter_input_value_definition(self, node: InputValueDefinitionNode, *_: Any) -> None:
         name = _named(node.type)
         if isinstance(self._definitions.get(name.name.value), _OUTPUT_ONLY):
-            self._report(
-                name, "is an output type, and an argument or input field takes only scalars, enums and inputs"
-            )
+            self._report(name, "is an output type, and an argument or input field takes only scalars, enums and inputs")
 
-    def enter_union_type_definition(
-        self, node: UnionTypeDefinitionNode | UnionTypeExtensionNode, *_: Any
-    ) -> None:
+    def enter_union_type_definition(self, node: UnionTypeDefinitionNode | UnionTypeExtensionNode, *_: Any) -> None:
         self._expect(node.types, ObjectTypeDefinitionNode, "is no object type, and a union has only those")
 
     enter_union_type_extension = enter_union_type_definition
@@ -141,9 +127,7 @@ class _KindsInTheirPlaces(ASTValidationRule):
         | InterfaceTypeExtensionNode,
         *_: Any,
     ) -> None:
-        self._expect(
-            node.interfaces, InterfaceTypeDefinitionNode, "is no interface, and only those are implemented"
-        )
+        self._expect(node.interfaces, InterfaceTypeDefinitionNode, "is no interface, and only those are implemented")
 
     enter_object_type_extension = enter_object_type_definition
     enter_interface_type_definition = enter_object_type_definition

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from graphql import (
     FieldDefinitionNode,
@@ -17,9 +17,6 @@ from graphql import (
 )
 
 from core.directives import directive_on
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 KNOWN_SCALARS = frozenset({"Long"})
 """Scalars that can be served beside those that GraphQL itself defines."""
@@ -40,9 +37,7 @@ def _findings(schema: GraphQLSchema) -> Iterator[tuple[int, str]]:
                 yield _line(type_.ast_node), f"the interface {type_.name}"
             case GraphQLUnionType():
                 yield _line(type_.ast_node), f"the union {type_.name}"
-            case GraphQLScalarType() if (
-                not is_specified_scalar_type(type_) and type_.name not in KNOWN_SCALARS
-            ):
+            case GraphQLScalarType() if not is_specified_scalar_type(type_) and type_.name not in KNOWN_SCALARS:
                 yield _line(type_.ast_node), f"the scalar {type_.name}"
             case GraphQLObjectType():
                 yield from _of_object(schema, type_)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from graphql import (
     GraphQLEnumType,
@@ -14,14 +15,10 @@ from graphql import (
     get_named_type,
 )
 
+from core.directives import TopicField
 from core.errors import SdlProblem
+from core.sdl import GatewaySchema
 from core.types import TopicType
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-    from core.directives import TopicField
-    from core.sdl import GatewaySchema
 
 _SCALARS: Final[Mapping[TopicType, tuple[str, ...]]] = {
     TopicType.STRING: ("String", "ID"),
@@ -80,14 +77,10 @@ def _mismatches(schema: GatewaySchema, parent_name: str, field_name: str, types:
     where = f"{parent_name}.{field_name}"
     if topic_field.key_field is not None:
         key = get_named_type(parent.fields[topic_field.key_field].type)
-        yield from _key_mismatch(
-            f"Field {parent_name}.{topic_field.key_field}", [key], topic_field, types.key_type
-        )
+        yield from _key_mismatch(f"Field {parent_name}.{topic_field.key_field}", [key], topic_field, types.key_type)
     if topic_field.key_argument is not None:
         keys = _argument_types(schema, field, topic_field.key_argument)
-        yield from _key_mismatch(
-            f"Argument {topic_field.key_argument} of {where}", keys, topic_field, types.key_type
-        )
+        yield from _key_mismatch(f"Argument {topic_field.key_argument} of {where}", keys, topic_field, types.key_type)
     yield from _value_mismatch(where, get_named_type(field.type), topic_field, types.value_type)
 
 
@@ -107,10 +100,7 @@ def _key_mismatch(
         return
     names = " or ".join(dict.fromkeys(candidate.name for candidate in candidates))
     wanted = " or ".join(_SCALARS.get(key_type, ("an object or input type",)))
-    yield (
-        f'{what} is {names}, but the keys of topic "{field.topic}" are of type {_lower(key_type)}: '
-        f"use {wanted}."
-    )
+    yield (f'{what} is {names}, but the keys of topic "{field.topic}" are of type {_lower(key_type)}: use {wanted}.')
 
 
 def _fits_key(type_: GraphQLNamedType, key_type: TopicType) -> bool:
@@ -121,9 +111,7 @@ def _fits_key(type_: GraphQLNamedType, key_type: TopicType) -> bool:
     return type_.name in _SCALARS[key_type]
 
 
-def _value_mismatch(
-    where: str, type_: GraphQLNamedType, field: TopicField, value_type: TopicType
-) -> Iterator[str]:
+def _value_mismatch(where: str, type_: GraphQLNamedType, field: TopicField, value_type: TopicType) -> Iterator[str]:
     is_object = isinstance(type_, GraphQLObjectType)
     if is_object == (value_type is TopicType.SCHEMA):
         return

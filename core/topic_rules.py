@@ -40,9 +40,7 @@ class ObjectTypes:
         roots = {operation: operation.value.capitalize() for operation in OperationType}
         for node in document.definitions:
             if isinstance(node, ObjectTypeDefinitionNode | ObjectTypeExtensionNode):
-                fields.setdefault(node.name.value, {}).update(
-                    {field.name.value: field for field in node.fields}
-                )
+                fields.setdefault(node.name.value, {}).update({field.name.value: field for field in node.fields})
             if isinstance(node, SchemaDefinitionNode | SchemaExtensionNode):
                 roots |= {root.operation: root.type.name.value for root in node.operation_types}
         return cls(fields, roots)
@@ -88,9 +86,7 @@ def read_topic_fields(types: ObjectTypes) -> tuple[dict[tuple[str, str], TopicFi
     for parent, fields in types.fields.items():
         for name, field in fields.items():
             directive = directive_on(field, "topic")
-            if directive is None or not any(
-                argument.name.value == "name" for argument in directive.arguments
-            ):
+            if directive is None or not any(argument.name.value == "name" for argument in directive.arguments):
                 continue  # a missing name is told by the rules for directives in general
             try:
                 found[parent, name] = topic = topic_field(field, directive)
@@ -132,9 +128,7 @@ def _single_value_has_a_key(use: TopicUse) -> str | None:
 
 def _key_argument_exists(use: TopicUse) -> str | None:
     # Outside Query the key may be forwarded from any Query field; the field's own arguments come first.
-    candidates = (
-        [use.field] if use.is_on(OperationType.QUERY) else [use.field, *use.types.query_fields.values()]
-    )
+    candidates = [use.field] if use.is_on(OperationType.QUERY) else [use.field, *use.types.query_fields.values()]
     names = {argument.name.value for field in candidates for argument in field.arguments}
     if use.topic.key_argument is None or use.topic.key_argument in names:
         return None
@@ -174,10 +168,7 @@ def _range_returns_a_list(use: TopicUse) -> str | None:
 def _key_field_exists(use: TopicUse) -> str | None:
     if use.topic.key_field is None or use.topic.key_field in use.siblings:
         return None
-    return (
-        f"Could not find the keyField {use.topic.key_field} in the parent type definition. "
-        "Please check your schema."
-    )
+    return f"Could not find the keyField {use.topic.key_field} in the parent type definition. Please check your schema."
 
 
 def _key_field_is_as_deep_as_the_field(use: TopicUse) -> str | None:
@@ -198,9 +189,7 @@ def _key_field_is_as_deep_as_the_field(use: TopicUse) -> str | None:
 
 
 def _key_argument_is_as_deep_as_the_field(use: TopicUse) -> str | None:
-    own = {argument.name.value: argument for argument in use.field.arguments}.get(
-        use.topic.key_argument or ""
-    )
+    own = {argument.name.value: argument for argument in use.field.arguments}.get(use.topic.key_argument or "")
     if own is None or use.has_range or use.is_on(OperationType.MUTATION):
         return None
     has_many_keys = is_list_type(own.type)

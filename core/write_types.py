@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from graphql import (
     GraphQLEnumType,
@@ -15,11 +15,7 @@ from graphql import (
 
 from core.directives import directive_on
 from core.errors import InvalidInputError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from core.sdl import GatewaySchema
+from core.sdl import GatewaySchema
 
 
 def write_type(schema: GatewaySchema, name: str) -> str:
@@ -62,9 +58,7 @@ def _stored_types(root: GraphQLObjectType) -> Iterator[GraphQLNamedType]:
 def _stored_fields(type_: GraphQLObjectType) -> dict[str, GraphQLField]:
     # Arguments are dropped: their input types are not printed, so that the text could not be parsed again.
     fields = {
-        name: GraphQLField(
-            field.type, description=field.description, deprecation_reason=field.deprecation_reason
-        )
+        name: GraphQLField(field.type, description=field.description, deprecation_reason=field.deprecation_reason)
         for name, field in type_.fields.items()
         if not _is_filled_from_elsewhere(field)
     }
@@ -77,6 +71,4 @@ def _stored_fields(type_: GraphQLObjectType) -> dict[str, GraphQLField]:
 
 
 def _is_filled_from_elsewhere(field: GraphQLField) -> bool:
-    return field.ast_node is not None and any(
-        directive_on(field.ast_node, name) for name in ("topic", "rest")
-    )
+    return field.ast_node is not None and any(directive_on(field.ast_node, name) for name in ("topic", "rest"))

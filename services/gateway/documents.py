@@ -1,0 +1,82 @@
+"""Parsed and checked GraphQL documents of one schema; those used last are kept."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from graphql import DocumentNode, GraphQLError, GraphQLSchema, parse, validate
+
+from services.gateway.limits import MAX_TOKENS, limit_errors
+
+MAX_DOCUMENTS: Final = 1_000
+"""Most documents that are kept for one schema."""
+
+MAX_CHARACTERS: Final = 200_000
+"""Most characters of text of all kept documents. A parsed one takes some 240 bytes a character: 50 MB at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedDocument:
+    """A document that can be executed, or what is wrong with it."""
+
+    document: DocumentNode | None
+    errors: Sequence[GraphQLError] = ()
+
+
+class Documents:
+    """Parses and checks documents for *schema*. Safe to use from several threads.
+
+    Args:
+        schema: What documents are checked against; never changed.
+        max_documents: Most documents that are kept.
+        max_characters: Most characters that their texts have together; a longer one is never kept.
+    """
+
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        *,
+        max_documents: int = MAX_DOCUMENTS,
+        max_characters: int = MAX_CHARACTERS,
+    ) -> None:
+        self._schema = schema
+        self._max_documents = max_documents
+        self._max_characters = max_characters
+        self._kept: OrderedDict[str, CheckedDocument] = OrderedDict()
+        self._characters = 0
+        self._lock = threading.Lock()
+
+    def checked(self, text: str) -> CheckedDocument:
+        """Return the document of *text*; one with errors is checked anew each time and takes no place."""
+        with self._lock:
+            if (kept := self._kept.get(text)) is not None:
+                self._kept.move_to_end(text)
+                return kept
+        checked = _checked(self._schema, text)
+        if not checked.errors:
+            self._keep(text, checked)
+        return checked
+
+    def _keep(self, text: str, checked: CheckedDocument) -> None:
+        with self._lock:
+            if text in self._kept or len(text) > self._max_characters:
+                return
+            self._kept[text] = checked
+            self._characters += len(text)
+            while len(self._kept) > self._max_documents or self._characters > self._max_characters:
+                oldest, _ = self._kept.popitem(last=False)
+                self._characters -= len(oldest)
+
+
+def _checked(schema: GraphQLSchema, text: str) -> CheckedDocument:
+    try:
+        document = parse(text, max_tokens=MAX_TOKENS)
+    except GraphQLError as error:
+        return CheckedDocument(None, (error,))
+    if errors := validate(schema, document) or limit_errors(document):
+        return CheckedDocument(None, errors)
+    return CheckedDocument(document)

@@ -1,0 +1,28 @@
+"""The port through which a gateway reads mirrors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+from core.types import TopicType
+
+
+class MirrorReader(Protocol):
+    """Reads the mirrors of topics. Safe to use from several threads.
+
+    Values are decoded: a record of a schema is a dict, everything else the Python value of its type. Every
+    method raises `NotFoundError` for a topic that does not exist or has no mirror.
+    """
+
+    def key_type(self, topic: str) -> TopicType:
+        """Return the type of the keys of *topic* as it is now; asked at every lookup, so it must be quick."""
+
+    def get(self, topic: str, key: Any) -> Any | None:
+        """Return the value under *key*, or `None` where there is none."""
+
+    def get_many(self, topic: str, keys: Sequence[Any]) -> list[Any | None]:
+        """Return one value for each of *keys*, in their order, `None` where there is none."""
+
+    def all(self, topic: str) -> Iterable[Any]:
+        """Return every value of *topic*, ordered by partition and then by the bytes of the key."""

@@ -1,0 +1,175 @@
+"""Graphene types and a Graphene schema, made from the types of a gateway schema.
+
+Names go through untouched. A class attribute cannot have every name that a GraphQL field may have (`from`,
+`class`, `is_type_of`, `Meta`), and a Python enum not every one that an enum value may have (`mro`): fields
+get a prefix and their real name beside it, enums get a stand-in for the Python enum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any, Final
+
+import graphene  # type: ignore[import-untyped]  # Graphene ships no types
+from graphql import (
+    GraphQLArgument,
+    GraphQLEnumType,
+    GraphQLField,
+    GraphQLInputField,
+    GraphQLInputObjectType,
+    GraphQLList,
+    GraphQLNamedType,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLType,
+    get_named_type,
+    is_introspection_type,
+)
+
+from core.sdl import GatewaySchema
+from services.gateway.long_scalar import Long
+from services.gateway.mirrors import MirrorReader
+from services.gateway.wiring import Wiring
+
+GrapheneType = Any
+
+_PREFIX: Final = "field_"
+
+_SCALARS: Final[Mapping[str, GrapheneType]] = {
+    "Boolean": graphene.Boolean,
+    "Float": graphene.Float,
+    "ID": graphene.ID,
+    "Int": graphene.Int,
+    "Long": Long,
+    "String": graphene.String,
+}
+
+
+def build(schema: GatewaySchema, mirrors: MirrorReader) -> graphene.Schema:
+    """Return a Graphene schema with the types of *schema*, whose topic fields are filled from *mirrors*.
+
+    Nothing is read here; topics need not exist yet.
+    """
+    return _Builder(schema, Wiring(schema, mirrors)).build()
+
+
+class _Builder:
+    """Makes one Graphene type for each type of a gateway schema."""
+
+    def __init__(self, schema: GatewaySchema, wiring: Wiring) -> None:
+        self._definition = schema.definition
+        self._wiring = wiring
+        self._types: dict[str, GrapheneType] = dict(_SCALARS)
+
+    def build(self) -> graphene.Schema:
+        own = {type_.name: self._made(type_) for type_ in self._served_types()}
+        self._types |= own
+        query, mutation = self._definition.query_type, self._definition.mutation_type
+        assert query is not None, "a gateway schema without a query type is refused when it is parsed"
+        return graphene.Schema(
+            query=own[query.name],
+            mutation=own[mutation.name] if mutation is not None else None,
+            types=list(own.values()),
+            auto_camelcase=False,
+        )
+
+    def _served_types(self) -> Iterator[GraphQLNamedType]:
+        for type_ in self._definition.type_map.values():
+            is_ours = type_.name in _SCALARS or type_.name == "RestDirectiveMethod"
+            if not is_ours and not is_introspection_type(type_):
+                yield type_
+
+    def _made(self, type_: GraphQLNamedType) -> GrapheneType:
+        match type_:
+            case GraphQLEnumType():
+                return _enum(type_)
+            case GraphQLInputObjectType():
+                return self._input(type_)
+            case GraphQLObjectType():
+                return self._object(type_)
+        raise AssertionError(f"{type_} is refused when a gateway schema is parsed")
+
+    def _object(self, type_: GraphQLObjectType) -> GrapheneType:
+        fields = {_PREFIX + name: self._field(type_, name, field) for name, field in type_.fields.items()}
+        return type(type_.name, (graphene.ObjectType,), {"Meta": _names(type_), **fields})
+
+    def _field(self, parent: GraphQLObjectType, name: str, field: GraphQLField) -> graphene.Field:
+        return graphene.Field(
+            self._reference(field.type),
+            name=name,
+            args={name: self._argument(argument) for name, argument in field.args.items()},
+            resolver=self._wiring.resolver(parent, name, field),
+            description=field.description,
+            deprecation_reason=field.deprecation_reason,
+        )
+
+    def _argument(self, argument: GraphQLArgument) -> graphene.Argument:
+        return graphene.Argument(
+            self._reference(argument.type),
+            default_value=argument.default_value,
+            description=argument.description,
+            deprecation_reason=argument.deprecation_reason,
+        )
+
+    def _input(self, type_: GraphQLInputObjectType) -> GrapheneType:
+        fields = {_PREFIX + name: self._input_field(name, field) for name, field in type_.fields.items()}
+        meta = {**_names(type_), "container": _without_prefix}
+        return type(type_.name, (graphene.InputObjectType,), {"Meta": meta, **fields})
+
+    def _input_field(self, name: str, field: GraphQLInputField) -> graphene.InputField:
+        return graphene.InputField(
+            self._reference(field.type),
+            name=name,
+            default_value=field.default_value,
+            description=field.description,
+            deprecation_reason=field.deprecation_reason,
+        )
+
+    def _reference(self, type_: GraphQLType) -> GrapheneType:
+        """Return what stands for *type_* in a field; names are resolved later: types may form circles."""
+        if isinstance(type_, GraphQLNonNull):
+            return graphene.NonNull(self._reference(type_.of_type))
+        if isinstance(type_, GraphQLList):
+            return graphene.List(self._reference(type_.of_type))
+        return partial(self._types.__getitem__, get_named_type(type_).name)
+
+
+def _enum(type_: GraphQLEnumType) -> GrapheneType:
+    names = _EnumNames()
+
+    def description(name: str | None) -> str | None:
+        return type_.description if name is None else type_.values[name].description
+
+    def deprecation_reason(name: str) -> str | None:
+        return type_.values[name].deprecation_reason
+
+    meta = {
+        "name": type_.name,
+        "enum": names,
+        "description": description,
+        "deprecation_reason": deprecation_reason,
+    }
+    # Graphene puts the name of the class among the globals of its own module: no place for a user's name.
+    made = type("GatewayEnum", (graphene.Enum,), {"Meta": meta})
+    # Graphene made every member an attribute of the class; those that are added now can hide nothing there.
+    names.__members__.update({name: name for name in type_.values})
+    return made
+
+
+class _EnumNames:
+    """Stands where Graphene expects a Python enum; a value of it is its name, going in and coming out."""
+
+    def __init__(self) -> None:
+        self.__members__: dict[str, str] = {}
+
+    def __call__(self, value: Any) -> Any:
+        return value
+
+
+def _names(type_: GraphQLNamedType) -> dict[str, Any]:
+    return {"name": type_.name, "description": type_.description}
+
+
+def _without_prefix(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name.removeprefix(_PREFIX): value for name, value in values.items()}
