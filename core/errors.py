@@ -23,6 +23,7 @@
     │   ├── UndecodableError          bytes that are no record of a known format
     │   └── UnreadableRecordError     such bytes at a known place of the log: the fold stops there
     ├── StoreError                    a local LMDB store cannot be used
+    │   └── StoreFullError            its map is full: grow it and write again
     ├── FoldError                     a stored event does not fit the state it is applied to
     ├── SettingsError                 a setting is missing or has no usable value
     └── LocalRuntimeError             the local runtime (Java, Maven, the broker, a port, a disk) cannot start
@@ -168,6 +169,10 @@ class UnreadableRecordError(LogError):
 
 class StoreError(QuickError):
     """Raised when a local LMDB store cannot be used: full disk, broken file, wrong place."""
+
+
+class StoreFullError(StoreError):
+    """Raised when the map of a store is full: grow it and write again."""
 
 
 class FoldError(QuickError):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
@@ -76,6 +76,31 @@ class ConsumedRecord(Protocol):
     def key(self) -> bytes | None: ...  # noqa: D102
     def value(self) -> bytes | None:
         """Return the value, `None` for a tombstone."""
+
+
+def keys_of(records: Iterable[ConsumedRecord]) -> list[bytes | None]:
+    """Return the key of each record; a column at a time is several times quicker than a record at a time."""
+    return list(map(Message.key, cast("Iterable[Message]", records)))
+
+
+def values_of(records: Iterable[ConsumedRecord]) -> list[bytes | None]:
+    """Return the value of each record, `None` for a tombstone."""
+    return list(map(Message.value, cast("Iterable[Message]", records)))
+
+
+def timestamps_of(records: Iterable[ConsumedRecord]) -> Iterator[tuple[int, int]]:
+    """Yield the kind of each record's timestamp and its milliseconds."""
+    return map(Message.timestamp, cast("Iterable[Message]", records))
+
+
+def topics_of(records: Iterable[ConsumedRecord]) -> list[str]:
+    """Return the topic of each record."""
+    return cast("list[str]", list(map(Message.topic, cast("Iterable[Message]", records))))
+
+
+def partitions_of(records: Iterable[ConsumedRecord]) -> list[int]:
+    """Return the partition of each record."""
+    return cast("list[int]", list(map(Message.partition, cast("Iterable[Message]", records))))
 
 
 class PartitionEnd(NamedTuple):
@@ -455,9 +480,20 @@ class TopicsConsumer:
 
     def poll(self, *, limit: int, timeout_s: float) -> Polled:
         """Return the records at hand, at most *limit*, after waiting at most *timeout_s* for the first one."""
+        messages = next_batch(self._consumer, limit=limit, timeout_s=timeout_s)
+        if not any(map(Message.error, messages)):
+            return Polled(cast("list[ConsumedRecord]", messages), [])
+        return self._without_events(messages)
+
+    def close(self) -> None:
+        """Close the consumer."""
+        self._consumer.close()
+
+    @staticmethod
+    def _without_events(messages: list[Message]) -> Polled:
         records: list[ConsumedRecord] = []
         ends: list[PartitionEnd] = []
-        for message in next_batch(self._consumer, limit=limit, timeout_s=timeout_s):
+        for message in messages:
             error = message.error()
             if error is None:
                 records.append(cast("ConsumedRecord", message))
@@ -466,10 +502,6 @@ class TopicsConsumer:
             else:
                 logger.warning("reading %s[%s]@%s: %s", *_place(message), error)
         return Polled(records, ends)
-
-    def close(self) -> None:
-        """Close the consumer."""
-        self._consumer.close()
 
 
 def _place(message: Message) -> tuple[str | None, int | None, int | None]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 import lmdb
 
-from core.errors import StoreError
+from core.errors import StoreError, StoreFullError
 
 if TYPE_CHECKING:
     from lmdb import _Database
@@ -129,6 +129,37 @@ class Writer(Reader):
         self._txn.drop(self._tables[table], delete=False)
 
 
+class OpenWriter(Writer):
+    """A write transaction that stays open across calls, for a writer that is fed piece by piece.
+
+    Every method raises StoreError when the disk is full and StoreFullError when the map is: `abort` then, and begin
+    again from what was committed.
+    """
+
+    def __init__(self, store: Store, txn: lmdb.Transaction[bytes], tables: dict[str, _Database]) -> None:
+        super().__init__(txn, tables)
+        self._store = store
+
+    def put(self, table: str, key: bytes, value: bytes) -> None:
+        """Set *key* to *value*."""
+        with self._store.translated():
+            super().put(table, key, value)
+
+    def put_many(self, table: str, items: Iterable[tuple[bytes, bytes]]) -> None:
+        """Set many keys."""
+        with self._store.translated():
+            super().put_many(table, items)
+
+    def commit(self) -> None:
+        """Make everything visible at once."""
+        with self._store.translated():
+            self._txn.commit()
+
+    def abort(self) -> None:
+        """Drop everything since `begin`."""
+        self._txn.abort()
+
+
 class Store:
     """An open LMDB environment.
 
@@ -203,14 +234,29 @@ class Store:
         """
         while True:
             try:
-                with self._env.begin(write=True) as txn:
+                with self.translated(), self._env.begin(write=True) as txn:
                     return change(Writer(txn, self._tables))
-            except lmdb.MapFullError:
-                self._env.set_mapsize(2 * self._env.info()["map_size"])
-            except lmdb.MapResizedError:
-                self._env.set_mapsize(0)
-            except lmdb.Error as error:
-                raise StoreError(f"Cannot write to the local store {self.path}: {error}. Is the disk full?") from error
+            except StoreFullError:
+                self.grow()
+
+    def begin(self) -> OpenWriter:
+        """Begin a write transaction that ends with `commit` or `abort`."""
+        with self.translated():
+            return OpenWriter(self, self._env.begin(write=True), self._tables)
+
+    def grow(self) -> None:
+        """Double the map; no transaction of this process may be open."""
+        self._env.set_mapsize(2 * self._env.info()["map_size"])
+
+    @contextmanager
+    def translated(self) -> Iterator[None]:
+        """Turn LMDB's errors of a write into ours."""
+        try:
+            yield
+        except lmdb.MapFullError as error:
+            raise StoreFullError(f"The map of the local store {self.path} is full.") from error
+        except lmdb.Error as error:
+            raise StoreError(f"Cannot write to the local store {self.path}: {error}. Is the disk full?") from error
 
     def sync(self) -> None:
         """Flush what was committed without sync to the disk."""

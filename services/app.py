@@ -118,5 +118,7 @@ def _add_mirror(app: App, worker: Worker, topics: TopicAccesses) -> None:
 
 
 def _add_gateway(app: App, worker: Worker, topics: TopicAccesses) -> None:
-    gateways = Gateways(worker, LocalMirrors(topics))
-    app.add_route("/gateway/{name}/graphql", GraphQLResource(gateways.executor))
+    graphql = GraphQLResource(Gateways(worker, LocalMirrors(topics)).executor)
+    worker.at_stop(graphql.close)
+    app.add_route("/gateway/{name}/graphql", graphql)
+    app.add_route("/gateway/{name}/graphiql-assets/{file}", GraphiQLAssetResource())

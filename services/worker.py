@@ -66,6 +66,7 @@ class Worker:
         self._commands: Commands | None = None
         self._log_error: str = "it is being opened"
         self._stopping = threading.Event()
+        self._at_stop: list[Callable[[], None]] = []
         self._opener = threading.Thread(target=self._keep_log_open, name="command log", daemon=True)
 
     def start(self) -> None:
@@ -76,6 +77,8 @@ class Worker:
         """Close everything, delivering what is queued."""
         self._stopping.set()
         self._opener.join()
+        for close in self._at_stop:
+            close()
         self._threads.shutdown()
         if self._writer is not None:
             self._writer.close()
@@ -83,6 +86,10 @@ class Worker:
             self._commands.close()
         if self._views is not None:
             self._views.close()
+
+    def at_stop(self, close: Callable[[], None]) -> None:
+        """Call *close* when the worker stops, before its own parts are closed."""
+        self._at_stop.append(close)
 
     async def in_thread(self, work: Callable[[], T]) -> T:
         """Run *work*, which blocks, without holding up the event loop."""

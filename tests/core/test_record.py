@@ -78,6 +78,10 @@ def test_only_what_is_no_text_becomes_base64() -> None:
     assert Base64("/w==") == state_of(b"\xff")
 
 
+def _with_event(event: bytes) -> bytes:
+    return b'{"format":1,"application":"a","command_id":"c","events":[' + event + b"]}"
+
+
 @pytest.mark.parametrize(
     ("raw", "reason"),
     [
@@ -90,13 +94,11 @@ def test_only_what_is_no_text_becomes_base64() -> None:
         (b'{"format":2,"anything":"else"}', "upgrade"),
         (b'{"format":0}', "never existed"),
         (
-            b'{"format":1,"application":"a","command_id":"c",'
-            + b'"events":[{"originator_id":"a","originator_version":-1,"topic":"t","state":""}]}',
+            _with_event(b'{"originator_id":"a","originator_version":-1,"topic":"t","state":""}'),
             "not a record",
         ),
         (
-            b'{"format":1,"application":"a","command_id":"c",'
-            + b'"events":[{"originator_id":"a","originator_version":1,"topic":"t","state":{"base64":"?"}}]}',
+            _with_event(b'{"originator_id":"a","originator_version":1,"topic":"t","state":{"base64":"?"}}'),
             "not a record",
         ),
         (b'{"format":1,"application":"\xff","command_id":"c","events":[]}', "not a record"),

@@ -1,0 +1,74 @@
+"""Mirror fold against raw consume(), same topic, same client settings, same run."""
+
+from __future__ import annotations
+
+import struct
+import time
+import uuid
+from pathlib import Path
+
+from core.kafka import KafkaAdmin, OutRecord, RecordWriter, TopicsConsumer, next_batch
+from projections.mirrors import MirrorProjection
+from projections.topic_folds import PIECE_RECORDS, PIECES
+
+RECORDS = 1_000_000
+KEYS = 200_000
+VALUE_BYTES = 80
+PARTITIONS = 3
+
+
+def fill(bootstrap: str) -> str:
+    """Return a new topic with the records of the benchmark."""
+    topic = f"bench-{uuid.uuid4().hex[:8]}"
+    KafkaAdmin(bootstrap).create_topic(topic, partitions=PARTITIONS, replication_factor=1, config={})
+    writer = RecordWriter(bootstrap, linger_ms=20, delivery_timeout_s=60)
+    value = bytes(VALUE_BYTES - 8)
+    key, number = struct.Struct(">q").pack, struct.Struct(">q").pack
+    for start in range(0, RECORDS, 100_000):
+        batch = [OutRecord(key(i * 7919 % KEYS), number(i) + value) for i in range(start, start + 100_000)]
+        writer.write(topic, batch).result(120)
+    writer.close()
+    return topic
+
+
+def rate_of_consume(bootstrap: str, topic: str) -> float:
+    """Return records a second of the bare client with the mirror's settings."""
+    consumer = _consumer(bootstrap, topic)
+    seen, began = 0, 0.0
+    while seen < RECORDS:
+        seen += len(next_batch(consumer._consumer, limit=50_000, timeout_s=1))
+        began = began or time.perf_counter()
+    took = time.perf_counter() - began
+    consumer.close()
+    return RECORDS / took
+
+
+def rate_of_fold(bootstrap: str, topic: str, folder: Path) -> float:
+    """Return records a second into a mirror, in rounds as the projector makes them."""
+    mirror = MirrorProjection(folder / "mirror", KafkaAdmin(bootstrap).end_offsets(topic, PARTITIONS))
+    consumer = _consumer(bootstrap, topic)
+    seen, began = 0, 0.0
+    while seen < RECORDS:
+        timeout_s, taken = 1.0, 0
+        for _ in range(PIECES):
+            records = consumer.poll(limit=PIECE_RECORDS, timeout_s=timeout_s).records
+            began = began or time.perf_counter()
+            if records:
+                mirror.take(records)
+            taken += len(records)
+            timeout_s = 0
+            if len(records) < PIECE_RECORDS:
+                break
+        if taken:
+            mirror.commit()
+        seen += taken
+    took = time.perf_counter() - began
+    consumer.close()
+    mirror.delete()
+    return RECORDS / took
+
+
+def _consumer(bootstrap: str, topic: str) -> TopicsConsumer:
+    consumer = TopicsConsumer(bootstrap)
+    consumer.assign({(topic, partition): 0 for partition in range(PARTITIONS)})
+    return consumer
