@@ -105,6 +105,10 @@ class CommandLog:
             return self._settle(record, str(error))
         return self._read_back(record.command_id, offset)
 
+    def prepare_to_append(self) -> None:
+        """Make the producer now: the first append would wait half a second for its producer ID."""
+        self._writer()
+
     def outcome(self, command_id: str) -> Outcome | None:
         """Return what is known to have become of *command_id*."""
         return self._index.outcome(command_id)

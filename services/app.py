@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import falcon
@@ -15,6 +16,7 @@ import falcon.asgi
 from core.errors import NotAvailableYetError
 from core.settings import Settings
 from services.errors import add_error_handlers
+from services.gateway.assets import GraphiQLAssetResource
 from services.gateway.resource import GraphQLResource
 from services.gateways import Gateways
 from services.health import HealthResource
@@ -43,11 +45,11 @@ class WorkerLifespan:
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
 
-    async def process_startup(self, scope: dict[str, Any], event: dict[str, Any]) -> None:
+    async def process_startup(self, scope: Mapping[str, Any], event: Mapping[str, Any]) -> None:
         """Open what can be opened."""
         self._worker.start()
 
-    async def process_shutdown(self, scope: dict[str, Any], event: dict[str, Any]) -> None:
+    async def process_shutdown(self, scope: Mapping[str, Any], event: Mapping[str, Any]) -> None:
         """Close everything; requests that were taken in have been answered."""
         self._worker.stop()
 
@@ -68,10 +70,9 @@ class NotAvailableYet:
 
 def create_app(worker: Worker) -> App:
     """Return the ASGI application with all services over the parts of *worker*."""
-    app: App = falcon.asgi.App(
-        middleware=[WorkerLifespan(worker), ApiKeyMiddleware(worker.settings.api_key)],
-        cors_enable=True,
-    )
+    app: App = falcon.asgi.App(cors_enable=True)
+    app.add_middleware(WorkerLifespan(worker))
+    app.add_middleware(ApiKeyMiddleware(worker.settings.api_key))
     app.req_options.strip_url_path_trailing_slash = True
     add_error_handlers(app)
     topics = TopicAccesses(worker)

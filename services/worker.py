@@ -124,11 +124,14 @@ class Worker:
 
     @property
     def writer(self) -> RecordWriter:
-        """Return the producer of this process, made at first use."""
-        with self._lock:
-            if self._writer is None:
-                self._writer = RecordWriter(self.settings.kafka, linger_ms=LINGER_MS)
-            return self._writer
+        """Return the producer of this process.
+
+        Raises:
+            UnavailableError: Kafka has not answered since this process was started.
+        """
+        if self._writer is None:
+            raise UnavailableError(f"Kafka is not ready: {self._log_error}.")
+        return self._writer
 
     def _open_views(self) -> None:
         with self._lock:
@@ -146,7 +149,10 @@ class Worker:
         """Open the command log, then watch that this process still serves what the projector writes."""
         while self._commands is None and not self._stopping.is_set():
             try:
-                self._commands = Commands(self.settings)
+                commands = Commands(self.settings)
+                commands.command_log.prepare_to_append()
+                self._writer = RecordWriter(self.settings.kafka, linger_ms=LINGER_MS)
+                self._commands = commands
             except QuickError as error:
                 self._log_error = str(error)
                 self._stopping.wait(REOPEN_S)

@@ -1,0 +1,50 @@
+# The commands of this project. `make` alone lists them.
+#
+#   make demo    run the main job on real data: Kafka, two topics, a gateway, three queries, the audit trail
+#   make up      start Quick on this machine and keep it running (options: make up ARGS="--port 9000")
+#   make test    run the tests on a real Kafka
+#   make check   formatting, lint, types and the import contracts
+#   make bench   measure, as ratios against raw limits in the same run
+#   make clean   remove what the other commands have made in this folder
+#
+# Each sets up what it needs: a virtual environment in .venv, and Kafka's jars in the user's cache folder.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help demo up test check bench clean
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+$(READY): setup.cfg pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; $(PYTHON) is older. Name another one: make PYTHON=python3.12 …"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $(READY)
+
+demo: $(READY)
+	$(BIN)/python examples/flights/demo.py
+
+up: $(READY)
+	$(BIN)/quick up $(ARGS)
+
+test: $(READY)
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(READY)
+	$(BIN)/python tests/benchmarks/run.py $(ARGS)
+
+clean:
+	rm -rf $(VENV) build *.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
