@@ -41,7 +41,6 @@ _partition = struct.Struct(">I")
 _length = struct.Struct(">I")
 
 _PARTITIONS, _READY, _SKIPPED = b"partitions", b"ready", b"skipped"
-"""`skipped` counts records without a key: a mirror has no place for them."""
 
 
 class Entry(NamedTuple):
@@ -163,6 +162,11 @@ class MirrorView:
         with self._store.read() as txn:
             return txn.get("meta", _READY) is not None
 
+    def skipped(self) -> int:
+        """Return how many records had no key: a mirror has no place for them."""
+        with self._store.read() as txn:
+            return _number(txn, _SKIPPED)
+
     def get(self, key: bytes) -> Entry | None:
         """Return the entry of a key, `None` when it was never written or was deleted."""
         with self._store.read() as txn:
@@ -243,9 +247,7 @@ def _write(txn: OpenWriter, partition: int, records: list[ConsumedRecord]) -> in
     return 0
 
 
-def _write_each(
-    txn: OpenWriter, head: bytes, records: Iterable[tuple[bytes | None, bytes | None, bytes]]
-) -> int:
+def _write_each(txn: OpenWriter, head: bytes, records: Iterable[tuple[bytes | None, bytes | None, bytes]]) -> int:
     without_key = 0
     for key, value, stamp in records:
         if key is None:

@@ -96,7 +96,9 @@ class TopicFolds:
         try:
             self._adopt({source.topic: source for source in self._wanted()})
         except KafkaUnavailableError as error:
-            logger.info("mirrors cannot be started now: %s", error)  # Soon after its creation a topic has no leader yet.
+            logger.info(
+                "mirrors cannot be started now: %s", error
+            )  # Soon after its creation a topic has no leader yet.
             return
         self._seen = seen
 

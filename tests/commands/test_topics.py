@@ -1,0 +1,189 @@
+"""Commands on a real log: what is decided, what is refused, and who wins."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from commands.decisions import Caller, Commands
+from commands.gateways import NewGateway, create_gateway
+from commands.topics import NewTopic, SchemaReference, create_topic, delete_topic
+from core.errors import ConflictError, InvalidInputError, InvalidNameError, NotFoundError
+from core.kafka import KafkaAdmin
+from core.settings import Settings
+from core.types import TopicType
+
+SDL = """
+type Query { product(id: Int): Product @topic(name: "product", keyArgument: "id") }
+type Product { id: Int!  name: String  other: Product @topic(name: "product", keyField: "id") }
+"""
+
+NewCaller = Callable[..., Caller]
+
+STRINGS = (TopicType.STRING, TopicType.STRING)
+
+
+def test_a_topic_brings_its_mirror_and_its_schema(
+    commands: Commands, admin: KafkaAdmin, settings: Settings, caller: NewCaller
+) -> None:
+    create_gateway(commands, settings, caller(), NewGateway("shop", sdl=SDL))
+    new = NewTopic("product", TopicType.INTEGER, TopicType.SCHEMA, SchemaReference("shop", "product"))
+    position = create_topic(commands, admin, settings, caller(), new)
+    command = commands.command_log.index.command_of(position)
+    assert command is not None
+    assert [
+        "quick:TopicCreated",
+        "quick:MirrorCreated",
+        "quick:SchemaRegistered",
+        "quick:SchemaIdTaken",
+        "quick:SchemaFingerprinted",
+    ] == [event.topic for event in command.record.events]
+    assert ("create_topic", "topic/product", "default", "me@here", "because") == (
+        command.record.command,
+        command.record.target,
+        command.record.actor,
+        command.record.source,
+        command.record.reason,
+    )
+
+
+def test_equal_schemas_share_an_id_and_others_get_the_next(
+    commands: Commands, admin: KafkaAdmin, settings: Settings, caller: NewCaller
+) -> None:
+    create_gateway(commands, settings, caller(), NewGateway("shop", sdl=SDL))
+    create_gateway(
+        commands, settings, caller(), NewGateway("zoo", sdl="type Query { a: Int } type Animal { legs: Int }")
+    )
+    ids = []
+    for name, reference in (("one", ("shop", "Product")), ("two", ("shop", "Product")), ("three", ("zoo", "Animal"))):
+        new = NewTopic(f"{name}-{uuid.uuid4().hex}", TopicType.LONG, TopicType.SCHEMA, SchemaReference(*reference))
+        position = create_topic(commands, admin, settings, caller(), new)
+        created = next(
+            e
+            for i, e in commands.command_log.index.notifications(1, 100)
+            if e.topic == "quick:TopicCreated" and i > position - 5
+        )
+        ids.append(created.state.split(b'"schema_id":')[1].split(b",")[0])
+    assert [b"1", b"1", b"2"] == ids
+
+
+def test_a_second_topic_of_the_name_is_refused(
+    commands: Commands, admin: KafkaAdmin, settings: Settings, caller: NewCaller
+) -> None:
+    create_topic(commands, admin, settings, caller(), NewTopic("once", *STRINGS))
+    with pytest.raises(ConflictError, match='Topic "once" already exists in Registry'):
+        create_topic(commands, admin, settings, caller(), NewTopic("once", *STRINGS))
+
+
+def test_a_topic_that_kafka_has_is_refused(
+    commands: Commands, admin: KafkaAdmin, settings: Settings, caller: NewCaller
+) -> None:
+    name = f"foreign-{uuid.uuid4().hex}"
+    admin.create_topic(name, partitions=1, replication_factor=1, config={})
+    with pytest.raises(ConflictError, match="already exists in Kafka"):
+        create_topic(commands, admin, settings, caller(), NewTopic(name, *STRINGS))
+    assert commands.command_log.index.max_notification_id() is None
+
+
+@pytest.mark.parametrize("name", ["", "with space", "..", "ü", "a" * 250, "__quick-log", "slash/ed"])
+def test_a_name_that_kafka_would_refuse_is_refused_before_anything_is_recorded(
+    commands: Commands, admin: KafkaAdmin, settings: Settings, name: str, caller: NewCaller
+) -> None:
+    with pytest.raises(InvalidNameError):
+        create_topic(commands, admin, settings, caller(), NewTopic(name, *STRINGS))
+    assert commands.command_log.index.max_notification_id() is None
+
+
+def test_what_kafka_would_refuse_is_refused_before_anything_is_recorded(
+    commands: Commands, admin: KafkaAdmin, kafka: str, tmp_path: Path, caller: NewCaller
+) -> None:
+    greedy = Settings(kafka=kafka, data_dir=tmp_path, api_key="k", replication_factor=3)
+    with pytest.raises(InvalidInputError, match="eplication factor"):
+        create_topic(commands, admin, greedy, caller(), NewTopic("greedy", *STRINGS))
+    assert commands.command_log.index.max_notification_id() is None
+
+
+def test_a_deleted_topic_can_be_created_again(
+    commands: Commands, admin: KafkaAdmin, settings: Settings, caller: NewCaller
+) -> None:
+    new = NewTopic(f"again-{uuid.uuid4().hex}", *STRINGS)
+    create_topic(commands, admin, settings, caller(), new)
+    delete_topic(commands, caller(), new.name)
+    with pytest.raises(NotFoundError):
+        delete_topic(commands, caller(), new.name)
+    assert create_topic(commands, admin, settings, caller(), new) > 0
+
+
+def test_the_same_command_id_is_carried_out_once(
+    commands: Commands, admin: KafkaAdmin, settings: Settings, caller: NewCaller
+) -> None:
+    new = NewTopic("idempotent", *STRINGS)
+    first = create_topic(commands, admin, settings, caller("c1"), new)
+    assert first == create_topic(commands, admin, settings, caller("c1"), new)
+    assert 2 == commands.command_log.index.max_notification_id()
+
+
+def test_a_schema_needs_its_gateway_and_type(
+    commands: Commands, admin: KafkaAdmin, settings: Settings, caller: NewCaller
+) -> None:
+    def create(reference: SchemaReference | None) -> None:
+        create_topic(commands, admin, settings, caller(), NewTopic("t", TopicType.LONG, TopicType.SCHEMA, reference))
+
+    with pytest.raises(InvalidInputError, match="names none"):
+        create(None)
+    with pytest.raises(NotFoundError, match="nowhere"):
+        create(SchemaReference("nowhere", "Product"))
+    create_gateway(commands, settings, caller(), NewGateway("shop", sdl=SDL))
+    with pytest.raises(InvalidInputError, match="Type Nothing does not exist"):
+        create(SchemaReference("shop", "Nothing"))
+
+
+RACER = """
+import sys, uuid
+from pathlib import Path
+from commands.decisions import Caller, Commands
+from commands.topics import NewTopic, create_topic
+from core.errors import ConflictError
+from core.kafka import KafkaAdmin
+from core.settings import Settings
+from core.types import TopicType
+kafka, log, folder = sys.argv[1:]
+settings = Settings(kafka=kafka, data_dir=Path(folder), api_key="k", log_topic=log)
+with Commands(settings) as commands:
+    admin = KafkaAdmin(kafka)
+    print("ready", flush=True)
+    sys.stdin.readline()
+    for i in range(10):
+        new = NewTopic(f"{log}-{i}", TopicType.STRING, TopicType.STRING)
+        try:
+            create_topic(commands, admin, settings, Caller("default", str(uuid.uuid4())), new)
+            print(i, flush=True)
+        except ConflictError:
+            pass
+"""
+
+
+def test_of_several_processes_that_create_a_topic_exactly_one_succeeds(settings: Settings, tmp_path: Path) -> None:
+    racers = [
+        subprocess.Popen(
+            [sys.executable, "-c", RACER, settings.kafka, settings.log_topic, str(tmp_path / f"machine-{i % 2}")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for i in range(4)
+    ]
+    for racer in racers:
+        assert racer.stdout is not None
+        assert "ready\n" == racer.stdout.readline()
+    for racer in racers:
+        assert racer.stdin is not None
+        racer.stdin.write("go\n")
+        racer.stdin.flush()
+    won = [int(line) for racer in racers for line in racer.communicate(timeout=60)[0].split()]
+    assert list(range(10)) == sorted(won)
