@@ -1,0 +1,101 @@
+"""The registry is a fold: it needs no broker."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from core.aggregates import LogEvent, Stream, aggregate_id
+from core.errors import FoldError, NotFoundError, ViewBehindError
+from core.gateways import GatewayCreated, GatewayDeleted, GatewaySchemaApplied
+from core.subjects import SchemaIdTaken
+from core.topics import TopicCreated, TopicDeleted
+from projections.registry import RecordedEvent, RegistryProjection, RegistryView
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> RegistryProjection:
+    return RegistryProjection(tmp_path / "registry")
+
+
+def topic_created(name: str, version: int = 1) -> LogEvent:
+    return TopicCreated(
+        originator_id=aggregate_id("topic", name),
+        originator_version=version,
+        name=name,
+        write_type="MUTABLE",
+        key_type="LONG",
+        value_type="STRING",
+        partitions=3,
+        replication_factor=1,
+        config={},
+        value_schema=None,
+    )
+
+
+def topic_deleted(name: str, version: int) -> LogEvent:
+    return TopicDeleted(originator_id=aggregate_id("topic", name), originator_version=version, name=name)
+
+
+def fold(registry: RegistryProjection, *events: LogEvent, after: int = 0) -> RegistryView:
+    recorded = [RecordedEvent(position, event) for position, event in enumerate(events, start=after + 1)]
+    registry.fold(recorded, after + len(events))
+    return registry.view
+
+
+def test_rows_come_by_name_with_their_incarnation(registry: RegistryProjection) -> None:
+    view = fold(registry, topic_created("b"), topic_created("a"))
+    assert [("a", 2), ("b", 1)] == [(row.state.name, row.incarnation) for row in view.topics()]
+    assert 2 == view.position()
+
+
+def test_what_is_deleted_and_created_again_is_another_incarnation(registry: RegistryProjection) -> None:
+    view = fold(registry, topic_created("a"), topic_deleted("a", 2), topic_created("a", 3))
+    assert 3 == view.topic("a").incarnation
+
+
+def test_a_change_moves_the_position_and_keeps_the_incarnation(registry: RegistryProjection) -> None:
+    shop = Stream[object](aggregate_id("gateway", "shop"), 0, None)
+    created = shop.record(GatewayCreated, name="shop", replicas=1, tag=None, sdl="")
+    applied = GatewaySchemaApplied(originator_id=shop.id, originator_version=2, name="shop", sdl="type Query")
+    row = fold(registry, created, applied).gateway("shop")
+    assert (1, 2, "type Query") == (row.incarnation, row.position, row.state.sdl)
+    deleted = GatewayDeleted(originator_id=shop.id, originator_version=3, name="shop")
+    with pytest.raises(NotFoundError, match="Could not find resource shop"):
+        fold(registry, deleted, after=2).gateway("shop")
+
+
+def test_what_is_unknown_is_named(registry: RegistryProjection) -> None:
+    view = fold(registry)
+    with pytest.raises(NotFoundError, match="Topic x not found in topic registry"):
+        view.topic("x")
+    with pytest.raises(NotFoundError, match="Schema 7"):
+        view.schema(7)
+
+
+def test_schemas_are_found_by_id(registry: RegistryProjection) -> None:
+    taken = SchemaIdTaken(
+        originator_id=aggregate_id("schema-id", "1"), originator_version=1, schema_id=1, schema_type="AVRO", schema="{}"
+    )
+    assert "{}" == fold(registry, taken).schema(1)
+
+
+def test_an_event_that_does_not_fit_keeps_nothing_of_its_batch(registry: RegistryProjection) -> None:
+    with pytest.raises(FoldError):
+        fold(registry, topic_created("a"), topic_deleted("b", 1))
+    assert [] == registry.view.topics()
+    assert 0 == registry.view.position()
+
+
+def test_a_deleted_view_comes_back_the_same_from_the_events(tmp_path: Path) -> None:
+    events = [topic_created("a"), topic_deleted("a", 2), topic_created("a", 3), topic_created("b")]
+    rows = [fold(RegistryProjection(tmp_path / name), *events).topics() for name in ("first", "second")]
+    assert rows[0] == rows[1]
+
+
+def test_waiting_ends_with_the_position_or_the_time(registry: RegistryProjection) -> None:
+    view = fold(registry, topic_created("a"))
+    view.wait_for(1, timeout_s=0)
+    with pytest.raises(ViewBehindError, match="position 2"):
+        view.wait_for(2, timeout_s=0)
