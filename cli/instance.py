@@ -1,0 +1,188 @@
+"""Quick on one machine: the projector and the HTTP server over one data folder, kept running beside each other.
+
+The two get their settings by environment and log warnings to stderr; `QUICK_LOG_LEVEL` changes that.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import rich_click as click
+
+from cli.api_key import kept_api_key
+from cli.child_process import Child, ChildSpec
+from cli.folder_lock import FolderLock, make_folder
+from cli.listener import listen, url_of
+from cli.supervisor import Supervisor
+from core.errors import LocalRuntimeError, QuickError
+from core.settings import Settings
+
+READY_TIMEOUT_S = 60.0
+"""Longest wait until the server calls itself healthy."""
+
+_PACKAGES = Path(__file__).parents[1]
+_WAY_OUT = "Choose another folder with --data-dir."
+_LOOK_EVERY_S = 0.05
+_ANSWER_TIMEOUT_S = 2.0
+_PROJECTOR_STOP_S = 15.0
+_WEB_STOP_S = 12.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstanceOptions:
+    """What to serve where."""
+
+    host: str
+    """Interface to listen on."""
+
+    port: int
+    """Port to listen on; 0 picks a free one."""
+
+    data_dir: Path
+    """Folder of the local views."""
+
+    workers: int
+    """Processes that answer requests."""
+
+    api_key: str | None = field(repr=False)
+    """The administrator's key; `None` generates one and keeps it in the data folder."""
+
+
+class Instance:
+    """One instance, the only one on its data folder. Entering it reserves folder and port and starts nothing yet.
+
+    Raises:
+        LocalRuntimeError: On entering: the folder or the port cannot be used, or is in use.
+    """
+
+    def __init__(self, options: InstanceOptions) -> None:
+        self._options = options
+
+    def __enter__(self) -> Self:
+        self.data_dir = make_folder(self._options.data_dir, _WAY_OUT)
+        self._lock = FolderLock(self.data_dir, _WAY_OUT)
+        self.has_generated_key = not self._options.api_key
+        self.api_key = self._options.api_key or kept_api_key(self.data_dir)
+        self._listener = listen(self._options.host, self._options.port)
+        self.url = url_of(self._listener)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._listener.close()
+        self._lock.release()
+
+    def serve(self, kafka: str, *, broker: Child | None, announce: Callable[[], None]) -> None:
+        """Serve until a stop signal comes.
+
+        Args:
+            kafka: Address of brokers that answer.
+            broker: The broker, if it is a child of ours to be looked after as well.
+            announce: Called once the server is healthy.
+
+        Raises:
+            KeyboardInterrupt: The stop signal; all children have ended.
+            LocalRuntimeError: The server did not become healthy; says why.
+            SettingsError: A setting in the environment has no usable value.
+        """
+        env = self._environment(kafka)
+        with Supervisor(_complain) as supervisor:
+            if broker is not None:
+                supervisor.adopt(broker)
+            supervisor.start(self._projector(env))
+            supervisor.start(self._web(env))
+            self._await_health(supervisor)
+            announce()
+            supervisor.run()
+
+    def _environment(self, kafka: str) -> Mapping[str, str]:
+        env = os.environ | {
+            "QUICK_KAFKA_BOOTSTRAP_SERVER": kafka,
+            "QUICK_DATA_DIR": str(self.data_dir),
+            "QUICK_APIKEY": self.api_key,
+        }
+        Settings.from_env(env)  # What is wrong here is said once, and not by each child at each start.
+        return env
+
+    def _projector(self, env: Mapping[str, str]) -> ChildSpec:
+        return ChildSpec(
+            name="projector",
+            argv=(sys.executable, "-m", "projections.projector"),
+            env=env,
+            cwd=_PACKAGES,  # `-m` looks there first; a folder of the user's may hold packages of the same names.
+            stop_timeout_s=_PROJECTOR_STOP_S,
+        )
+
+    def _web(self, env: Mapping[str, str]) -> ChildSpec:
+        socket = self._listener.fileno()
+        return ChildSpec(
+            name="web",
+            argv=(
+                *(sys.executable, "-m", "gunicorn", "services.app:app_from_env()"),
+                *("--config", "python:services.gunicorn_config", "--chdir", str(_PACKAGES)),
+                *("--bind", f"fd://{socket}", "--workers", str(self._options.workers)),
+            ),
+            env=env,
+            cwd=_PACKAGES,
+            stop_timeout_s=_WEB_STOP_S,
+            inherited_fds=(socket,),
+        )
+
+    def _await_health(self, supervisor: Supervisor) -> None:
+        deadline = time.monotonic() + READY_TIMEOUT_S
+        while (reason := _why_not_healthy(self.url)) is not None:
+            if time.monotonic() >= deadline:
+                raise LocalRuntimeError(
+                    f"Quick is not ready after {READY_TIMEOUT_S:g} s: {reason} See above for what its processes said."
+                )
+            supervisor.tend(_LOOK_EVERY_S)
+
+
+@contextmanager
+def until_stopped() -> Iterator[None]:
+    """Run the block until it is done or told to stop: SIGINT, SIGTERM and SIGHUP raise KeyboardInterrupt in it.
+
+    Raises:
+        SystemExit: 0 after such a signal; 1 after an error of ours, which then stands on stderr.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # As `nohup` wants it.
+            signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise SystemExit(0) from None
+    except QuickError as error:
+        _complain(str(error))
+        raise SystemExit(1) from error
+
+
+def _why_not_healthy(url: str) -> str | None:
+    """Ask `/health` and return the reason that it gives, `None` when there is nothing wrong."""
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=_ANSWER_TIMEOUT_S)
+    try:
+        connection.request("GET", "/health")
+        answer = connection.getresponse()
+        body = answer.read()
+    except (OSError, http.client.HTTPException) as error:
+        return f"{url} does not answer ({error})."
+    finally:
+        connection.close()
+    return None if answer.status == HTTPStatus.OK else str(json.loads(body)["reason"])
+
+
+def _complain(text: str) -> None:
+    click.echo(text, err=True)

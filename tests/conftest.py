@@ -1,0 +1,57 @@
+"""What many tests need: a real broker for the whole session, brokers to kill, names that nobody else uses."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from cli import ports
+from cli.local_kafka import LocalKafka
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--kafka", metavar="HOST:PORT", help="Kafka brokers to use instead of starting one")
+
+
+@pytest.fixture(scope="session")
+def kafka(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Return the address of a real broker that all tests share: use topic names of your own, and leave it running."""
+    if address := request.config.getoption("--kafka"):
+        yield address
+        return
+    with LocalKafka(tmp_path_factory.mktemp("shared-kafka")) as broker:
+        yield broker.bootstrap
+
+
+@pytest.fixture
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., LocalKafka]]:
+    """Return a function that starts a broker for this test alone, on the folder `data_dir` or on a new one.
+
+    What it returns can be killed, stopped and started again; what still runs after the test is stopped.
+    """
+    brokers: list[LocalKafka] = []
+
+    def start(data_dir: Path | None = None) -> LocalKafka:
+        started = LocalKafka(data_dir or tmp_path_factory.mktemp("own-kafka"))
+        brokers.append(started)
+        started.start()
+        return started
+
+    yield start
+    for started in reversed(brokers):
+        started.stop()
+
+
+@pytest.fixture(scope="session")
+def free_port() -> Callable[[], int]:
+    """Return a function that names a port on which nobody listens."""
+    return ports.free_port
+
+
+@pytest.fixture
+def topic_name() -> str:
+    """Return the name of a topic that does not exist."""
+    return f"test-{uuid.uuid4().hex}"
