@@ -1,0 +1,142 @@
+"""`quick gateway …`: GraphQL gateways."""
+
+from __future__ import annotations
+
+from typing import Any, TextIO
+
+import rich_click as click
+
+from cli.client import Manager, failing_with, hint, in_path, manager_options, message_option
+from cli.command import QuickCommand, QuickGroup
+from cli.names import check_name
+from cli.output import output_option, print_as
+
+
+class SchemaFile(click.File):
+    """A file with a schema, `-` for stdin; one that cannot be read is a mistake on the command line."""
+
+    def __init__(self, flags: str) -> None:
+        super().__init__("r", encoding="utf-8", lazy=False)
+        self._flags = flags
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Open the file."""
+        try:
+            return super().convert(value, None, ctx)
+        except click.BadParameter as error:
+            reason = error.message.rpartition(": ")[2]
+            raise click.UsageError(f"argument {self._flags}: can't open '{value}': {reason}", ctx) from error
+
+
+@click.group(
+    cls=QuickGroup,
+    commands={
+        "create": "cli.gateways:create",
+        "delete": "cli.gateways:delete",
+        "apply": "cli.gateways:apply",
+        "list": "cli.gateways:list_gateways",
+        "describe": "cli.gateways:describe",
+        "schema": "cli.gateways:schema",
+    },
+)
+def gateway() -> None:
+    """GraphQL gateways."""
+
+
+@click.command("create", cls=QuickCommand)
+@click.argument("name")
+@click.option("--replicas", type=click.IntRange(1), help="How many of it are to run.")
+@click.option("--tag", help="Image tag.")
+@click.option("-s", "--schema", "file", metavar="FILE", type=SchemaFile("-s/--schema"), help="Schema; - for stdin.")
+@message_option
+@manager_options
+def create(
+    manager: Manager, name: str, replicas: int | None, tag: str | None, file: TextIO | None, reason: str | None
+) -> None:
+    """Create a gateway."""
+    check_name(name)
+    settings = {"name": name, "replicas": replicas, "tag": tag, "schema": None if file is None else _read(file)}
+    body = {key: value for key, value in settings.items() if value is not None}
+    with failing_with(f"Could not create gateway {name}"):
+        manager.change("POST", "/gateway", body, reason=reason)
+    click.echo(f"Create gateway {name} (this may take a few seconds)")
+
+
+@click.command("delete", cls=QuickCommand)
+@click.argument("name")
+@message_option
+@manager_options
+def delete(manager: Manager, name: str, reason: str | None) -> None:
+    """Delete a gateway."""
+    with failing_with(f"Could not delete gateway {name}"):
+        manager.change("DELETE", f"/gateway/{in_path(name)}", reason=reason)
+    click.echo(f"Deleted gateway {name}")
+
+
+@click.command("apply", cls=QuickCommand)
+@click.argument("name")
+@click.option(
+    *("-f", "--file"), metavar="FILE", type=SchemaFile("-f/--file"), required=True, help="Schema; - for stdin."
+)
+@message_option
+@manager_options
+def apply(manager: Manager, name: str, file: TextIO, reason: str | None) -> None:
+    """Make a gateway serve a schema."""
+    with failing_with(f"Could not apply schema to gateway: {name}"):
+        manager.change("POST", f"/gateway/{in_path(name)}/schema", {"schema": _read(file)}, reason=reason)
+    click.echo(f"Applied schema to gateway {name}")
+
+
+@click.command("list", cls=QuickCommand)
+@output_option
+@manager_options
+def list_gateways(manager: Manager, output: str | None) -> None:
+    """List the gateways."""
+    text = "There are no gateways created. Please create one using:\n\t $ quick gateway create <NAME>"
+    with failing_with(text):
+        found = manager.get("/gateways")
+    if output:
+        print_as(output, found)
+        return
+    for one in found:
+        click.echo(one["name"])
+
+
+@click.command("describe", cls=QuickCommand)
+@click.argument("name")
+@output_option
+@manager_options
+def describe(manager: Manager, name: str, output: str | None) -> None:
+    """Show a gateway."""
+    with failing_with(_missing(name)):
+        found = manager.get(f"/gateway/{in_path(name)}")
+    if output:
+        print_as(output, found)
+        return
+    for label in ("name", "replicas", "tag"):
+        click.echo(f"{label.capitalize()}: {found[label]}")
+    for warning in found.get("warnings", []):
+        hint(f"Warning: {warning}")
+
+
+@click.command("schema", cls=QuickCommand)
+@click.argument("name")
+@click.argument("type_name", metavar="TYPE")
+@click.option("--avro", "form", flag_value="avro", help="As Avro.")
+@manager_options
+def schema(manager: Manager, name: str, type_name: str, form: str | None) -> None:
+    """Show a type as topics store it."""
+    with failing_with(_missing(name)):
+        found = manager.get(f"/gateway/{in_path(name)}/schema/{in_path(type_name)}/{form or 'graphql'}")
+    click.echo(found["schema"])
+
+
+def _missing(name: str) -> str:
+    return f"There is no gateway {name} created. Please create one using\n\t $ quick gateway create <NAME>"
+
+
+def _read(file: TextIO) -> str:
+    try:
+        return file.read()
+    except UnicodeDecodeError as error:
+        raise click.UsageError(f"The schema in {file.name} is not UTF-8: {error}") from error

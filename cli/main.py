@@ -1,0 +1,79 @@
+"""The program `quick`: its groups, and what it prints and returns when something goes wrong."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Sequence
+
+import rich_click as click
+
+from cli.command import QuickGroup, usage_error_text
+
+VERSION_TEXT = "quick (version {})"
+
+
+def _print_version(ctx: click.Context, _parameter: click.Parameter, is_asked: bool) -> None:  # noqa: FBT001 - click's
+    if not is_asked or ctx.resilient_parsing:
+        return
+    from importlib.metadata import version  # noqa: PLC0415 - 40 ms that only this option needs
+
+    click.echo(VERSION_TEXT.format(version("quick-es")))
+    ctx.exit()
+
+
+@click.group(
+    cls=QuickGroup,
+    commands={
+        "up": "cli.up:up",
+        "serve": "cli.serve:serve",
+        "context": "cli.contexts:context",
+        "topic": "cli.topics:topic",
+        "gateway": "cli.gateways:gateway",
+        "mirror": "cli.not_available:mirror",
+        "app": "cli.not_available:app",
+        "log": "cli.log:log",
+    },
+)
+@click.option(
+    *("-v", "--version"),
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_print_version,
+    help="Show the version.",
+)
+def quick() -> None:
+    """Kafka topics as a queryable, writable, auditable data platform."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run `quick` with *arguments*; return the exit code. Errors are printed on stderr."""
+    try:
+        return quick.main(list(arguments), prog_name="quick", standalone_mode=False) or 0
+    except click.UsageError as error:
+        click.echo(usage_error_text(error), err=True)
+        return error.exit_code
+    except click.ClickException as error:
+        click.echo(error.format_message(), err=True)
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted quick. Exiting now.", err=True)
+        return 1
+    except BrokenPipeError:
+        sys.stderr.close()  # Who reads our output has gone, as `head` does; the interpreter must not complain either.
+        return 1
+    except Exception:  # noqa: BLE001 - the last resort of a program: a sentence instead of a trace
+        if "--debug" in arguments:
+            traceback.print_exc()
+        click.echo("Unexpected error. Exiting now.", err=True)
+        return 1
+
+
+def main() -> None:
+    """Run the program that the command line asks for."""
+    sys.exit(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,39 @@
+"""Groups of Quick's CLI that this version does not have: named, and refused in plain words."""
+
+from __future__ import annotations
+
+import rich_click as click
+
+from cli.client import CliError
+from cli.command import QuickCommand, QuickGroup
+
+_ANYTHING = {"ignore_unknown_options": True, "allow_extra_args": True}
+
+
+@click.group(
+    cls=QuickGroup,
+    commands={"create": "cli.not_available:mirror_command", "delete": "cli.not_available:mirror_command"},
+)
+def mirror() -> None:
+    """Mirrors (not available yet: each topic has one of its own)."""
+
+
+@click.group(
+    cls=QuickGroup, commands={"deploy": "cli.not_available:app_command", "delete": "cli.not_available:app_command"}
+)
+def app() -> None:
+    """Applications (not available yet)."""
+
+
+@click.command(cls=QuickCommand, context_settings=_ANYTHING)
+@click.argument("arguments", nargs=-1)
+def mirror_command(arguments: tuple[str, ...]) -> None:  # noqa: ARG001 - refused whatever they are
+    """Not available yet."""
+    raise CliError("Commands for mirrors are not available yet. Each topic has a mirror, which is deleted with it.")
+
+
+@click.command(cls=QuickCommand, context_settings=_ANYTHING)
+@click.argument("arguments", nargs=-1)
+def app_command(arguments: tuple[str, ...]) -> None:  # noqa: ARG001 - refused whatever they are
+    """Not available yet."""
+    raise CliError("Applications are not available yet.")

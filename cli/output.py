@@ -1,0 +1,33 @@
+"""What commands print: text as scripts expect it, or the whole answer as JSON or YAML."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import rich_click as click
+
+from cli.config import as_yaml
+
+F = TypeVar("F")
+
+
+def output_option(command: F) -> F:
+    """Add `-o json|yaml`."""
+    option = click.option("-o", "--output", type=click.Choice(["json", "yaml"]), help="Print the whole answer so.")
+    return option(command)  # type: ignore[type-var]  # any function may carry options
+
+
+def print_as(output: str, content: Any) -> None:
+    """Print *content* as `json` or `yaml`."""
+    text = as_yaml(content) if output == "yaml" else json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    click.echo(text, nl=False)
+
+
+def print_table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print *rows* in columns of their widest entries."""
+    lines = [list(headers), *([str(cell) for cell in row] for row in rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(headers))]
+    for line in lines:
+        click.echo("   ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())

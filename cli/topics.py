@@ -1,0 +1,138 @@
+"""`quick topic …`: topics."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import rich_click as click
+
+from cli.client import Manager, failing_with, in_path, manager_options, message_option
+from cli.command import QuickCommand, QuickGroup
+from cli.names import check_name
+from cli.output import output_option, print_as
+
+_TYPES = click.Choice(["int", "long", "string", "double", "schema"], case_sensitive=False)
+
+
+@click.group(
+    cls=QuickGroup,
+    commands={
+        "create": "cli.topics:create",
+        "delete": "cli.topics:delete",
+        "list": "cli.topics:list_topics",
+        "describe": "cli.topics:describe",
+    },
+)
+def topic() -> None:
+    """Topics, each with its mirror."""
+
+
+@click.command("create", cls=QuickCommand)
+@click.argument("name")
+@click.option("-k", "--key-type", type=_TYPES, required=True, help="Type of the keys.")
+@click.option("-v", "--value-type", type=_TYPES, required=True, help="Type of the values.")
+@click.option("-s", "--schema", metavar="GATEWAY.TYPE", help="Type of a gateway's schema, for values of type schema.")
+@click.option("--immutable", is_flag=True, help="Let the first record of a key win.")
+@click.option("--retention-time", metavar="DURATION", help="How long the mirror keeps an entry, as in PT10M.")
+@click.option("--range-field", metavar="FIELD", help="Field that the mirror can be asked for ranges of.")
+@click.option("--range-key", metavar="FIELD", help="Field that takes the place of the key in the mirror.")
+@message_option
+@manager_options
+def create(manager: Manager, name: str, reason: str | None, **options: Any) -> None:
+    """Create a topic with its mirror."""
+    check_name(name)
+    body = _body(**options)
+    types = {"keyType": _wire_type(options["key_type"]), "valueType": _wire_type(options["value_type"])}
+    with failing_with(f"Could not create new topic: {name}"):
+        manager.change("POST", f"/topic/{in_path(name)}", body, reason=reason, **types)
+    click.echo(f"Created new topic {name}")
+
+
+@click.command("delete", cls=QuickCommand)
+@click.argument("name")
+@message_option
+@manager_options
+def delete(manager: Manager, name: str, reason: str | None) -> None:
+    """Delete a topic with its records and its mirror."""
+    with failing_with(f"Could not delete topic {name}"):
+        manager.change("DELETE", f"/topic/{in_path(name)}", reason=reason)
+    click.echo(f"Deleted topic {name}")
+
+
+@click.command("list", cls=QuickCommand)
+@output_option
+@manager_options
+def list_topics(manager: Manager, output: str | None) -> None:
+    """List the topics."""
+    hint = (
+        "There are no topics registered. Please create one using: \n\t $ quick topic create <NAME> -k <TYPE> -v <TYPE>"
+    )
+    with failing_with(hint):
+        found = manager.get("/topics")
+    if output:
+        print_as(output, found)
+        return
+    for one in found:
+        click.echo(one["name"])
+
+
+@click.command("describe", cls=QuickCommand)
+@click.argument("name")
+@output_option
+@manager_options
+def describe(manager: Manager, name: str, output: str | None) -> None:
+    """Show a topic."""
+    hint = (
+        f"There is no topic {name} registered. Please create one: "
+        "\n\t $ using quick topic create <NAME> -k <TYPE> -v <TYPE>"
+    )
+    with failing_with(hint):
+        found = manager.get(f"/topic/{in_path(name)}")
+    if output:
+        print_as(output, found)
+        return
+    for label, field in (
+        ("Name", "name"),
+        ("Key Type", "keyType"),
+        ("Value Type", "valueType"),
+        ("Write Type", "writeType"),
+    ):
+        click.echo(f"{label}: {found[field]}")
+    if found.get("schema"):
+        click.echo(f"Schema:\n{found['schema']}")
+
+
+def _body(
+    *,
+    key_type: str,  # noqa: ARG001 - part of the options, checked by their type
+    value_type: str,
+    schema: str | None,
+    immutable: bool,
+    retention_time: str | None,
+    range_field: str | None,
+    range_key: str | None,
+) -> dict[str, Any]:
+    if retention_time is not None and range_field is not None:
+        raise click.UsageError("The --range-field option must not be specified when --retention-time is set")
+    if range_key is not None and range_field is None:
+        raise click.UsageError("The --range-key can be set only when a --range-field is set")
+    body: dict[str, Any] = {"writeType": "IMMUTABLE" if immutable else "MUTABLE"}
+    if value_type == "schema":
+        body["valueSchema"] = _schema_reference(schema)
+    arguments = {"retentionTime": retention_time, "rangeField": range_field, "rangeKey": range_key}
+    if any(arguments.values()):
+        body["mirrorArguments"] = {name: value for name, value in arguments.items() if value is not None}
+    return body
+
+
+def _schema_reference(schema: str | None) -> dict[str, str]:
+    if schema is None:
+        raise click.UsageError("Please specify a schema with -s/--schema.")
+    gateway, dot, type_name = schema.partition(".")
+    if not (gateway and dot and type_name) or "." in type_name:
+        raise click.UsageError("Please specify schema as: GATEWAY.TYPE")
+    return {"gateway": gateway, "type": type_name}
+
+
+def _wire_type(name: str) -> str:
+    return "integer" if name == "int" else name

@@ -1,0 +1,149 @@
+"""A running `quick up` on the tests' broker, with a log, a data folder and a CLI configuration of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+
+API_KEY = "e2e-key"
+QUICK = Path(sys.executable).with_name("quick")
+
+
+def until(condition: Callable[[], bool], timeout_s: float = 60) -> None:
+    """Wait for *condition*, with a deadline."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come true in time"
+        time.sleep(0.02)
+
+
+@dataclass
+class Running:
+    """One `quick up` and its clients."""
+
+    kafka: str
+    folder: Path
+    port: int
+    log_topic: str = field(default_factory=lambda: f"log-{uuid.uuid4().hex}")
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def data_dir(self) -> Path:
+        return self.folder / "data"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            "QUICK_CONFIG": str(self.folder / "quick.conf"),
+            "QUICK_LOG_TOPIC": self.log_topic,
+            "QUICK_STATUS_TOPIC": f"{self.log_topic}-status",
+            "QUICK_LOG_LEVEL": "INFO",
+        }
+
+    def start(self) -> None:
+        command = [QUICK, "up", "--kafka", self.kafka, "--port", str(self.port), "--workers", "2"]
+        command += ["--data-dir", str(self.data_dir), "--api-key", API_KEY]
+        with (self.folder / "up.log").open("ab") as log:
+            self.process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=subprocess.STDOUT)
+        self.await_health()
+
+    def await_health(self) -> None:
+        def is_up() -> bool:
+            assert self.process is not None
+            assert self.process.poll() is None, (self.folder / "up.log").read_text()
+            try:
+                return httpx.get(f"{self.url}/health").status_code == 200
+            except httpx.TransportError:
+                return False
+
+        until(is_up, 90)
+
+    def stop(self, number: int = signal.SIGTERM) -> None:
+        if self.process is not None:
+            self.process.send_signal(number)
+            self.process.wait(60)
+            self.process = None
+
+    def quick(self, *arguments: str, code: int = 0, stdin: str | None = None) -> str:
+        """Run the CLI and return stdout and stderr together, as scripts compare them."""
+        done = subprocess.run(
+            [QUICK, *arguments],
+            env=self.environment,
+            input=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=90,
+            check=False,
+        )
+        assert code == done.returncode, done.stdout
+        return done.stdout
+
+    def http(self) -> httpx.Client:
+        return httpx.Client(base_url=self.url, headers={"X-API-Key": API_KEY}, timeout=30)
+
+    def ask(self, gateway: str, query: str, **variables: object) -> dict[str, object]:
+        with self.http() as http:
+            answer = http.post(f"/gateway/{gateway}/graphql", json={"query": query, "variables": variables})
+        body: dict[str, object] = answer.json()
+        return body
+
+    def data(self, gateway: str, query: str, **variables: object) -> object:
+        """Return the data of an answer without errors."""
+        body = self.ask(gateway, query, **variables)
+        assert "errors" not in body, body
+        return body["data"]
+
+    def ingest(self, topic: str, body: object) -> str:
+        """Write and return the position, which `include` waits for."""
+        with self.http() as http:
+            answer = http.post(f"/ingest/{topic}", json=body)
+        assert 200 == answer.status_code, answer.text
+        position: str = answer.json()["position"]
+        return position
+
+    def include(self, topic: str, position: str) -> None:
+        """Wait until the mirror includes a write."""
+        with self.http() as http:
+            answer = http.get(f"/mirror/{topic}/mirror/keys", params={"ids": "0"}, headers={"Quick-At-Least": position})
+        assert 200 == answer.status_code, answer.text
+
+
+@pytest.fixture(scope="session")
+def new_running(
+    kafka: str, tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]
+) -> Iterator[Callable[[], Running]]:
+    """Make instances that are started by the test and stopped at the latest at the end."""
+    made: list[Running] = []
+
+    def make() -> Running:
+        running = Running(kafka, tmp_path_factory.mktemp("up"), free_port())
+        made.append(running)
+        return running
+
+    yield make
+    for running in made:
+        running.stop()
+
+
+@pytest.fixture(scope="session")
+def running(new_running: Callable[[], Running]) -> Running:
+    """Return the instance that most tests share; each uses names of its own."""
+    shared = new_running()
+    shared.start()
+    return shared
