@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import getpass
 import os
 import platform
@@ -9,7 +10,7 @@ import sys
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import rich_click as click
@@ -19,8 +20,6 @@ from core.errors import QuickError
 
 if TYPE_CHECKING:
     import httpx
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 TIMEOUT_S = 60.0
 """Longest wait for an answer: a command that needs an effect in Kafka may take half of it."""
@@ -108,22 +107,22 @@ class Manager:
             click.echo(line, err=True)
 
 
-def manager_options(command: F) -> F:
+def manager_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options of every command that talks to the manager, and pass it as `manager`."""
 
-    def with_manager(ctx: click.Context, debug: bool, context: str | None, **options: Any) -> Any:  # noqa: FBT001 - click's
-        return ctx.invoke(command, manager=Manager(chosen_context(context), is_debugging=debug), **options)
+    @functools.wraps(command)
+    def with_manager(*, debug: bool, context: str | None, **options: Any) -> None:
+        command(manager=Manager(chosen_context(context), is_debugging=debug), **options)
 
-    with_manager.__doc__ = command.__doc__
-    with_manager.__click_params__ = list(getattr(command, "__click_params__", []))  # type: ignore[attr-defined]  # as click's decorators do
-    decorated = click.option("--debug", is_flag=True, help="Trace requests and answers.")(
-        click.pass_context(with_manager)
-    )
-    decorated = click.option("--context", metavar="NAME", help="Context to use instead of the current one.")(decorated)
-    return decorated  # type: ignore[return-value]  # the signature changes as click's own decorators change it
+    for add in (
+        click.option("--debug", is_flag=True, help="Trace requests and answers."),
+        click.option("--context", metavar="NAME", help="Context to use instead of the current one."),
+    ):
+        with_manager = add(with_manager)
+    return with_manager
 
 
-def message_option(command: F) -> F:
+def message_option(command: Callable[..., None]) -> Callable[..., None]:
     """Add `-m`, which tells the log why."""
     option = click.option("-m", "--message", "reason", metavar="TEXT", help="Why; it is kept in the log.")
     return option(command)

@@ -22,7 +22,7 @@ class GreedyOption(click.Option):
     """An option that takes all values up to the next option; the command receives a tuple."""
 
     def __init__(self, *arguments: Any, **settings: Any) -> None:
-        super().__init__(*arguments, multiple=True, **settings)
+        super().__init__(*arguments, **{**settings, "multiple": True})
 
 
 class QuickCommand(click.RichCommand):

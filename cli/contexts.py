@@ -30,7 +30,7 @@ def context() -> None:
 @click.option("--key", help="API key of the host.")
 @click.option("--context", "name", help="Name of the context; the host by default.")
 @click.option("--debug", is_flag=True, hidden=True)
-def create(host: str | None, key: str | None, name: str | None, debug: bool) -> None:  # noqa: FBT001, ARG001 - click's
+def create(host: str | None, key: str | None, name: str | None, debug: bool) -> None:
     """Add a context; the first one becomes the current one."""
     if host is None:
         host = click.prompt("Enter your host address (example: https://hostaddress.com)")
@@ -42,7 +42,7 @@ def create(host: str | None, key: str | None, name: str | None, debug: bool) -> 
 
 @click.command("list", cls=QuickCommand)
 @click.option("--debug", is_flag=True, hidden=True)
-def list_contexts(debug: bool) -> None:  # noqa: FBT001, ARG001 - click's
+def list_contexts(debug: bool) -> None:
     """Show all contexts, with their keys."""
     config = _config()
     click.echo(as_yaml({name: found.as_yaml() for name, found in config.contexts.items()}), nl=False)
@@ -52,7 +52,7 @@ def list_contexts(debug: bool) -> None:  # noqa: FBT001, ARG001 - click's
 @click.command("describe", cls=QuickCommand)
 @click.option("--context", "name", help="Name of the context; the current one by default.")
 @click.option("--debug", is_flag=True, hidden=True)
-def describe(name: str | None, debug: bool) -> None:  # noqa: FBT001, ARG001 - click's
+def describe(name: str | None, debug: bool) -> None:
     """Show one context, with its key."""
     config = _config()
     chosen = name or config.current
@@ -64,7 +64,7 @@ def describe(name: str | None, debug: bool) -> None:  # noqa: FBT001, ARG001 - c
 @click.command("activate", cls=QuickCommand)
 @click.argument("name")
 @click.option("--debug", is_flag=True, hidden=True)
-def activate(name: str, debug: bool) -> None:  # noqa: FBT001, ARG001 - click's
+def activate(name: str, debug: bool) -> None:
     """Make a context the current one."""
     config = _config()
     if name not in config.contexts:

@@ -13,7 +13,7 @@ from cli.command import QuickGroup, usage_error_text
 VERSION_TEXT = "quick (version {})"
 
 
-def _print_version(ctx: click.Context, _parameter: click.Parameter, is_asked: bool) -> None:  # noqa: FBT001 - click's
+def _print_version(ctx: click.Context, _parameter: click.Parameter, is_asked: bool) -> None:
     if not is_asked or ctx.resilient_parsing:
         return
     from importlib.metadata import version  # noqa: PLC0415 - 40 ms that only this option needs

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import rich_click as click
 
 from cli.config import as_yaml
 
-F = TypeVar("F")
 
-
-def output_option(command: F) -> F:
+def output_option(command: Callable[..., None]) -> Callable[..., None]:
     """Add `-o json|yaml`."""
     option = click.option("-o", "--output", type=click.Choice(["json", "yaml"]), help="Print the whole answer so.")
-    return option(command)  # type: ignore[type-var]  # any function may carry options
+    return option(command)
 
 
 def print_as(output: str, content: Any) -> None:

@@ -104,7 +104,7 @@ def describe(manager: Manager, name: str, output: str | None) -> None:
 
 def _body(
     *,
-    key_type: str,  # noqa: ARG001 - part of the options, checked by their type
+    key_type: str,
     value_type: str,
     schema: str | None,
     immutable: bool,

@@ -61,8 +61,6 @@ _UNAVAILABLE = {
     KafkaError.NETWORK_EXCEPTION,
 }
 
-_QUIET_ERRORS = logging.getLogger("quick.librdkafka")
-
 
 class ConsumedRecord(Protocol):
     """One record as librdkafka hands it out: each part is made when it is asked for, so ask late."""
@@ -157,7 +155,7 @@ def client_config(bootstrap: str, **more: str | float | bool) -> dict[str, Any]:
         "reconnect.backoff.ms": 50,
         "reconnect.backoff.max.ms": 1_000,
         "log.connection.close": False,
-        "logger": _QUIET_ERRORS,
+        "log_level": 2,  # What matters comes back from the calls; librdkafka would tell each of its retries as well.
     }
     config.update({name.replace("_", "."): value for name, value in more.items()})
     return config

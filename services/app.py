@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 from collections.abc import Mapping
@@ -47,11 +48,11 @@ class WorkerLifespan:
 
     async def process_startup(self, scope: Mapping[str, Any], event: Mapping[str, Any]) -> None:
         """Open what can be opened."""
-        self._worker.start()
+        await asyncio.to_thread(self._worker.start)
 
     async def process_shutdown(self, scope: Mapping[str, Any], event: Mapping[str, Any]) -> None:
         """Close everything; requests that were taken in have been answered."""
-        self._worker.stop()
+        await asyncio.to_thread(self._worker.stop)
 
 
 class NotAvailableYet:

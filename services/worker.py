@@ -33,6 +33,9 @@ LINGER_MS = 1.0
 REOPEN_S = 0.5
 """How soon the command log is tried again after the broker did not answer."""
 
+OPEN_TIMEOUT_S = 5.0
+"""How long a worker waits for the command log before it takes requests without it."""
+
 WATCH_S = 2.0
 """How often a worker looks whether its views and its log are still the ones that are served."""
 
@@ -65,13 +68,19 @@ class Worker:
         self._writer: RecordWriter | None = None
         self._commands: Commands | None = None
         self._log_error: str = "it is being opened"
+        self._opened = threading.Event()
         self._stopping = threading.Event()
         self._at_stop: list[Callable[[], None]] = []
         self._opener = threading.Thread(target=self._keep_log_open, name="command log", daemon=True)
 
     def start(self) -> None:
-        """Begin to open the command log."""
+        """Begin to open the command log; return when it is open, or when that takes long.
+
+        Requests are taken after this: who has seen one worker healthy is not sent to another one that is not. Without
+        Kafka a worker serves all the same what needs none.
+        """
         self._opener.start()
+        self._opened.wait(OPEN_TIMEOUT_S)
 
     def stop(self) -> None:
         """Close everything, delivering what is queued."""
@@ -153,6 +162,7 @@ class Worker:
                 commands.command_log.prepare_to_append()
                 self._writer = RecordWriter(self.settings.kafka, linger_ms=LINGER_MS)
                 self._commands = commands
+                self._opened.set()
             except QuickError as error:
                 self._log_error = str(error)
                 self._stopping.wait(REOPEN_S)

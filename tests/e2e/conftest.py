@@ -42,6 +42,11 @@ class Running:
         return f"http://127.0.0.1:{self.port}"
 
     @property
+    def bin(self) -> Path:
+        """Return the folder of the installed programs."""
+        return QUICK.parent
+
+    @property
     def data_dir(self) -> Path:
         return self.folder / "data"
 

@@ -1,0 +1,49 @@
+"""The README's tour is true: its commands run, and print what it says."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+class Step(NamedTuple):
+    commands: str
+    output: str | None
+
+
+def steps() -> Iterator[Step]:
+    """Yield each shell block with the text block that follows it at once."""
+    blocks = re.finditer(r"^```sh\n(.*?)^```\n(?:```text\n(.*?)^```\n)?", README.read_text(), re.MULTILINE | re.DOTALL)
+    for block in blocks:
+        yield Step(block[1], block[2])
+
+
+def test_the_tour_prints_what_it_says(new_running: Callable[[], Any], tmp_path: Path) -> None:
+    tour = list(steps())
+    assert len(tour) > 5
+    running = new_running()
+    running.start()
+    environment = {**running.environment, "QUICK": running.url, "KEY": "e2e-key"}
+    environment["PATH"] = f"{running.bin}:{environment['PATH']}"
+    for step in tour:
+        commands = step.commands.replace(". .venv/bin/activate\n", "")
+        done = subprocess.run(
+            ["bash", "-euc", commands],
+            cwd=tmp_path,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert 0 == done.returncode, f"{step.commands}{done.stdout}"
+        if step.output is not None:
+            printed = "\n".join(line.rstrip() for line in done.stdout.splitlines())
+            assert step.output.strip() == printed.strip(), step.commands
+    running.stop()
