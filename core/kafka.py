@@ -52,6 +52,9 @@ _UNAVAILABLE = {
     KafkaError._PURGE_QUEUE,
     KafkaError._PURGE_INFLIGHT,
     KafkaError._RESOLVE,
+    KafkaError.FENCED_LEADER_EPOCH,
+    KafkaError.UNKNOWN_LEADER_EPOCH,
+    KafkaError._NOENT,  # "No leaders found": a broker that has just started knows no leader of the partition yet.
     KafkaError.REQUEST_TIMED_OUT,
     KafkaError.LEADER_NOT_AVAILABLE,
     KafkaError.NOT_LEADER_FOR_PARTITION,
@@ -166,7 +169,7 @@ def translated(error: KafkaException, doing: str) -> KafkaUnavailableError | Kaf
     cause = error.args[0]
     text = cause.str() if isinstance(cause, KafkaError) else str(cause)
     code = cause.code() if isinstance(cause, KafkaError) else None
-    if code in _UNAVAILABLE:
+    if code in _UNAVAILABLE or (isinstance(cause, KafkaError) and cause.retriable()):
         return KafkaUnavailableError(f"Kafka did not answer while {doing}: {text}. Check the broker and try again.")
     if code == KafkaError.TOPIC_ALREADY_EXISTS:
         return ConflictError(text)

@@ -45,6 +45,9 @@ EVENTS_PER_ROUND = 1000
 RECONCILE_EVERY_S = 30.0
 """How often everything is compared when nothing has changed."""
 
+ELECTION_S = 0.2
+"""How often the election is looked at; each look also tells the group that this member is alive."""
+
 RETRY_S = 2.0
 """How soon a difference that could not be applied is tried again."""
 
@@ -184,22 +187,28 @@ class Projector:
             leadership.close()
 
     def _reconcile_until_stopped(self, reconciler: TopicReconciler, leadership: Leadership) -> None:
+        """Reconcile when something changed, when it is due, and at once when this process begins to lead."""
+        has_statuses = False
         due = 0.0
-        led = False
         while not self._stopping.is_set():
-            has_changed = self._changed.wait(0.2)
-            leads = leadership.is_held()
-            if leads and not led:
-                self._await_statuses()
-            if leads and (has_changed or not led or time.monotonic() >= due):
+            has_changed = self._changed.wait(ELECTION_S)
+            if not leadership.is_held():
+                has_statuses, due = False, 0.0  # Whoever leads meanwhile writes statuses that we must read first.
+            elif has_changed or time.monotonic() >= due:
                 self._changed.clear()
-                due = time.monotonic() + (RECONCILE_EVERY_S if _is_settled(reconciler) else RETRY_S)
-            led = leads
+                has_statuses = has_statuses or self._has_read_statuses()
+                is_settled = has_statuses and _is_settled(reconciler)
+                due = time.monotonic() + (RECONCILE_EVERY_S if is_settled else RETRY_S)
 
-    def _await_statuses(self) -> None:
-        """Read what an earlier leader has written before acting on it."""
-        end = self._kafka.end_offsets(self._settings.status_topic, 1)[0]
-        self._status.view.wait_for(end - 1, timeout_s=LOCK_TIMEOUT_S)
+    def _has_read_statuses(self) -> bool:
+        """Read what an earlier leader has written; return whether that was possible."""
+        try:
+            end = self._kafka.end_offsets(self._settings.status_topic, 1)[0]
+            self._status.view.wait_for(end - 1, timeout_s=LOCK_TIMEOUT_S)
+        except UnavailableError as error:
+            logger.warning("the statuses of the Kafka topics cannot be read now: %s", error)
+            return False
+        return True
 
 
 def _is_settled(reconciler: TopicReconciler) -> bool:

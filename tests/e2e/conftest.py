@@ -132,12 +132,12 @@ class Running:
 @pytest.fixture(scope="session")
 def new_running(
     kafka: str, tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]
-) -> Iterator[Callable[[], Running]]:
+) -> Iterator[Callable[..., Running]]:
     """Make instances that are started by the test and stopped at the latest at the end."""
     made: list[Running] = []
 
-    def make() -> Running:
-        running = Running(kafka, tmp_path_factory.mktemp("up"), free_port())
+    def make(bootstrap: str = kafka) -> Running:
+        running = Running(bootstrap, tmp_path_factory.mktemp("up"), free_port())
         made.append(running)
         return running
 
@@ -147,7 +147,7 @@ def new_running(
 
 
 @pytest.fixture(scope="session")
-def running(new_running: Callable[[], Running]) -> Running:
+def running(new_running: Callable[..., Running]) -> Running:
     """Return the instance that most tests share; each uses names of its own."""
     shared = new_running()
     shared.start()
