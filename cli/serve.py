@@ -9,6 +9,7 @@ from typing import Any
 
 import rich_click as click
 
+from cli.command import QuickCommand
 from cli.instance import Instance, InstanceOptions, until_stopped
 from core.errors import NotAvailableYetError
 from core.kafka import wait_until_ready
@@ -32,7 +33,7 @@ def server_options(command: Callable[..., None]) -> Callable[..., None]:
     options = (
         click.option("--host", default="127.0.0.1", show_default=True, help="Interface to listen on."),
         click.option(
-            *("--port", "-p"),
+            "--port",
             type=click.IntRange(0, 65_535),
             default=8080,
             show_default=True,
@@ -40,7 +41,7 @@ def server_options(command: Callable[..., None]) -> Callable[..., None]:
         ),
         click.option(
             "--data-dir",
-            type=click.Path(path_type=Path, file_okay=False),
+            type=click.Path(path_type=Path),
             default=default_data_dir,
             envvar="QUICK_DATA_DIR",
             help="Folder for all data of this instance.  [default: ~/.local/share/quick]",
@@ -78,7 +79,7 @@ def announce_ready(instance: Instance, kafka: str) -> None:
     click.echo(f"Kafka:   {kafka}")
 
 
-@click.command("serve")
+@click.command("serve", cls=QuickCommand)
 @click.option("--role", type=click.Choice(ROLES), default="all", show_default=True, help="Which services to run.")
 @click.option(
     "--kafka",
