@@ -16,7 +16,6 @@ from typing import Any, NamedTuple, Protocol, cast
 
 from confluent_kafka import (
     Consumer,
-    IsolationLevel,
     KafkaError,
     KafkaException,
     Message,
@@ -28,7 +27,6 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # documented 
     AdminClient,
     ConfigResource,
     NewTopic,
-    OffsetSpec,
     ResourceType,
 )
 
@@ -63,6 +61,10 @@ _UNAVAILABLE = {
     KafkaError.BROKER_NOT_AVAILABLE,
     KafkaError.NETWORK_EXCEPTION,
 }
+
+
+_NO_GROUP = "quick-unused"
+"""librdkafka wants a group of every consumer; nothing is ever committed to this one, and nobody joins it."""
 
 
 class ConsumedRecord(Protocol):
@@ -284,24 +286,6 @@ class KafkaAdmin:
                 raise NotFoundError(f"Kafka has no topic {name}") from error
             raise translated(error, f"to delete topic {name}") from error
 
-    def end_offsets(self, topic: str, partitions: int) -> dict[int, int]:
-        """Return the last stable offset of each partition: committed records end there.
-
-        Raises:
-            KafkaUnavailableError: No broker answered.
-        """
-        places = [TopicPartition(topic, partition) for partition in range(partitions)]
-        latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # untyped there
-        futures = self._client.list_offsets(
-            dict.fromkeys(places, latest),
-            isolation_level=IsolationLevel.READ_COMMITTED,
-            request_timeout=REQUEST_TIMEOUT_S,
-        )
-        return {
-            place.partition: self._result(future, f"reading the end of {topic}").offset
-            for place, future in futures.items()
-        }
-
     def topic_config(self, name: str) -> dict[str, str]:
         """Return the settings of the topic *name* as Kafka applies them, defaults included."""
         resource = ConfigResource(ResourceType.TOPIC, name)
@@ -420,7 +404,7 @@ def log_consumer(bootstrap: str, topic: str, offset: int, on_error: Callable[[Ka
     consumer = Consumer(
         client_config(
             bootstrap,
-            group_id="quick-unused",  # librdkafka wants one; nothing is ever committed or joined.
+            group_id=_NO_GROUP,
             enable_auto_commit=False,
             auto_offset_reset="error",  # A missing offset is a finding, not a reason to jump.
             isolation_level="read_uncommitted",  # Every reader sees every record; no transaction can hold it up.
@@ -433,17 +417,31 @@ def log_consumer(bootstrap: str, topic: str, offset: int, on_error: Callable[[Ka
     return consumer
 
 
-def watermarks(consumer: Consumer, topic: str, partition: int) -> Watermarks:
-    """Ask the broker for the watermarks of a partition.
+def watermarks(bootstrap: str, topic: str, partitions: int = 1) -> dict[int, Watermarks]:
+    """Ask the broker for the watermarks of the first *partitions* partitions of a topic.
+
+    By a fresh client on purpose: librdkafka's admin client keeps an outdated leader epoch after a broker was restarted,
+    and is refused for ever.
 
     Raises:
         KafkaUnavailableError: No broker answered.
     """
+    consumer = Consumer(client_config(bootstrap, group_id=_NO_GROUP, enable_auto_commit=False))
     try:
-        low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=REQUEST_TIMEOUT_S)
+        return {partition: Watermarks(*_queried(consumer, topic, partition)) for partition in range(partitions)}
+    finally:
+        consumer.close()
+
+
+def _queried(consumer: Consumer, topic: str, partition: int) -> tuple[int, int]:
+    doing = f"reading the watermarks of {topic}[{partition}]"
+    try:
+        found = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=REQUEST_TIMEOUT_S)
     except KafkaException as error:
-        raise translated(error, f"reading the watermarks of {topic}[{partition}]") from error
-    return Watermarks(low, high)
+        raise translated(error, doing) from error
+    if found is None:
+        raise KafkaUnavailableError(f"Kafka did not answer while {doing}. Check the broker and try again.")
+    return found
 
 
 class TopicsConsumer:
@@ -457,7 +455,7 @@ class TopicsConsumer:
         self._consumer = Consumer(
             client_config(
                 bootstrap,
-                group_id="quick-unused",  # librdkafka wants one; nothing is ever committed or joined.
+                group_id=_NO_GROUP,
                 enable_auto_commit=False,
                 enable_partition_eof=True,
                 auto_offset_reset="earliest",

@@ -99,11 +99,7 @@ class LogTopic:
 
     def end_offset(self) -> int:
         """Return the offset of the next record to be appended."""
-        consumer = log_consumer(self.bootstrap, self.name, 0, _ignored)
-        try:
-            return watermarks(consumer, self.name, 0).high
-        finally:
-            consumer.close()
+        return watermarks(self.bootstrap, self.name)[0].high
 
     def check_record(self, offset: int, sha256: bytes) -> None:
         """Read the record at *offset* again and compare.
@@ -112,14 +108,14 @@ class LogTopic:
             LogIdentityError: It is gone, or another one.
             KafkaUnavailableError: It could not be read in time.
         """
+        low, high = watermarks(self.bootstrap, self.name)[0]
+        if not low <= offset < high:
+            raise LogIdentityError(
+                f"The log topic {self.name} holds offsets {low} to {high - 1}, but {offset} was read before:"
+                " records are lost."
+            )
         consumer = log_consumer(self.bootstrap, self.name, offset, _ignored)
         try:
-            low, high = watermarks(consumer, self.name, 0)
-            if not low <= offset < high:
-                raise LogIdentityError(
-                    f"The log topic {self.name} holds offsets {low} to {high - 1}, but {offset} was read before:"
-                    " records are lost."
-                )
             messages = next_batch(consumer, limit=1, timeout_s=_RECORD_TIMEOUT_S)
         finally:
             consumer.close()
@@ -149,11 +145,7 @@ class LogTopic:
         return identity
 
     def _check_begin(self) -> None:
-        consumer = log_consumer(self.bootstrap, self.name, 0, _ignored)
-        try:
-            low = watermarks(consumer, self.name, 0).low
-        finally:
-            consumer.close()
+        low = watermarks(self.bootstrap, self.name)[0].low
         if low > 0:
             raise UnsafeLogError(
                 f"The log topic {self.name} begins at offset {low}: the commands before it are lost, and with them the"

@@ -57,7 +57,8 @@ class MirrorProjection:
 
     Args:
         path: Folder of the mirror.
-        ends: Offset at which each partition ended when folding began: the mirror is ready once it has reached them.
+        ends: High watermark of each partition when folding began. The mirror is ready once it has reached them, or the
+            ends of the partitions: behind the last record there may be transaction markers.
     """
 
     def __init__(self, path: Path, ends: Mapping[int, int]) -> None:
@@ -119,9 +120,9 @@ class MirrorProjection:
             self._skipped = _number(txn, _SKIPPED)
 
     def ended(self, end: PartitionEnd) -> None:
-        """Note that a partition has nothing more to give, also where its last offsets hold no records."""
-        if self._awaited:
-            self._reached({end.partition: end.offset})
+        """Note that a partition had nothing more to give; offsets behind its last record may hold none."""
+        if self._awaited.pop(end.partition, None) is not None:
+            self._note_ready()
 
     def close(self) -> None:
         """Drop what is not committed, and close the mirror so that it can be trusted after a restart of the machine."""

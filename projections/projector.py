@@ -28,7 +28,7 @@ from typing import IO
 from core.command_log import CommandLog
 from core.errors import ConflictError, KafkaUnavailableError, QuickError, StoreError, UnavailableError
 from core.event_mapper import EventMapper
-from core.kafka import KafkaAdmin, Leadership, RecordWriter, TopicsConsumer
+from core.kafka import KafkaAdmin, Leadership, RecordWriter, TopicsConsumer, watermarks
 from core.log_topic import LogTopic
 from core.settings import Settings
 from projections.places import make_current
@@ -140,7 +140,7 @@ class Projector:
     def _fold_topics(self) -> None:
         consumer = TopicsConsumer(self._settings.kafka)
         registry, topic = self._registry.view, self._settings.status_topic
-        folds = TopicFolds(self._folder, registry, self._status, topic, self._kafka, consumer, self._stopping)
+        folds = TopicFolds(self._folder, registry, self._status, topic, self._settings.kafka, consumer, self._stopping)
         try:
             folds.run()
         finally:
@@ -203,7 +203,7 @@ class Projector:
     def _has_read_statuses(self) -> bool:
         """Read what an earlier leader has written; return whether that was possible."""
         try:
-            end = self._kafka.end_offsets(self._settings.status_topic, 1)[0]
+            end = watermarks(self._settings.kafka, self._settings.status_topic)[0].high
             self._status.view.wait_for(end - 1, timeout_s=LOCK_TIMEOUT_S)
         except UnavailableError as error:
             logger.warning("the statuses of the Kafka topics cannot be read now: %s", error)

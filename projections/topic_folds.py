@@ -16,7 +16,7 @@ from itertools import compress
 from typing import NamedTuple
 
 from core.errors import KafkaUnavailableError, StoreError, StoreFullError
-from core.kafka import ConsumedRecord, KafkaAdmin, PartitionEnd, TopicsConsumer, topics_of
+from core.kafka import ConsumedRecord, PartitionEnd, TopicsConsumer, topics_of, watermarks
 from projections.mirrors import MirrorProjection
 from projections.places import ViewFolder
 from projections.registry import RegistryView
@@ -62,7 +62,7 @@ class TopicFolds:
         registry: RegistryView,
         status: StatusProjection,
         status_topic: str,
-        kafka: KafkaAdmin,
+        bootstrap: str,
         consumer: TopicsConsumer,
         stopping: threading.Event,
     ) -> None:
@@ -70,7 +70,7 @@ class TopicFolds:
         self._registry = registry
         self._status = status
         self._status_topic = status_topic
-        self._kafka = kafka
+        self._bootstrap = bootstrap
         self._consumer = consumer
         self._stopping = stopping
         self._mirrors: dict[str, MirrorProjection] = {}
@@ -122,7 +122,8 @@ class TopicFolds:
                 self._begin(source)
 
     def _begin(self, source: _Source) -> None:
-        ends = self._kafka.end_offsets(source.topic, source.partitions)
+        marks = watermarks(self._bootstrap, source.topic, source.partitions)
+        ends = {partition: mark.high for partition, mark in marks.items()}
         mirror = MirrorProjection(self._folder.mirror(source.topic_id), ends)
         self._consumer.assign({(source.topic, partition): offset for partition, offset in mirror.offsets.items()})
         self._mirrors[source.topic] = mirror

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from core.kafka import KafkaAdmin, OutRecord, RecordWriter, TopicsConsumer, next_batch
+from core.kafka import KafkaAdmin, OutRecord, RecordWriter, TopicsConsumer, next_batch, watermarks
 from projections.mirrors import MirrorProjection
 from projections.projector import spare_the_collector
 from projections.topic_folds import PIECE_RECORDS, PIECES
@@ -51,7 +51,9 @@ def rate_of_consume(bootstrap: str, topic: str) -> float:
 def rate_of_fold(bootstrap: str, topic: str, folder: Path) -> float:
     """Return records a second into a mirror, in rounds as the projector makes them."""
     spare_the_collector()
-    mirror = MirrorProjection(folder / "mirror", KafkaAdmin(bootstrap).end_offsets(topic, PARTITIONS))
+    mirror = MirrorProjection(
+        folder / "mirror", {p: mark.high for p, mark in watermarks(bootstrap, topic, PARTITIONS).items()}
+    )
     consumer = _consumer(bootstrap, topic)
     seen, began = 0, 0.0
     while seen < RECORDS:

@@ -20,7 +20,7 @@ import bench_up
 
 from cli.local_kafka import LocalKafka
 
-console = Console(highlight=False)
+console = Console(highlight=False, width=110)
 
 
 def main() -> int:

@@ -14,7 +14,7 @@ import pytest
 from confluent_kafka import Producer
 
 from core.errors import ViewBehindError
-from core.kafka import KafkaAdmin, OutRecord, RecordWriter, TopicsConsumer, Written
+from core.kafka import KafkaAdmin, OutRecord, RecordWriter, TopicsConsumer, Written, watermarks
 from core.position import Position
 from projections.mirrors import MirrorProjection, MirrorView
 
@@ -44,9 +44,13 @@ def write(writer: RecordWriter, topic: str, *records: Record) -> list[Written]:
     return writer.write(topic, [OutRecord(*record) for record in records]).result(30)
 
 
+def ends_of(kafka: str, topic: str) -> dict[int, int]:
+    return {partition: mark.high for partition, mark in watermarks(kafka, topic, PARTITIONS).items()}
+
+
 def fold(kafka: str, topic: str, folder: Path) -> None:
     """Fold everything that is committed in *topic*, from where the mirror stands."""
-    ends = KafkaAdmin(kafka).end_offsets(topic, PARTITIONS)
+    ends = ends_of(kafka, topic)
     mirror = MirrorProjection(folder, ends)
     consumer = TopicsConsumer(kafka)
     consumer.assign({(topic, partition): offset for partition, offset in mirror.offsets.items()})
@@ -151,7 +155,7 @@ def test_a_mirror_continues_where_it_stopped(
 
 def test_an_empty_topic_is_ready_at_once(kafka: str, new_topic: NewTopic, tmp_path: Path) -> None:
     topic = new_topic()
-    MirrorProjection(tmp_path / "m", KafkaAdmin(kafka).end_offsets(topic, PARTITIONS)).close()
+    MirrorProjection(tmp_path / "m", ends_of(kafka, topic)).close()
     view = MirrorView(tmp_path / "m")
     assert view.is_ready()
     view.close()
@@ -162,7 +166,7 @@ def test_a_mirror_is_not_ready_before_it_holds_what_the_topic_held(
 ) -> None:
     topic = new_topic()
     write(writer, topic, (b"a", b"1"))
-    MirrorProjection(tmp_path / "m", KafkaAdmin(kafka).end_offsets(topic, PARTITIONS)).close()
+    MirrorProjection(tmp_path / "m", ends_of(kafka, topic)).close()
     view = MirrorView(tmp_path / "m")
     assert not view.is_ready()
     view.close()
@@ -211,7 +215,7 @@ def test_after_a_crash_of_the_machine_a_mirror_is_built_again(
     write(writer, topic, (b"a", b"1"))
     fold(kafka, topic, tmp_path / "m")
     (tmp_path / "m" / "dirty").write_text("the id of an earlier boot")
-    mirror = MirrorProjection(tmp_path / "m", KafkaAdmin(kafka).end_offsets(topic, PARTITIONS))
+    mirror = MirrorProjection(tmp_path / "m", ends_of(kafka, topic))
     assert dict.fromkeys(range(PARTITIONS), 0) == mirror.offsets
     mirror.close()
 
@@ -219,10 +223,10 @@ def test_after_a_crash_of_the_machine_a_mirror_is_built_again(
 FOLD_FOREVER = """
 import sys
 from pathlib import Path
-from core.kafka import KafkaAdmin, TopicsConsumer
+from core.kafka import TopicsConsumer, watermarks
 from projections.mirrors import MirrorProjection
 kafka, topic, folder = sys.argv[1:]
-mirror = MirrorProjection(Path(folder), KafkaAdmin(kafka).end_offsets(topic, 3))
+mirror = MirrorProjection(Path(folder), {p: mark.high for p, mark in watermarks(kafka, topic, 3).items()})
 consumer = TopicsConsumer(kafka)
 consumer.assign({(topic, partition): offset for partition, offset in mirror.offsets.items()})
 while True:
