@@ -57,9 +57,7 @@ def to_avro(sdl: str, root: str, namespace: str) -> str:
         record = _record(_definitions(sdl), root, namespace)
         schema = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
     except RecursionError as error:
-        raise InvalidInputError(
-            f"Type {root} is nested too deep. Split it into types of fewer levels."
-        ) from error
+        raise InvalidInputError(f"Type {root} is nested too deep. Split it into types of fewer levels.") from error
     parse_avro(schema, f"Type {root}")
     return schema
 

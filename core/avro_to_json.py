@@ -41,8 +41,7 @@ def to_json_node(value: Any) -> Any:
     kind = type(value)
     if kind is dict:
         return {
-            name: member if type(member) in _READY_TYPES else to_json_node(member)
-            for name, member in value.items()
+            name: member if type(member) in _READY_TYPES else to_json_node(member) for name, member in value.items()
         }
     if kind is list:
         return [item if type(item) in _READY_TYPES else to_json_node(item) for item in value]

@@ -99,8 +99,7 @@ def parse_avro(text: str, name: str) -> AvroSchema:
         raise InvalidInputError(f"{name} is nested too deep. Register one with fewer levels.") from error
     except ValueError as error:
         raise NotAvailableYetError(
-            f"{name} is not an Avro schema ({error}). "
-            "This version stores records as Avro only: register it as Avro."
+            f"{name} is not an Avro schema ({error}). This version stores records as Avro only: register it as Avro."
         ) from error
     definitions: dict[str, dict[str, Any]] = {}
     try:
@@ -108,9 +107,7 @@ def parse_avro(text: str, name: str) -> AvroSchema:
         _refuse_unusable(schema)
     except _REFUSALS as error:
         cause = f"{type(error).__name__}: {error}"
-        raise InvalidInputError(
-            f"{name} cannot be used as Avro ({cause}). Register a corrected one."
-        ) from error
+        raise InvalidInputError(f"{name} cannot be used as Avro ({cause}). Register a corrected one.") from error
     return schema
 
 

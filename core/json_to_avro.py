@@ -102,9 +102,7 @@ def _wrong_type(kind: str) -> _Cause:
 
 
 def _unfit_value(expected: str, node: Any) -> _MisfitError:
-    return _MisfitError(
-        lambda path, _: f"Field {_dotted(path)} is expected to be {expected}. Got: {shown(node)}"
-    )
+    return _MisfitError(lambda path, _: f"Field {_dotted(path)} is expected to be {expected}. Got: {shown(node)}")
 
 
 class _Field(NamedTuple):

@@ -58,9 +58,7 @@ def shown(node: Any) -> str:
 
 def type_mismatch(expected: TopicType, node: Any) -> InvalidValueError:
     """Return the error for a *node* that is no value of the *expected* type, ready to be raised."""
-    return InvalidValueError(
-        f"Data must be of type {expected.lower()}. Got: {node_type(node)} ({shown(node)})"
-    )
+    return InvalidValueError(f"Data must be of type {expected.lower()}. Got: {node_type(node)} ({shown(node)})")
 
 
 def json_number(number: float) -> float | str:

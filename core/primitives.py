@@ -170,8 +170,7 @@ class DoubleCodec:
         number = _java_double(text)
         if number is None:
             raise InvalidValueError(
-                f"{shown(text)} cannot be read as double: "
-                "expected a number such as 1.5, -2e10, NaN or Infinity."
+                f"{shown(text)} cannot be read as double: expected a number such as 1.5, -2e10, NaN or Infinity."
             )
         return number
 

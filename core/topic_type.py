@@ -28,6 +28,4 @@ class TopicType(StrEnum):
             return cls.INTEGER if wanted == "INT" else cls(wanted)
         except ValueError as error:
             choices = ", ".join(str(choice).lower() for choice in cls)
-            raise InvalidInputError(
-                f"{text!r} is not a type of keys or values. Choose one of: {choices}."
-            ) from error
+            raise InvalidInputError(f"{text!r} is not a type of keys or values. Choose one of: {choices}.") from error

@@ -35,9 +35,7 @@ NODE = {"type": "record", "name": "N", "fields": [{"name": "n", "type": ["null",
 _PRICES = st.fixed_dictionaries(
     {"total": st.floats(allow_nan=False, allow_infinity=False), "currency": st.none() | st.text(max_size=3)}
 )
-_LABELS = st.dictionaries(
-    st.text(max_size=3), st.integers(-(2**31), 2**31 - 1) | st.text(max_size=3) | st.booleans()
-)
+_LABELS = st.dictionaries(st.text(max_size=3), st.integers(-(2**31), 2**31 - 1) | st.text(max_size=3) | st.booleans())
 
 
 def _products(similar: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
@@ -105,9 +103,7 @@ def test_bytes_are_a_zero_byte_the_schema_id_and_the_record() -> None:
 
 
 def test_the_chosen_branch_is_the_one_written() -> None:
-    codec = codec_of(
-        record(("a", ["float", "double", "string", {"type": "enum", "name": "E", "symbols": ["S"]}]))
-    )
+    codec = codec_of(record(("a", ["float", "double", "string", {"type": "enum", "name": "E", "symbols": ["S"]}])))
     assert b"\x00\x00\x00\x00\x01\x00\x00\x00\x00\x3f" == codec.encode(codec.from_json({"a": 0.5}))
     assert b"\x00\x00\x00\x00\x01\x04\x02S" == codec.encode(codec.from_json({"a": "S"}))
 
@@ -251,9 +247,7 @@ def test_hundreds_of_levels_are_read_and_written() -> None:
 def test_logical_types_are_their_underlying_type() -> None:
     at = {"type": "long", "logicalType": "timestamp-millis"}
     amount = {"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": 2}
-    codec = codec_of(
-        record(("at", at), ("amount", amount), ("id", {"type": "string", "logicalType": "uuid"}))
-    )
+    codec = codec_of(record(("at", at), ("amount", amount), ("id", {"type": "string", "logicalType": "uuid"})))
     node = {"at": 1_700_000_000_000, "amount": "\u0001\u00ff", "id": "no uuid"}
     assert node == codec.to_json(codec.decode(codec.encode(codec.from_json(node))))
 

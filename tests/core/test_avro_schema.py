@@ -118,12 +118,7 @@ def test_descriptions_become_docs() -> None:
 
 
 def test_types_that_are_not_reached_do_not_matter() -> None:
-    assert (
-        "A"
-        == converted("type A { a: Int }  interface I { i: Int }  union U = A  input In { i: Int }", "A")[
-            "name"
-        ]
-    )
+    assert "A" == converted("type A { a: Int }  interface I { i: Int }  union U = A  input In { i: Int }", "A")["name"]
 
 
 def test_a_type_of_the_user_goes_before_an_extra_scalar() -> None:

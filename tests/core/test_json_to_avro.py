@@ -18,14 +18,10 @@ PRICE = {
 def shape_of(**fields: Any) -> Shape:
     """Compile a record with these fields; a field given as a dict with "default" is taken as it is."""
     definitions = [
-        {"name": name, **field}
-        if isinstance(field, dict) and "default" in field
-        else {"name": name, "type": field}
+        {"name": name, **field} if isinstance(field, dict) and "default" in field else {"name": name, "type": field}
         for name, field in fields.items()
     ]
-    return compile_shape(
-        parse_avro(json.dumps({"type": "record", "name": "Root", "fields": definitions}), "S")
-    )
+    return compile_shape(parse_avro(json.dumps({"type": "record", "name": "Root", "fields": definitions}), "S"))
 
 
 def cause(shape: Shape, node: Any) -> str:
@@ -87,18 +83,14 @@ def test_null_for_a_field_that_takes_none_is_refused() -> None:
         (PRICE, "x", "java.util.Map"),
     ],
 )
-def test_a_node_of_another_type_is_refused_with_the_java_name(
-    avro_type: Any, node: Any, expected: str
-) -> None:
+def test_a_node_of_another_type_is_refused_with_the_java_name(avro_type: Any, node: Any, expected: str) -> None:
     assert f"Field a is expected to be type: {expected}" == cause(shape_of(a=avro_type), {"a": node})
 
 
 def test_a_path_goes_through_records_lists_and_maps() -> None:
     prices = {"type": "map", "values": {"type": "array", "items": PRICE}}
     node = {"prices": {"eu": [{"total": 1, "currency": "EUR"}, {"total": "x", "currency": "EUR"}]}}
-    assert "Field prices.eu.1.total is expected to be type: java.lang.Number" == cause(
-        shape_of(prices=prices), node
-    )
+    assert "Field prices.eu.1.total is expected to be type: java.lang.Number" == cause(shape_of(prices=prices), node)
 
 
 @pytest.mark.parametrize(
@@ -175,9 +167,7 @@ def test_a_union_of_records_takes_the_first_that_fits_not_the_one_with_most_fiel
 
 
 def test_a_value_that_no_branch_takes_is_refused_with_the_branches() -> None:
-    shape = shape_of(
-        outer={"type": "record", "name": "Outer", "fields": [{"name": "a", "type": ["int", "null"]}]}
-    )
+    shape = shape_of(outer={"type": "record", "name": "Outer", "fields": [{"name": "a", "type": ["int", "null"]}]})
     assert (
         "Could not evaluate union, field a is expected to be one of these: INT, NULL. "
         "If this is a complex type, check if offending field: outer.a adheres to schema."
@@ -216,9 +206,7 @@ def test_a_value_nested_too_deep_is_refused() -> None:
     node: dict[str, Any] = {"n": None}
     for _ in range(5000):
         node = {"n": node}
-    assert "it is nested too deep. Send it with fewer levels." == cause(
-        compile_shape(parse_avro(schema, "S")), node
-    )
+    assert "it is nested too deep. Send it with fewer levels." == cause(compile_shape(parse_avro(schema, "S")), node)
 
 
 def test_a_mismatch_at_the_root_is_said() -> None:

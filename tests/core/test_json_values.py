@@ -39,9 +39,7 @@ def test_compact_text_has_no_blanks_and_keeps_characters() -> None:
 
 def test_a_mismatch_says_type_node_type_and_node() -> None:
     assert 'Data must be of type long. Got: string ("a")' == str(type_mismatch(TopicType.LONG, "a"))
-    assert 'Data must be of type schema. Got: array ([{"a":1}])' == str(
-        type_mismatch(TopicType.SCHEMA, [{"a": 1}])
-    )
+    assert 'Data must be of type schema. Got: array ([{"a":1}])' == str(type_mismatch(TopicType.SCHEMA, [{"a": 1}]))
 
 
 def test_a_long_node_is_cut_in_messages() -> None:
@@ -66,9 +64,7 @@ def test_what_is_not_json_is_refused(text: str) -> None:
         parse_json(text)
 
 
-@pytest.mark.parametrize(
-    ("number", "expected"), [(1.5, 1.5), (nan, "NaN"), (inf, "Infinity"), (-inf, "-Infinity")]
-)
+@pytest.mark.parametrize(("number", "expected"), [(1.5, 1.5), (nan, "NaN"), (inf, "Infinity"), (-inf, "-Infinity")])
 def test_numbers_that_json_lacks_become_words(number: float, expected: Any) -> None:
     assert expected == json_number(number)
     assert json.dumps(json_number(number), allow_nan=False)

@@ -49,11 +49,7 @@ def test_double_bytes_are_eight_big_endian(number: float) -> None:
 
 def test_every_nan_has_the_bytes_that_java_gives_it() -> None:
     negative = struct.unpack(">d", bytes.fromhex("fff8000000000001"))[0]
-    assert (
-        bytes.fromhex("7ff8000000000000")
-        == DOUBLE.encode(negative)
-        == DOUBLE.encode(DOUBLE.from_text("-NaN"))
-    )
+    assert bytes.fromhex("7ff8000000000000") == DOUBLE.encode(negative) == DOUBLE.encode(DOUBLE.from_text("-NaN"))
 
 
 @pytest.mark.parametrize(

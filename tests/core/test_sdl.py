@@ -77,9 +77,7 @@ def test_an_empty_query_type_that_is_extended_gets_no_further_field() -> None:
 
 
 def test_a_type_other_than_query_needs_fields() -> None:
-    assert ["Type Product must define one or more fields."] == messages_of(
-        "type Query { a: Int } type Product {}"
-    )
+    assert ["Type Product must define one or more fields."] == messages_of("type Query { a: Int } type Product {}")
 
 
 def test_query_type_is_mandatory() -> None:
@@ -163,9 +161,7 @@ def test_error_text_has_one_line_per_problem() -> None:
 
 
 def test_syntax_error_names_its_place() -> None:
-    assert [SdlProblem("Syntax Error: Expected Name, found ')'.", 2, 4)] == problems_of(
-        "type Query {\n a()\n}"
-    )
+    assert [SdlProblem("Syntax Error: Expected Name, found ')'.", 2, 4)] == problems_of("type Query {\n a()\n}")
 
 
 def test_a_comment_at_the_end_hides_nothing() -> None:
@@ -222,9 +218,7 @@ def test_what_graphql_core_would_let_pass_is_told_with_its_place(sdl: str, messa
 def test_too_long_sdl_is_refused_before_it_is_read() -> None:
     sdl = "type Query { a: Int }" + " " * MAX_SDL_BYTES
 
-    assert [
-        f"The schema has {len(sdl)} bytes, and 1000000 are allowed. Split it into gateways."
-    ] == messages_of(sdl)
+    assert [f"The schema has {len(sdl)} bytes, and 1000000 are allowed. Split it into gateways."] == messages_of(sdl)
 
 
 def test_a_lone_surrogate_is_a_problem_and_no_crash() -> None:
@@ -252,10 +246,7 @@ def test_hostile_sdl_is_refused_quickly(sdl: str) -> None:
     ("sdl", "part"),
     [
         (
-            (
-                "type Query { a: Int }\n"
-                'type Mutation { setProduct(id: Int, name: String): String @topic(name: "p") }'
-            ),
+            ('type Query { a: Int }\ntype Mutation { setProduct(id: Int, name: String): String @topic(name: "p") }'),
             "line 2: @topic of a mutation on Mutation.setProduct",
         ),
         (

@@ -87,10 +87,7 @@ def test_a_wrong_key_field_is_told_with_the_way_out() -> None:
 
 
 def test_a_forwarded_argument_fits_if_one_query_field_declares_it_so() -> None:
-    sdl = (
-        "type Query { a(k: Int): P b(k: String): P c: P } "
-        'type P { x: Int @topic(name: "t", keyArgument: "k") }'
-    )
+    sdl = 'type Query { a(k: Int): P b(k: String): P c: P } type P { x: Int @topic(name: "t", keyArgument: "k") }'
 
     assert [] == messages_of(sdl, {"t": TopicTypes(TopicType.STRING, TopicType.INTEGER)})
     assert [
@@ -118,6 +115,6 @@ def test_values_have_the_shape_of_the_field() -> None:
 def test_a_missing_topic_is_a_warning_at_its_directive() -> None:
     sdl = 'type Query {\n  p: [Int] @topic(name: "later")\n}'
 
-    assert [
-        TopicFinding(SdlProblem('topic "later" does not exist yet', 2, 12), is_missing=True)
-    ] == findings_of(sdl, {})
+    assert [TopicFinding(SdlProblem('topic "later" does not exist yet', 2, 12), is_missing=True)] == findings_of(
+        sdl, {}
+    )

@@ -102,14 +102,10 @@ BROKEN = {
 KEPT = {
     "list without key": 'type Query { a: [Int] @topic(name: "t") }',
     "key argument": 'type Query { a(k: Int!): Int @topic(name: "t", keyArgument: "k") }',
-    "list key argument, non-null outside": (
-        'type Query { a(k: [Int]): [Int]! @topic(name: "t", keyArgument: "k") }'
-    ),
+    "list key argument, non-null outside": ('type Query { a(k: [Int]): [Int]! @topic(name: "t", keyArgument: "k") }'),
     "key field": 'type Query { p: P } type P { id: Int a: Int @topic(name: "t", keyField: "id") }',
     "list key field": 'type Query { p: P } type P { ids: [Int] a: [Int] @topic(name: "t", keyField: "ids") }',
-    "forwarded argument": (
-        'type Query { p(k: Int): P } type P { a: Int @topic(name: "t", keyArgument: "k") }'
-    ),
+    "forwarded argument": ('type Query { p(k: Int): P } type P { a: Int @topic(name: "t", keyArgument: "k") }'),
     "own argument of a nested field": (
         'type Query { p: P } type P { a(k: Int): Int @topic(name: "t", keyArgument: "k") }'
     ),

@@ -85,9 +85,7 @@ def test_the_text_can_be_parsed_again() -> None:
     assert 4 == len(parse(write_type(SHOP, "Purchase")).definitions)
 
 
-@pytest.mark.parametrize(
-    "name", ["Unknown", "unknown", "", "Currency", "Currencies", "String", "Long", "__Schema"]
-)
+@pytest.mark.parametrize("name", ["Unknown", "unknown", "", "Currency", "Currencies", "String", "Long", "__Schema"])
 def test_what_is_no_object_type_does_not_exist(name: str) -> None:
     with pytest.raises(InvalidInputError) as caught:
         write_type(SHOP, name)
@@ -97,7 +95,5 @@ def test_what_is_no_object_type_does_not_exist(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["Derived", "Holder"])
 def test_a_type_that_stores_nothing_is_no_write_type(name: str) -> None:
-    with pytest.raises(
-        InvalidInputError, match="Type Derived stores nothing: all its fields come from topics"
-    ):
+    with pytest.raises(InvalidInputError, match="Type Derived stores nothing: all its fields come from topics"):
         write_type(SHOP, name)

@@ -33,6 +33,21 @@ type Metadata {
 }
 """
 
+PURCHASE_SDL = """
+extend type Query {
+  findPurchase(purchaseId: String): Purchase @topic(name: "e3-purchase", keyArgument: "purchaseId")
+}
+
+type Purchase {
+  purchaseId: ID!
+  productId: Int!
+  userId: Int!
+  amount: Int
+  price: Price
+  product: Product @topic(name: "e3-product", keyField: "productId")
+}
+"""
+
 PRODUCTS = [
     {
         "key": number,
@@ -125,22 +140,7 @@ def test_e2_schema(running: Running, tmp_path: Path) -> None:
 def test_e3_multi_stream(running: Running, tmp_path: Path) -> None:
     context(running)
     schema = tmp_path / "schema.gql"
-    schema.write_text(
-        (PRODUCT_SDL % {"topic": "e3-product"}).replace(
-            "type Query {",
-            'type Query {\n  findPurchase(purchaseId: String): Purchase @topic(name: "e3-purchase", keyArgument: "purchaseId")',
-        )
-        + """
-type Purchase {
-  purchaseId: ID!
-  productId: Int!
-  userId: Int!
-  amount: Int
-  price: Price
-  product: Product @topic(name: "e3-product", keyField: "productId")
-}
-"""
-    )
+    schema.write_text(PURCHASE_SDL + PRODUCT_SDL % {"topic": "e3-product"})
     running.quick("gateway", "create", "e3-gateway")
     running.quick("gateway", "apply", "e3-gateway", "--file", str(schema))
     for name, key, type_name in (("e3-product", "int", "Product"), ("e3-purchase", "string", "Purchase")):
