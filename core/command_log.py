@@ -78,7 +78,11 @@ class CommandLog:
         self._writer_lock = threading.Lock()
         self._follower = _Follower(topic, self.identity, self._index, folder / "fold.lock")
         self._follower.start()
-        self._follower.wait_until_folded(topic.end_offset() - 1, timeout_s=None)
+        try:
+            self._follower.wait_until_folded(topic.end_offset() - 1, timeout_s=None)
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def index(self) -> LogIndex:

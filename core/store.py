@@ -192,13 +192,18 @@ class Store:
                 sync=sync,
                 readahead=False,
             )
-            self._tables: dict[str, _Database] = {
-                name: self._env.open_db(name.encode(), create=not readonly) for name in names
-            }
         except (lmdb.Error, OSError) as error:
-            raise StoreError(
-                f"Cannot open the local store {path}: {error}. It can be deleted: it is rebuilt from Kafka."
-            ) from error
+            raise self._unusable(error) from error
+        try:
+            self._tables = {name: self._env.open_db(name.encode(), create=not readonly) for name in names}
+        except lmdb.Error as error:
+            self._env.close()  # It could not be opened again otherwise: a process opens a path once.
+            raise self._unusable(error) from error
+
+    def _unusable(self, error: Exception) -> StoreError:
+        return StoreError(
+            f"Cannot open the local store {self.path}: {error}. It can be deleted: it is rebuilt from Kafka."
+        )
 
     def __enter__(self) -> Self:
         return self

@@ -151,8 +151,6 @@ class MirrorView:
 
     def __init__(self, path: Path) -> None:
         self._store = Store(path, TABLES, readonly=True)
-        with self._store.read() as txn:
-            self._partitions = _number(txn, _PARTITIONS)
 
     def close(self) -> None:
         """Close the store."""
@@ -171,12 +169,13 @@ class MirrorView:
     def get(self, key: bytes) -> Entry | None:
         """Return the entry of a key, `None` when it was never written or was deleted."""
         with self._store.read() as txn:
-            return self._get(txn, key)
+            return _get(txn, range(_number(txn, _PARTITIONS)), key)
 
     def get_many(self, keys: Sequence[bytes]) -> list[Entry | None]:
         """Return the entries of *keys* in their order, all as of one moment."""
         with self._store.read() as txn:
-            return [self._get(txn, key) for key in keys]
+            partitions = range(_number(txn, _PARTITIONS))
+            return [_get(txn, partitions, key) for key in keys]
 
     def all(self) -> Iterator[Entry]:
         """Yield all entries by partition, then key; a key that exists throughout comes exactly once."""
@@ -192,7 +191,7 @@ class MirrorView:
     def offsets(self) -> dict[int, int]:
         """Return the next offset of each partition."""
         with self._store.read() as txn:
-            return {partition: _next_offset(txn, partition) for partition in range(self._partitions)}
+            return {partition: _next_offset(txn, partition) for partition in range(_number(txn, _PARTITIONS))}
 
     def wait_for(self, position: Position, timeout_s: float) -> None:
         """Block until the mirror includes the records at *position*.
@@ -212,19 +211,6 @@ class MirrorView:
         """Return whether the records at *position* are folded."""
         with self._store.read() as txn:
             return all(_next_offset(txn, partition) > offset for partition, offset in position.offsets.items())
-
-    def _get(self, txn: Reader, key: bytes) -> Entry | None:
-        """Look in every partition: who wrote the topic chose the partitioner, and it need not be Kafka's."""
-        tail = _key_tail(key)
-        found = None
-        for partition in range(self._partitions):
-            stored = _partition.pack(partition) + tail
-            value = txn.get("entries", stored)
-            if value is not None:
-                entry = _entry(stored, value)
-                if found is None or entry.timestamp_ms >= found.timestamp_ms:
-                    found = entry
-        return found
 
     def _page(self, start: bytes) -> list[tuple[bytes, bytes]]:
         with self._store.read() as txn:
@@ -262,6 +248,20 @@ def _write_each(txn: OpenWriter, head: bytes, records: Iterable[tuple[bytes | No
 
 def _stored(key: bytes, value: bytes, stamp: bytes) -> bytes:
     return stamp + value if len(key) <= _INLINE_MAX else stamp + _length.pack(len(key)) + key + value
+
+
+def _get(txn: Reader, partitions: Iterable[int], key: bytes) -> Entry | None:
+    """Look in every partition: who wrote the topic chose the partitioner, and it need not be Kafka's."""
+    tail = _key_tail(key)
+    found = None
+    for partition in partitions:
+        stored = _partition.pack(partition) + tail
+        value = txn.get("entries", stored)
+        if value is not None:
+            entry = _entry(stored, value)
+            if found is None or entry.timestamp_ms >= found.timestamp_ms:
+                found = entry
+    return found
 
 
 def _key_tail(key: bytes) -> bytes:

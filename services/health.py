@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+
 import falcon
 import falcon.asgi
 
-from core.errors import QuickError, UnavailableError, ViewBehindError
+from core.errors import QuickError, UnavailableError
 from services.worker import Worker
 
 CATCH_UP_S = 1.0
@@ -21,7 +24,7 @@ class HealthResource:
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """Answer with the status; open without a key, so it tells no more than what is not ready."""
         try:
-            await self._worker.in_thread(lambda: check(self._worker))
+            await check(self._worker)
         except QuickError as error:
             resp.status = falcon.HTTP_503
             resp.media = {"status": "DOWN", "reason": str(error)}
@@ -29,14 +32,15 @@ class HealthResource:
             resp.media = {"status": "UP"}
 
 
-def check(worker: Worker) -> None:
-    """Make sure that *worker* can serve.
+async def check(worker: Worker) -> None:
+    """Make sure that *worker* can serve. Needs no thread: those may all wait for something.
 
     Raises:
         UnavailableError: It cannot; says what is not ready.
     """
     last = worker.commands.command_log.index.max_notification_id() or 0
-    try:
-        worker.views.registry.wait_for(last, CATCH_UP_S)
-    except ViewBehindError as error:
-        raise UnavailableError(f"The registry is not ready: {error}") from error
+    deadline = time.monotonic() + CATCH_UP_S
+    while (reached := worker.views.registry.position()) < last:
+        if time.monotonic() > deadline:
+            raise UnavailableError(f"The registry is not ready: it has applied {reached} of {last} events.")
+        await asyncio.sleep(0.01)

@@ -91,12 +91,20 @@ class TopicAccesses:
             return known[1]
         if known is not None:
             known[1].close()
+        self._close_deleted()
         try:
             mirror = MirrorView(self._worker.views.folder.mirror(access.topic_id))
         except StoreError:
             return None  # It is just being made.
         self._mirrors[access.topic_id] = (identity, mirror)
         return mirror
+
+    def _close_deleted(self) -> None:
+        """Close the mirrors of topics that were deleted: each holds files open."""
+        for topic_id, (_, mirror) in list(self._mirrors.items()):
+            if not self._worker.views.folder.mirror(topic_id).exists():
+                mirror.close()
+                del self._mirrors[topic_id]
 
 
 def _access(views: Views, row: Row[Topic]) -> TopicAccess:
