@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Producer
 
-from core.errors import ViewBehindError
+from core.errors import KafkaUnavailableError, ViewBehindError
 from core.kafka import KafkaAdmin, OutRecord, RecordWriter, TopicsConsumer, Written, watermarks
 from core.position import Position
 from projections.mirrors import MirrorProjection, MirrorView
@@ -28,6 +28,7 @@ Record = tuple[bytes | None, bytes | None]
 def new_topic(kafka: str, topic_name: str) -> NewTopic:
     def create() -> str:
         KafkaAdmin(kafka).create_topic(topic_name, partitions=PARTITIONS, replication_factor=1, config={})
+        await_leaders(kafka, topic_name)
         return topic_name
 
     return create
@@ -42,6 +43,18 @@ def writer(kafka: str) -> Iterator[RecordWriter]:
 
 def write(writer: RecordWriter, topic: str, *records: Record) -> list[Written]:
     return writer.write(topic, [OutRecord(*record) for record in records]).result(30)
+
+
+def await_leaders(kafka: str, topic: str) -> None:
+    """Wait until the partitions of a topic that was created a moment ago can be asked."""
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            ends_of(kafka, topic)
+        except KafkaUnavailableError:
+            assert time.monotonic() < deadline, "the topic has no leaders in time"
+        else:
+            return
 
 
 def ends_of(kafka: str, topic: str) -> dict[int, int]:
