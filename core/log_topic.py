@@ -15,7 +15,7 @@ from typing import NamedTuple
 from confluent_kafka import KafkaError
 
 from core.errors import ConflictError, KafkaUnavailableError, LogIdentityError, UnsafeLogError
-from core.kafka import KafkaAdmin, log_consumer, next_batch, watermarks
+from core.kafka import KafkaAdmin, Watermarks, log_consumer, next_batch, watermarks
 
 logger = logging.getLogger(__name__)
 
@@ -99,7 +99,7 @@ class LogTopic:
 
     def end_offset(self) -> int:
         """Return the offset of the next record to be appended."""
-        return watermarks(self.bootstrap, self.name)[0].high
+        return self._watermarks().high
 
     def check_record(self, offset: int, sha256: bytes) -> None:
         """Read the record at *offset* again and compare.
@@ -108,7 +108,7 @@ class LogTopic:
             LogIdentityError: It is gone, or another one.
             KafkaUnavailableError: It could not be read in time.
         """
-        low, high = watermarks(self.bootstrap, self.name)[0]
+        low, high = self._watermarks()
         if not low <= offset < high:
             raise LogIdentityError(
                 f"The log topic {self.name} holds offsets {low} to {high - 1}, but {offset} was read before:"
@@ -144,8 +144,19 @@ class LogTopic:
             time.sleep(0.02)
         return identity
 
+    def _watermarks(self) -> Watermarks:
+        """Return where the log begins and ends; a topic that was created a moment ago may need a leader first."""
+        deadline = time.monotonic() + _RECORD_TIMEOUT_S
+        while True:
+            try:
+                return watermarks(self.bootstrap, self.name)[0]
+            except KafkaUnavailableError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
+
     def _check_begin(self) -> None:
-        low = watermarks(self.bootstrap, self.name)[0].low
+        low = self._watermarks().low
         if low > 0:
             raise UnsafeLogError(
                 f"The log topic {self.name} begins at offset {low}: the commands before it are lost, and with them the"
