@@ -11,7 +11,7 @@ from commands.decisions import Caller, Commands, Consulted
 from core import mirrors, subjects, topics
 from core.aggregates import LogEvent
 from core.errors import ConflictError, InvalidInputError, KafkaRefusedError, NotFoundError
-from core.kafka import KafkaAdmin
+from core.kafka_admin import KafkaAdmin
 from core.settings import Settings
 from core.topics import WriteType
 from core.types import TopicType

@@ -15,7 +15,8 @@ from typing import NamedTuple
 from confluent_kafka import KafkaError
 
 from core.errors import ConflictError, KafkaUnavailableError, LogIdentityError, UnsafeLogError
-from core.kafka import KafkaAdmin, Watermarks, log_consumer, next_batch, watermarks
+from core.kafka_admin import KafkaAdmin
+from core.kafka_reader import Watermarks, log_consumer, next_batch, watermarks
 
 logger = logging.getLogger(__name__)
 

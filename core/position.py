@@ -14,7 +14,7 @@ from typing import Annotated
 import msgspec
 
 from core.errors import InvalidInputError
-from core.kafka import Written
+from core.kafka_writer import Written
 
 
 class Position(msgspec.Struct, frozen=True, array_like=True):

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import NamedTuple, cast
 
 from core.errors import StoreError, StoreFullError, ViewBehindError
-from core.kafka import ConsumedRecord, PartitionEnd, keys_of, partitions_of, timestamps_of, values_of
+from core.kafka_reader import ConsumedRecord, PartitionEnd, keys_of, partitions_of, timestamps_of, values_of
 from core.position import Position
 from core.store import OpenWriter, Reader, Store, key_number, number_key
 from projections.places import boot_id

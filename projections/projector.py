@@ -26,9 +26,12 @@ from pathlib import Path
 from typing import IO
 
 from core.command_log import CommandLog
+from core.election import Leadership
 from core.errors import ConflictError, KafkaUnavailableError, QuickError, StoreError, UnavailableError
 from core.event_mapper import EventMapper
-from core.kafka import KafkaAdmin, Leadership, RecordWriter, TopicsConsumer, watermarks
+from core.kafka_admin import KafkaAdmin
+from core.kafka_reader import TopicsConsumer, watermarks
+from core.kafka_writer import RecordWriter
 from core.log_topic import LogTopic
 from core.settings import Settings
 from projections.places import make_current

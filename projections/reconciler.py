@@ -15,7 +15,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from core.errors import ConflictError, KafkaRefusedError, KafkaUnavailableError, NotFoundError
-from core.kafka import KafkaAdmin, OutRecord, RecordWriter
+from core.kafka_admin import KafkaAdmin
+from core.kafka_writer import OutRecord, RecordWriter
 from core.topics import Topic
 from projections.registry import RegistryView, Row
 from projections.status import CREATED, CREATING, FAILED, StatusView, TopicStatus, encode, topic_key

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from core.errors import ViewBehindError
-from core.kafka import ConsumedRecord
+from core.kafka_reader import ConsumedRecord
 from core.store import Store, Writer, bounded_key, key_number, number_key
 
 logger = logging.getLogger(__name__)

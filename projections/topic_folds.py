@@ -16,7 +16,7 @@ from itertools import compress
 from typing import NamedTuple
 
 from core.errors import KafkaUnavailableError, StoreError, StoreFullError
-from core.kafka import ConsumedRecord, PartitionEnd, TopicsConsumer, topics_of, watermarks
+from core.kafka_reader import ConsumedRecord, PartitionEnd, TopicsConsumer, topics_of, watermarks
 from projections.mirrors import MirrorProjection
 from projections.places import ViewFolder
 from projections.registry import RegistryView

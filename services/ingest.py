@@ -11,7 +11,7 @@ import falcon.asgi
 
 from core.errors import InvalidInputError, KafkaUnavailableError, NotFoundError
 from core.json_values import node_type, shown
-from core.kafka import DELIVERY_TIMEOUT_S, OutRecord
+from core.kafka_writer import DELIVERY_TIMEOUT_S, OutRecord
 from core.position import Position
 from services.request_body import read_json
 from services.topic_access import TopicAccess, TopicAccesses

@@ -17,7 +17,8 @@ from typing import TypeVar
 
 from commands.decisions import Commands
 from core.errors import QuickError, StoreError, UnavailableError
-from core.kafka import KafkaAdmin, RecordWriter
+from core.kafka_admin import KafkaAdmin
+from core.kafka_writer import RecordWriter
 from core.settings import Settings
 from projections import places
 from projections.registry import RegistryView

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from core.command_log import CommandLog
-from core.kafka import OutRecord, RecordWriter
+from core.kafka_writer import OutRecord, RecordWriter
 from core.log_topic import LogTopic
 from core.record import FORMAT, CommandRecord, RecordedEvent, encode, new_command_id
 

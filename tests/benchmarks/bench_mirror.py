@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from core.kafka import KafkaAdmin, OutRecord, RecordWriter, TopicsConsumer, next_batch, watermarks
+from core.kafka_admin import KafkaAdmin
+from core.kafka_reader import TopicsConsumer, next_batch, watermarks
+from core.kafka_writer import OutRecord, RecordWriter
 from projections.mirrors import MirrorProjection
 from projections.projector import spare_the_collector
 from projections.topic_folds import PIECE_RECORDS, PIECES

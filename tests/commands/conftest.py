@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from commands.decisions import Caller, Commands
-from core.kafka import KafkaAdmin
+from core.kafka_admin import KafkaAdmin
 from core.settings import Settings
 
 NewCaller = Callable[..., Caller]

@@ -8,7 +8,7 @@ from commands.decisions import Caller, Commands
 from commands.gateways import NewGateway, apply_schema, create_gateway, delete_gateway
 from commands.topics import NewTopic, create_topic
 from core.errors import ConflictError, InvalidSdlError, NotFoundError
-from core.kafka import KafkaAdmin
+from core.kafka_admin import KafkaAdmin
 from core.settings import Settings
 from core.types import TopicType
 

@@ -14,7 +14,7 @@ from commands.decisions import Caller, Commands
 from commands.gateways import NewGateway, create_gateway
 from commands.topics import NewTopic, SchemaReference, create_topic, delete_topic
 from core.errors import ConflictError, InvalidInputError, InvalidNameError, NotFoundError
-from core.kafka import KafkaAdmin
+from core.kafka_admin import KafkaAdmin
 from core.settings import Settings
 from core.types import TopicType
 
@@ -149,7 +149,7 @@ from pathlib import Path
 from commands.decisions import Caller, Commands
 from commands.topics import NewTopic, create_topic
 from core.errors import ConflictError
-from core.kafka import KafkaAdmin
+from core.kafka_admin import KafkaAdmin
 from core.settings import Settings
 from core.types import TopicType
 kafka, log, folder = sys.argv[1:]

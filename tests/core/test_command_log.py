@@ -22,7 +22,8 @@ from core.errors import (
     OutcomeUnknownError,
     UnsafeLogError,
 )
-from core.kafka import KafkaAdmin, OutRecord, RecordWriter, Written
+from core.kafka_admin import KafkaAdmin
+from core.kafka_writer import OutRecord, RecordWriter, Written
 from core.log_topic import LOG_CONFIG, LogTopic
 from core.record import FORMAT, CommandRecord, ExpectedHead, RecordedEvent, new_command_id
 
@@ -215,7 +216,7 @@ def test_a_log_that_was_created_again_gets_an_index_of_its_own(topic: LogTopic, 
 def test_a_log_that_is_created_again_under_a_running_process_is_named_and_nothing_is_renumbered(
     topic: LogTopic, open_log: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.command_log.LOOK_AROUND_S", 0.2)
+    monkeypatch.setattr("core.log_follower.LOOK_AROUND_S", 0.2)
     log = open_log(tmp_path)
     log.append(command("a", 1))
     recreate(topic)

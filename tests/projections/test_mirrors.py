@@ -14,7 +14,9 @@ import pytest
 from confluent_kafka import Producer
 
 from core.errors import KafkaUnavailableError, ViewBehindError
-from core.kafka import KafkaAdmin, OutRecord, RecordWriter, TopicsConsumer, Written, watermarks
+from core.kafka_admin import KafkaAdmin
+from core.kafka_reader import TopicsConsumer, watermarks
+from core.kafka_writer import OutRecord, RecordWriter, Written
 from core.position import Position
 from projections.mirrors import MirrorProjection, MirrorView
 
@@ -236,7 +238,7 @@ def test_after_a_crash_of_the_machine_a_mirror_is_built_again(
 FOLD_FOREVER = """
 import sys
 from pathlib import Path
-from core.kafka import TopicsConsumer, watermarks
+from core.kafka_reader import TopicsConsumer, watermarks
 from projections.mirrors import MirrorProjection
 kafka, topic, folder = sys.argv[1:]
 mirror = MirrorProjection(Path(folder), {p: mark.high for p, mark in watermarks(kafka, topic, 3).items()})

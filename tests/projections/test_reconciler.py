@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from core.aggregates import LogEvent, aggregate_id
-from core.kafka import KafkaAdmin, OutRecord, RecordWriter, TopicsConsumer
+from core.kafka_admin import KafkaAdmin
+from core.kafka_reader import TopicsConsumer
+from core.kafka_writer import OutRecord, RecordWriter
 from core.topics import TopicCreated, TopicDeleted
 from projections.reconciler import LeadershipLostError, TopicReconciler
 from projections.registry import RecordedEvent, RegistryProjection

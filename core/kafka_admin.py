@@ -1,0 +1,132 @@
+"""Questions and requests to the cluster: topics, their settings, its identity."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # documented there, and not in its __all__
+    AdminClient,
+    ConfigResource,
+    NewTopic,
+    ResourceType,
+)
+
+from core.errors import NotFoundError
+from core.kafka import REQUEST_TIMEOUT_S, client_config, translated
+
+
+@dataclass(frozen=True, slots=True)
+class TopicFacts:
+    """What Kafka says of one topic."""
+
+    name: str
+    topic_id: str
+    """Kafka's own identity of the topic (KIP-516): a topic created again under the same name has another one."""
+    partitions: int
+
+
+class KafkaAdmin:
+    """Questions and requests to the cluster as a whole."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self._client = AdminClient(client_config(bootstrap))
+
+    def cluster_id(self) -> str:
+        """Return the identity of the cluster (KIP-78).
+
+        Raises:
+            KafkaUnavailableError: No broker answered.
+        """
+        return str(
+            self._result(
+                self._client.describe_cluster(request_timeout=REQUEST_TIMEOUT_S), "describing the cluster"
+            ).cluster_id
+        )
+
+    def describe(self, name: str) -> TopicFacts | None:
+        """Return what Kafka says of the topic *name*, `None` when there is no such topic."""
+        return self.describe_all([name]).get(name)
+
+    def describe_all(self, names: Iterable[str]) -> dict[str, TopicFacts]:
+        """Return what Kafka says of those of *names* that exist."""
+        wanted = list(names)
+        if not wanted:
+            return {}
+        futures = self._client.describe_topics(TopicCollection(wanted), request_timeout=REQUEST_TIMEOUT_S)
+        found = {}
+        for name, future in futures.items():
+            try:
+                topic = future.result()
+            except KafkaException as error:
+                if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+                    continue
+                raise translated(error, f"describing topic {name}") from error
+            found[name] = TopicFacts(name, str(topic.topic_id), len(topic.partitions))
+        return found
+
+    def topic_names(self) -> set[str]:
+        """Return the names of all topics of the cluster."""
+        try:
+            return set(self._client.list_topics(timeout=REQUEST_TIMEOUT_S).topics)
+        except KafkaException as error:
+            raise translated(error, "listing the topics") from error
+
+    def create_topic(
+        self,
+        name: str,
+        *,
+        partitions: int,
+        replication_factor: int,
+        config: Mapping[str, str],
+        validate_only: bool = False,
+    ) -> None:
+        """Create a topic, or with *validate_only* ask Kafka whether it would.
+
+        Raises:
+            ConflictError: A topic of this name exists.
+            KafkaRefusedError: Kafka does not take the name, the numbers or the settings.
+            KafkaUnavailableError: No broker answered; the topic may exist all the same.
+        """
+        topic = NewTopic(name, partitions, replication_factor, config=dict(config))
+        futures = self._client.create_topics(
+            [topic],
+            validate_only=validate_only,
+            request_timeout=REQUEST_TIMEOUT_S,
+            operation_timeout=REQUEST_TIMEOUT_S,
+        )
+        self._result(futures[name], f"to create topic {name}")
+
+    def delete_topic(self, name: str) -> None:
+        """Delete a topic.
+
+        Raises:
+            NotFoundError: There is no such topic.
+            KafkaUnavailableError: No broker answered; the topic may be gone all the same.
+        """
+        future = self._client.delete_topics(
+            [name], request_timeout=REQUEST_TIMEOUT_S, operation_timeout=REQUEST_TIMEOUT_S
+        )[name]
+        try:
+            future.result()
+        except KafkaException as error:
+            if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+                raise NotFoundError(f"Kafka has no topic {name}") from error
+            raise translated(error, f"to delete topic {name}") from error
+
+    def topic_config(self, name: str) -> dict[str, str]:
+        """Return the settings of the topic *name* as Kafka applies them, defaults included."""
+        resource = ConfigResource(ResourceType.TOPIC, name)
+        future = self._client.describe_configs([resource], request_timeout=REQUEST_TIMEOUT_S)[resource]
+        entries = self._result(future, f"reading the settings of topic {name}")
+        return {entry.name: entry.value for entry in entries.values()}
+
+    @staticmethod
+    def _result(future: Future[Any], doing: str) -> Any:
+        try:
+            return future.result(timeout=2 * REQUEST_TIMEOUT_S)
+        except KafkaException as error:
+            raise translated(error, doing) from error

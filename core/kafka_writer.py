@@ -1,0 +1,117 @@
+"""Acknowledged writes: one idempotent producer for all topics of a process."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
+from functools import partial
+from typing import NamedTuple, cast
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from core.kafka import client_config, translated
+
+DELIVERY_TIMEOUT_S = 8.0
+"""Longest wait for the acknowledgement of a record; then its outcome is unknown."""
+
+
+class OutRecord(NamedTuple):
+    """One record to write; `value` is `None` for a tombstone."""
+
+    key: bytes | None
+    value: bytes | None
+
+
+class Written(NamedTuple):
+    """Where Kafka has put a record."""
+
+    partition: int
+    offset: int
+
+
+class _Batch:
+    """Counts the acknowledgements of records that were written together."""
+
+    def __init__(self, size: int) -> None:
+        self.done: Future[list[Written]] = Future()
+        self._written: list[Written | None] = [None] * size
+        self._left = size
+        self._error: KafkaError | None = None
+        self._lock = threading.Lock()  # A full queue is reported by the sender while acknowledgements come in.
+
+    def acknowledged(self, index: int, error: KafkaError | None, message: Message) -> None:
+        """Take the delivery report of the record at *index*; an unread one would hide a lost record."""
+        if error is None:
+            self._written[index] = Written(*cast("tuple[int, int]", (message.partition(), message.offset())))
+        self._settle(1, error)
+
+    def refused(self, error: KafkaError, count: int) -> None:
+        """Note that *count* records could not even be queued."""
+        self._settle(count, error)
+
+    def _settle(self, count: int, error: KafkaError | None) -> None:
+        with self._lock:
+            self._error = self._error or error
+            self._left -= count
+            if self._left:
+                return
+        if self._error is None:
+            self.done.set_result([written for written in self._written if written is not None])
+        else:
+            self.done.set_exception(translated(KafkaException(self._error), "writing records"))
+
+
+class RecordWriter:
+    """An idempotent producer for all topics of a process, with a thread that collects the acknowledgements.
+
+    Args:
+        linger_ms: How long librdkafka waits for more records before it sends a request.
+        delivery_timeout_s: Longest wait for an acknowledgement; then the record's outcome is unknown.
+    """
+
+    def __init__(self, bootstrap: str, *, linger_ms: float = 0, delivery_timeout_s: float = DELIVERY_TIMEOUT_S) -> None:
+        self._delivery_timeout_s = delivery_timeout_s
+        self._producer = Producer(
+            client_config(
+                bootstrap,
+                acks="all",
+                enable_idempotence=True,
+                linger_ms=linger_ms,
+                partitioner="murmur2_random",  # Kafka's own default; librdkafka's scatters empty keys.
+                message_timeout_ms=int(delivery_timeout_s * 1000),
+                queue_buffering_max_messages=500_000,
+                queue_buffering_max_kbytes=131_072,
+            )
+        )
+        self._closing = False
+        self._thread = threading.Thread(target=self._collect, name="acknowledgements", daemon=True)
+        self._thread.start()
+
+    def write(self, topic: str, records: Sequence[OutRecord]) -> Future[list[Written]]:
+        """Send *records* in order; the future holds their places once Kafka has acknowledged all of them.
+
+        The future fails with KafkaUnavailableError when one was not acknowledged in time (it may still land), and
+        with KafkaRefusedError when Kafka did not take one. Others of the batch may have been written then.
+        """
+        batch = _Batch(len(records))
+        if not records:
+            batch.done.set_result([])
+        for index, record in enumerate(records):
+            try:
+                self._producer.produce(topic, record.value, record.key, on_delivery=partial(batch.acknowledged, index))
+            except (BufferError, KafkaException) as error:
+                cause = error.args[0] if isinstance(error, KafkaException) else KafkaError(KafkaError._QUEUE_FULL)
+                batch.refused(cause, len(records) - index)
+                break
+        return batch.done
+
+    def close(self) -> None:
+        """Deliver what is queued, within the delivery bound, and stop the thread."""
+        self._producer.flush(self._delivery_timeout_s)
+        self._closing = True
+        self._thread.join()
+
+    def _collect(self) -> None:
+        while not self._closing:
+            self._producer.poll(0.2)
