@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from core.errors import KafkaRefusedError, KafkaUnavailableError
+from core.kafka_admin import KafkaAdmin
+from core.kafka_writer import OutRecord, RecordWriter, Written
+
+
+@pytest.fixture
+def topic(kafka: str, topic_name: str) -> str:
+    KafkaAdmin(kafka).create_topic(topic_name, partitions=1, replication_factor=1, config={"max.message.bytes": "1000"})
+    return topic_name
+
+
+def test_records_are_acknowledged_in_order(kafka: str, topic: str) -> None:
+    writer = RecordWriter(kafka)
+    written = writer.write(topic, [OutRecord(b"a", b"1"), OutRecord(b"b", None), OutRecord(None, b"3")]).result(30)
+    writer.close()
+    assert [Written(0, 0), Written(0, 1), Written(0, 2)] == written
+
+
+def test_nothing_to_write_is_written_at_once(kafka: str, topic: str) -> None:
+    writer = RecordWriter(kafka)
+    assert [] == writer.write(topic, []).result(0)
+    writer.close()
+
+
+def test_what_kafka_does_not_take_is_refused(kafka: str, topic: str) -> None:
+    writer = RecordWriter(kafka)
+    with pytest.raises(KafkaRefusedError):
+        writer.write(topic, [OutRecord(b"a", bytes(5000))]).result(30)
+    writer.close()
+
+
+def test_without_a_broker_nothing_is_acknowledged(free_port: Callable[[], int]) -> None:
+    writer = RecordWriter(f"127.0.0.1:{free_port()}", delivery_timeout_s=0.5)
+    with pytest.raises(KafkaUnavailableError):
+        writer.write("topic", [OutRecord(b"a", b"1"), OutRecord(b"b", b"2")]).result(30)
+    writer.close()

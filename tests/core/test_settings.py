@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from core.errors import SettingsError
+from core.settings import Settings
+
+REQUIRED = {"QUICK_KAFKA_BOOTSTRAP_SERVER": "localhost:9092", "QUICK_DATA_DIR": "/data", "QUICK_APIKEY": "secret"}
+
+
+def test_three_settings_are_enough() -> None:
+    settings = Settings.from_env(REQUIRED)
+    assert ("localhost:9092", Path("/data"), "secret") == (settings.kafka, settings.data_dir, settings.api_key)
+    assert (3, 1, "quick") == (settings.partitions, settings.replication_factor, settings.avro_namespace)
+
+
+@pytest.mark.parametrize("name", REQUIRED)
+def test_a_required_setting_that_is_missing_is_named(name: str) -> None:
+    with pytest.raises(SettingsError, match=f"{name} is not set"):
+        Settings.from_env({**REQUIRED, name: ""})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("QUICK_KAFKA_INTERNAL_PARTITIONS", "0"),
+        ("QUICK_KAFKA_INTERNAL_PARTITIONS", "many"),
+        ("QUICK_KAFKA_INTERNAL_REPLICATION_FACTOR", "17"),
+        ("QUICK_SCHEMA_AVRO_NAMESPACE", "a"),
+        ("QUICK_SCHEMA_AVRO_NAMESPACE", "shop.1st"),
+        ("QUICK_EFFECT_TIMEOUT_S", "-1"),
+        ("QUICK_EFFECT_TIMEOUT_S", "nan"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_named_with_its_setting(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=f"{name}='{value}' cannot be used"):
+        Settings.from_env({**REQUIRED, name: value})
+
+
+def test_the_key_is_never_printed() -> None:
+    assert "secret" not in repr(Settings.from_env(REQUIRED))
