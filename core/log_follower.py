@@ -16,7 +16,7 @@ from typing import IO
 
 from confluent_kafka import KafkaError, Message
 
-from core.errors import KafkaUnavailableError, LogIdentityError, QuickError
+from core.errors import KafkaUnavailableError, LogError, LogIdentityError, QuickError
 from core.kafka_reader import log_consumer, next_batch
 from core.log_identity import confirm_last_record, confirm_topic, raise_superseded
 from core.log_index import LogEntry, LogIndex
@@ -52,6 +52,7 @@ class LogFollower(threading.Thread):
         self._lock = _FoldLock(lock_path)
         self._stopping = threading.Event()
         self._progress = threading.Condition()
+        self._folds = 0
         self._is_doubtful = False
         self._looked_around = self._checked_settings = time.monotonic()
         self.failure: QuickError | None = None
@@ -66,14 +67,17 @@ class LogFollower(threading.Thread):
             LogError: The log can no longer be followed.
         """
         deadline = time.monotonic() + (READ_BACK_TIMEOUT_S if timeout_s is None else timeout_s)
-        while (next_offset := self._index.next_offset()) <= offset:
+        while True:
+            folds = self._folds
+            if (next_offset := self._index.next_offset()) > offset:
+                return
             self._raise_failure()
             if time.monotonic() > deadline:
                 raise KafkaUnavailableError(
                     f"The index of {self._topic.name} stands at offset {next_offset} and has not reached {offset}."
                     " Try again."
                 )
-            self._sleep(_WATCH_S)
+            self._sleep(folds, _WATCH_S)
             if timeout_s is None and self._index.next_offset() > next_offset:
                 deadline = time.monotonic() + READ_BACK_TIMEOUT_S
 
@@ -81,16 +85,18 @@ class LogFollower(threading.Thread):
         """Block until an event with an ID above *above* is accepted or *timeout_s* has passed."""
         deadline = time.monotonic() + timeout_s
         while True:
+            folds = self._folds
             self._raise_failure()
             last_id = self._index.max_notification_id() or 0
             if last_id > above or time.monotonic() > deadline:
                 return last_id
-            self._sleep(_IDLE_WATCH_S)
+            self._sleep(folds, _IDLE_WATCH_S)
 
-    def _sleep(self, watch_s: float) -> None:
-        """Sleep until this process has folded something; look again soon when another process folds."""
+    def _sleep(self, folds: int, watch_s: float) -> None:
+        """Sleep until this process has folded more often than *folds* times; look again soon when another one folds."""
         with self._progress:
-            self._progress.wait(0.2 if self._lock.is_held else watch_s)
+            if self._folds == folds:
+                self._progress.wait(0.2 if self._lock.is_held else watch_s)
 
     def _raise_failure(self) -> None:
         if self.failure is not None:
@@ -109,6 +115,9 @@ class LogFollower(threading.Thread):
         except QuickError as error:
             logger.error("the log %s cannot be followed: %s", self._topic.name, error)
             self.failure = error
+        except Exception as error:  # A thread ends here: who waits for it must learn why.
+            logger.exception("the log %s cannot be followed", self._topic.name)
+            self.failure = LogError(f"The log {self._topic.name} cannot be followed: {error!r}. Restart this process.")
         finally:
             self._lock.release()
             self._wake()
@@ -177,6 +186,7 @@ class LogFollower(threading.Thread):
 
     def _wake(self) -> None:
         with self._progress:
+            self._folds += 1
             self._progress.notify_all()
 
 

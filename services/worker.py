@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from commands.decisions import Commands
-from core.errors import QuickError, StoreError, UnavailableError
+from core.errors import LogIdentityError, QuickError, StoreError, UnavailableError
 from core.kafka_admin import KafkaAdmin
 from core.kafka_writer import RecordWriter
 from core.settings import Settings
@@ -174,7 +174,7 @@ class Worker:
                 return
 
     def _is_outdated(self) -> bool:
-        if self._commands is not None and self._commands.command_log.failure() is not None:
+        if self._commands is not None and isinstance(self._commands.command_log.failure(), LogIdentityError):
             return True
         current = places.current(self.settings.data_dir)
         return self._views is not None and current is not None and current.path != self._views.folder.path
