@@ -146,7 +146,8 @@ class Instance:
         while (reason := _why_not_healthy(self.url)) is not None:
             if time.monotonic() >= deadline:
                 raise LocalRuntimeError(
-                    f"Quick is not ready after {READY_TIMEOUT_S:g} s: {reason} See above for what its processes said."
+                    f"Quick is not ready after {READY_TIMEOUT_S:g} s: {reason.rstrip('.')}. "
+                    "See above for what its processes said."
                 )
             supervisor.tend(_LOOK_EVERY_S)
 

@@ -70,13 +70,10 @@ def instance_options(**given: Any) -> InstanceOptions:
     return InstanceOptions(**given)
 
 
-def announce_ready(instance: Instance, kafka: str) -> None:
-    """Tell on stdout where the instance is reached and where its things are."""
-    click.echo(f"Quick is ready at {instance.url}")
-    if instance.has_generated_key:
-        click.echo(f"API key: {instance.api_key}")
-    click.echo(f"Data:    {instance.data_dir}")
-    click.echo(f"Kafka:   {kafka}")
+def ready_text(instance: Instance, kafka: str) -> str:
+    """Return where the instance is reached and where its things are. A key that was chosen is not shown."""
+    key = f"API key: {instance.api_key}\n" if instance.has_generated_key else ""
+    return f"Quick is ready at {instance.url}\n{key}Data:    {instance.data_dir}\nKafka:   {kafka}"
 
 
 @click.command("serve", cls=QuickCommand)
@@ -99,4 +96,4 @@ def serve(role: str, kafka: str, **options: Any) -> None:
             )
         with Instance(instance_options(**options)) as instance:
             wait_until_ready(kafka, KAFKA_TIMEOUT_S)
-            instance.serve(kafka, broker=None, announce=lambda: announce_ready(instance, kafka))
+            instance.serve(kafka, broker=None, announce=lambda: click.echo(ready_text(instance, kafka)))

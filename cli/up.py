@@ -10,11 +10,12 @@ from cli.command import QuickCommand
 from cli.config import write_local_context
 from cli.instance import Instance, until_stopped
 from cli.local_kafka import LocalKafka
-from cli.serve import KAFKA_TIMEOUT_S, announce_ready, instance_options, server_options
+from cli.serve import KAFKA_TIMEOUT_S, instance_options, ready_text, server_options
 from core.errors import QuickError
 from core.kafka import wait_until_ready
 
 _NEXT_STEPS = """
+
 Try it in another terminal:
   quick context activate local
   quick topic create hello --key string --value string
@@ -46,12 +47,13 @@ def up(kafka: str | None, **options: Any) -> None:
 
 
 def _announce(instance: Instance, kafka: str) -> None:
-    announce_ready(instance, kafka)
     try:
         write_local_context(instance.url, instance.api_key)
     except (OSError, QuickError) as error:
         _say(f"The context 'local' could not be written, use quick context create instead: {error}")
-    click.echo(_NEXT_STEPS.format(url=instance.url, key=instance.api_key))
+    key = instance.api_key if instance.has_generated_key else "YOUR-KEY"
+    # In one piece and last: whoever waits for it finds everything in place.
+    click.echo(ready_text(instance, kafka) + _NEXT_STEPS.format(url=instance.url, key=key))
 
 
 def _say(text: str) -> None:

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from cli import ports
@@ -49,6 +50,19 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., L
 def free_port() -> Callable[[], int]:
     """Return a function that names a port on which nobody listens."""
     return ports.free_port
+
+
+@pytest.fixture(scope="session")
+def is_running() -> Callable[[int], bool]:
+    """Return a function that tells whether a process still runs; one that nobody has waited for does not."""
+
+    def is_running(pid: int) -> bool:
+        try:
+            return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+        except psutil.NoSuchProcess:
+            return False
+
+    return is_running
 
 
 @pytest.fixture

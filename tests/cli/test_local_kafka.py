@@ -8,17 +8,18 @@ from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
-import psutil
 import pytest
 
-from cli import local_kafka
 from cli.kafka_jars import cache_folder, kafka_jars
 from cli.local_kafka import LocalKafka
 from cli.ports import free_port
 from core.errors import LocalRuntimeError
-from core.kafka import KafkaAdmin, OutRecord, RecordWriter, log_consumer, next_batch
+from core.kafka_admin import KafkaAdmin
+from core.kafka_reader import log_consumer, next_batch
+from core.kafka_writer import OutRecord, RecordWriter
 
 StartBroker = Callable[..., LocalKafka]
+IsRunning = Callable[[int], bool]
 
 
 def program(folder: Path, name: str, script: str) -> Path:
@@ -94,11 +95,11 @@ def test_a_port_that_was_taken_meanwhile_is_replaced(broker: StartBroker, topic_
         assert KafkaAdmin(kafka.bootstrap).describe(topic_name) is not None
 
 
-def test_a_stopped_broker_leaves_no_process(broker: StartBroker) -> None:
+def test_a_stopped_broker_leaves_no_process(broker: StartBroker, is_running: IsRunning) -> None:
     kafka = broker()
     pid = kafka.child.pid
     kafka.stop()
-    assert not psutil.pid_exists(pid)
+    assert not is_running(pid)
 
 
 def test_a_folder_in_use_is_refused_with_the_process_that_uses_it(broker: StartBroker, tmp_path: Path) -> None:
@@ -149,7 +150,7 @@ def test_a_file_as_data_folder_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_noticed_before_anything_is_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local_kafka.shutil, "disk_usage", lambda _: SimpleNamespace(free=3 * 2**20))
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=3 * 2**20))
     with pytest.raises(LocalRuntimeError, match=r"is full: 3 MiB are free, and Kafka needs 64\. Free some space"):
         LocalKafka(tmp_path).start()
 

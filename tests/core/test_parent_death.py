@@ -5,8 +5,9 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 
-import psutil
 import pytest
 
 from core.parent_death import dying_with_us
@@ -20,12 +21,16 @@ child.wait()
 """
 
 
-def test_a_child_dies_with_its_killed_parent() -> None:
+def test_a_child_dies_with_its_killed_parent(is_running: Callable[[int], bool]) -> None:
     with subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
-        child = psutil.Process(int(parent.stdout.readline()))
+        pid = int(parent.stdout.readline())
+        assert is_running(pid)
         parent.kill()
-    child.wait(timeout=10)
+    deadline = time.monotonic() + 10
+    while is_running(pid):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def test_a_child_whose_parent_ended_meanwhile_does_not_start() -> None:
