@@ -1,4 +1,4 @@
-"""What many tests need: a real broker for the whole session, brokers to kill, names that nobody else uses."""
+"""What many tests need: a broker for all, brokers to kill, a running Quick, names that nobody else uses."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 
 from cli import ports
 from cli.local_kafka import LocalKafka
+from tests.running import Running
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -69,3 +70,28 @@ def is_running() -> Callable[[int], bool]:
 def topic_name() -> str:
     """Return the name of a topic that does not exist."""
     return f"test-{uuid.uuid4().hex}"
+
+
+@pytest.fixture(scope="session")
+def new_running(
+    kafka: str, tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]
+) -> Iterator[Callable[..., Running]]:
+    """Make instances that are started by the test and stopped at the latest at the end."""
+    made: list[Running] = []
+
+    def make(bootstrap: str = kafka) -> Running:
+        running = Running(bootstrap, tmp_path_factory.mktemp("up"), free_port())
+        made.append(running)
+        return running
+
+    yield make
+    for running in made:
+        running.stop()
+
+
+@pytest.fixture(scope="session")
+def running(new_running: Callable[..., Running]) -> Running:
+    """Return the instance that most tests share; each uses names of its own."""
+    shared = new_running()
+    shared.start()
+    return shared
