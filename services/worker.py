@@ -37,6 +37,9 @@ REOPEN_S = 0.5
 OPEN_TIMEOUT_S = 5.0
 """How long a worker waits for the command log before it takes requests without it."""
 
+STOP_TIMEOUT_S = 1.0
+"""How long a worker that ends waits for an attempt to open the log; the attempt ends with the process."""
+
 WATCH_S = 2.0
 """How often a worker looks whether its views and its log are still the ones that are served."""
 
@@ -86,7 +89,7 @@ class Worker:
     def stop(self) -> None:
         """Close everything, delivering what is queued."""
         self._stopping.set()
-        self._opener.join()
+        self._opener.join(STOP_TIMEOUT_S)  # It may be waiting for a broker that does not answer.
         for close in self._at_stop:
             close()
         self._threads.shutdown()

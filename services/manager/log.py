@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import falcon.asgi
 import msgspec
 
 from core.errors import InvalidInputError
 from core.log_index import IndexedCommand
 from services.worker import Worker
+
+_NUMBER = re.compile("[0-9]{1,9}")
 
 MAX_COMMANDS = 1000
 DEFAULT_COMMANDS = 100
@@ -44,7 +48,7 @@ def _limit(req: falcon.asgi.Request) -> int:
     text = req.get_param("limit")
     if text is None:
         return DEFAULT_COMMANDS
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MAX_COMMANDS):
+    if not (_NUMBER.fullmatch(text) and 1 <= int(text) <= MAX_COMMANDS):
         raise InvalidInputError(f"limit={text[:40]!r} cannot be used. It takes a number from 1 to {MAX_COMMANDS}.")
     return int(text)
 

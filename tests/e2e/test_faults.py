@@ -8,32 +8,25 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 import psutil
 import pytest
 
+from tests.running import Running, until
+
 if TYPE_CHECKING:
     from cli.local_kafka import LocalKafka
 
-API_KEY = "e2e-key"
 
-
-def until(condition: Callable[[], bool], timeout_s: float = 60) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true in time"
-        time.sleep(0.02)
-
-
-def create_topic(running: Any, name: str) -> None:
+def create_topic(running: Running, name: str) -> None:
     with running.http() as http:
         answer = http.post(f"/manager/topic/{name}", params={"keyType": "long", "valueType": "string"}, json={})
         assert 200 == answer.status_code, answer.text
 
 
-def content(running: Any, topic: str) -> list[str]:
+def content(running: Running, topic: str) -> list[str]:
     with running.http() as http:
         answer = http.get(f"/mirror/{topic}/mirror")
     assert 200 == answer.status_code, answer.text
@@ -41,7 +34,7 @@ def content(running: Any, topic: str) -> list[str]:
     return values
 
 
-def child(running: Any, part: str) -> psutil.Process:
+def child(running: Running, part: str) -> psutil.Process:
     """Return the first descendant whose command line holds *part*."""
 
     def found() -> list[psutil.Process]:
@@ -61,7 +54,7 @@ def child(running: Any, part: str) -> psutil.Process:
 class Writer(threading.Thread):
     """Writes numbered records until told to stop, and remembers which were acknowledged."""
 
-    def __init__(self, running: Any, topic: str) -> None:
+    def __init__(self, running: Running, topic: str) -> None:
         super().__init__()
         self.acknowledged: list[int] = []
         self._running = running
@@ -89,13 +82,13 @@ class Writer(threading.Thread):
 
 
 @pytest.fixture
-def fresh(new_running: Callable[[], Any]) -> Any:
+def fresh(new_running: Callable[..., Running]) -> Running:
     running = new_running()
     running.start()
     return running
 
 
-def test_processes_that_are_killed_come_back_and_nothing_acknowledged_is_lost(fresh: Any) -> None:
+def test_processes_that_are_killed_come_back_and_nothing_acknowledged_is_lost(fresh: Running) -> None:
     create_topic(fresh, "killed")
     writer = Writer(fresh, "killed")
     writer.start()
@@ -116,7 +109,7 @@ def test_processes_that_are_killed_come_back_and_nothing_acknowledged_is_lost(fr
     fresh.stop()
 
 
-def test_after_kill_9_of_quick_up_nothing_runs_on_and_a_start_continues(fresh: Any) -> None:
+def test_after_kill_9_of_quick_up_nothing_runs_on_and_a_start_continues(fresh: Running) -> None:
     create_topic(fresh, "restarted")
     position = fresh.ingest("restarted", [{"key": number, "value": f"v{number}"} for number in range(100)])
     fresh.include("restarted", position)
@@ -134,7 +127,7 @@ def test_after_kill_9_of_quick_up_nothing_runs_on_and_a_start_continues(fresh: A
     fresh.stop()
 
 
-def test_deleted_views_come_back_from_kafka(fresh: Any) -> None:
+def test_deleted_views_come_back_from_kafka(fresh: Running) -> None:
     create_topic(fresh, "rebuilt")
     fresh.ingest("rebuilt", [{"key": number, "value": f"v{number}"} for number in range(1000)])
     with fresh.http() as http:
@@ -150,7 +143,7 @@ def test_deleted_views_come_back_from_kafka(fresh: Any) -> None:
 
 
 def test_without_the_broker_nothing_is_acknowledged_and_reads_go_on(
-    new_running: Callable[..., Any], broker: Callable[..., LocalKafka], tmp_path: Path
+    new_running: Callable[..., Running], broker: Callable[..., LocalKafka], tmp_path: Path
 ) -> None:
     kafka = broker(tmp_path)
     running = new_running(kafka.bootstrap)

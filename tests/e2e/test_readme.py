@@ -6,7 +6,9 @@ import re
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from tests.running import Running
 
 README = Path(__file__).parents[2] / "README.md"
 
@@ -23,7 +25,7 @@ def steps() -> Iterator[Step]:
         yield Step(block[1], block[2])
 
 
-def test_the_tour_prints_what_it_says(new_running: Callable[[], Any], tmp_path: Path) -> None:
+def test_the_tour_prints_what_it_says(new_running: Callable[..., Running], tmp_path: Path) -> None:
     tour = list(steps())
     assert len(tour) > 5
     running = new_running()

@@ -8,12 +8,11 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
-import pytest
 
 API_KEY = "e2e-key"
 QUICK = Path(sys.executable).with_name("quick")
@@ -127,28 +126,3 @@ class Running:
         with self.http() as http:
             answer = http.get(f"/mirror/{topic}/mirror/keys", params={"ids": "0"}, headers={"Quick-At-Least": position})
         assert 200 == answer.status_code, answer.text
-
-
-@pytest.fixture(scope="session")
-def new_running(
-    kafka: str, tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]
-) -> Iterator[Callable[..., Running]]:
-    """Make instances that are started by the test and stopped at the latest at the end."""
-    made: list[Running] = []
-
-    def make(bootstrap: str = kafka) -> Running:
-        running = Running(bootstrap, tmp_path_factory.mktemp("up"), free_port())
-        made.append(running)
-        return running
-
-    yield make
-    for running in made:
-        running.stop()
-
-
-@pytest.fixture(scope="session")
-def running(new_running: Callable[..., Running]) -> Running:
-    """Return the instance that most tests share; each uses names of its own."""
-    shared = new_running()
-    shared.start()
-    return shared

@@ -1,0 +1,65 @@
+"""Mirrors over REST: one value, some, all, and reading one's own writes."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+
+from tests.running import Running
+
+
+@pytest.fixture(scope="module")
+def topic(running: Running) -> str:
+    name = f"mirror-{uuid.uuid4().hex[:12]}"
+    with running.http() as http:
+        http.post(f"/manager/topic/{name}", params={"keyType": "long", "valueType": "string"}, json={})
+    running.include(name, running.ingest(name, [{"key": key, "value": f"v{key}"} for key in range(-5, 1200)]))
+    return name
+
+
+def test_one_value(running: Running, topic: str) -> None:
+    with running.http() as http:
+        assert {"value": "v-5"} == http.get(f"/mirror/{topic}/mirror/-5").json()
+        missing = http.get(f"/mirror/{topic}/mirror/5000")
+    assert (404, "Key 5000 does not exist in Mirror") == (missing.status_code, missing.json()["detail"])
+
+
+def test_some_values_in_the_requested_order(running: Running, topic: str) -> None:
+    with running.http() as http:
+        found = http.get(f"/mirror/{topic}/mirror/keys?ids=7,5000,-1&ids=7").json()
+    assert {"value": ["v7", None, "v-1", "v7"], "missing": ["5000"]} == found
+
+
+def test_all_values_across_pages(running: Running, topic: str) -> None:
+    with running.http() as http:
+        values = http.get(f"/mirror/{topic}/mirror").json()["value"]
+    assert sorted(f"v{key}" for key in range(-5, 1200)) == sorted(values)
+
+
+def test_mistakes_are_told(running: Running, topic: str) -> None:
+    with running.http() as http:
+        assert 400 == http.get(f"/mirror/{topic}/mirror/x").status_code
+        assert 400 == http.get(f"/mirror/{topic}/mirror/keys").status_code
+        assert 400 == http.get(f"/mirror/{topic}/mirror/keys?ids=1,x").status_code
+        unknown = http.get("/mirror/nowhere/mirror/1")
+    assert (404, "Topic nowhere not found in topic registry") == (unknown.status_code, unknown.json()["detail"])
+
+
+def test_a_read_with_the_position_of_a_write_includes_it(running: Running, topic: str) -> None:
+    with running.http() as http:
+        for number in range(50):
+            position = running.ingest(topic, {"key": 9000, "value": f"own {number}"})
+            answer = http.get(f"/mirror/{topic}/mirror/9000", headers={"Quick-At-Least": position})
+            assert {"value": f"own {number}"} == answer.json()
+
+
+def test_a_position_of_another_topic_or_of_nothing_is_refused(running: Running, topic: str) -> None:
+    other = f"mirror-{uuid.uuid4().hex[:12]}"
+    with running.http() as http:
+        http.post(f"/manager/topic/{other}", params={"keyType": "long", "valueType": "string"}, json={})
+        foreign = running.ingest(other, {"key": 1, "value": "v"})
+        for token in (foreign, "garbage"):
+            answer = http.get(f"/mirror/{topic}/mirror/1", headers={"Quick-At-Least": token})
+            assert 400 == answer.status_code
+            assert "position" in answer.json()["detail"]
