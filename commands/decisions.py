@@ -14,7 +14,7 @@ from uuid import UUID
 from eventsourcing.application import AggregateNotFoundError, Application
 from eventsourcing.persistence import IntegrityError, OperationalError
 
-from core import gateways, mirrors, subjects, topics
+from core import gateways, keys, log_safety, mirrors, subjects, topics
 from core.aggregates import LogEvent, Stream, aggregate_id, project
 from core.command_log import CommandLog
 from core.errors import CommandNotRecordedError, CommandRepeatedError, ConflictError, QuickError
@@ -76,6 +76,14 @@ class Consulted:
         """Look at the ID of a schema text."""
         return self._stream(subjects.FINGERPRINT_NOUN, fingerprint, subjects.fold_fingerprint)
 
+    def key(self, name: str) -> Stream[keys.Key]:
+        """Look at the API key *name*."""
+        return self._stream(keys.NOUN, name, keys.fold)
+
+    def log_safety(self) -> Stream[log_safety.LogSafety]:
+        """Look at what was noted last of the log's safety."""
+        return self._stream(log_safety.NOUN, log_safety.NAME, log_safety.fold)
+
     def _stream(self, noun: str, name: str, fold: Callable[[S | None, LogEvent], S | None]) -> Stream[S]:
         stream = self._commands.stream(aggregate_id(noun, name), fold)
         self.heads[stream.id] = stream.head
@@ -95,6 +103,7 @@ class Commands(Application[UUID]):
         super().__init__(
             {
                 "PERSISTENCE_MODULE": "core.recorder",
+                "MAPPER_TOPIC": "core.event_mapper:EventMapper",
                 "QUICK_KAFKA_BOOTSTRAP_SERVER": settings.kafka,
                 "QUICK_KAFKA_INTERNAL_REPLICATION_FACTOR": str(settings.replication_factor),
                 "QUICK_LOG_TOPIC": settings.log_topic,
@@ -129,12 +138,13 @@ class Commands(Application[UUID]):
             decide: The decision; run again from the new state after a conflict.
 
         Raises:
-            ConflictError: Others kept changing the same things.
+            ConflictError: Others kept changing the same things, or the command id is that of another command.
             UnavailableError: Kafka did not acknowledge; the text says whether the outcome is known.
+            UnknownEventError: What is to be changed has an event of a newer version.
         """
         info = CommandInfo(caller.command_id, command, target, caller.actor, caller.source, caller.reason, caller.trace)
         for _ in range(ATTEMPTS):
-            if (position := self._position_of(caller.command_id)) is not None:
+            if (position := self._position_of(info)) is not None:
                 return position
             consulted = Consulted(self)
             events = decide(consulted)
@@ -149,22 +159,34 @@ class Commands(Application[UUID]):
     def _record_command(self, events: list[LogEvent], info: CommandInfo, consulted: Consulted) -> int:
         try:
             recordings = self.save(*events, command=info, expected=list(consulted.heads.items()))
-        except CommandRepeatedError as repeated:
-            return repeated.position
+        except CommandRepeatedError:
+            position = self._position_of(info)
+            assert position is not None, "a repeated command has an outcome"
+            return position
         except OperationalError as error:
             if isinstance(error.__cause__, QuickError):
                 raise error.__cause__ from None
             raise
         return recordings[-1].notification.id
 
-    def _position_of(self, command_id: str) -> int | None:
+    def _position_of(self, info: CommandInfo) -> int | None:
         """Return the position of a command that was carried out before."""
-        outcome = self.command_log.outcome(command_id)
+        outcome = self.command_log.outcome(info.command_id)
         if outcome is None:
             return None
         if outcome.is_voided:
             raise CommandNotRecordedError(
-                f"The command {command_id} was given up when Kafka did not acknowledge it, and was not recorded."
+                f"The command {info.command_id} was given up when Kafka did not acknowledge it, and was not recorded."
                 " Send it again with a new command id."
             )
+        self._check_same(info, outcome.last_id)
         return outcome.last_id
+
+    def _check_same(self, info: CommandInfo, position: int) -> None:
+        """Make sure that a command id is not used for two commands: the second would be thought to be carried out."""
+        recorded = self.command_log.index.command_of(position)
+        if recorded is None or (recorded.record.command, recorded.record.target) != (info.command, info.target):
+            raise ConflictError(
+                f"The command id {info.command_id} is that of another command, recorded at position {position}."
+                " Send this one with an id of its own."
+            )

@@ -12,13 +12,16 @@ A command is accepted when
 5. its tracking, where there is one, is greater than the last accepted one of that application.
 
 A void is accepted when its `command_id` has not been accepted or voided before. All else is ignored, for ever.
+
+A quarantine changes nothing by itself: it is looked for where a reader meets a record that it cannot decode, and counts
+when it lies behind that record (`core.log_follower`).
 """
 
 from __future__ import annotations
 
 from typing import Protocol
 
-from core.record import CommandRecord, LogRecord, VoidRecord
+from core.record import CommandRecord, VoidRecord
 
 
 class AcceptedSoFar(Protocol):
@@ -41,7 +44,7 @@ class AcceptedSoFar(Protocol):
         ...
 
 
-def refusal(record: LogRecord, before: AcceptedSoFar) -> str | None:
+def refusal(record: CommandRecord | VoidRecord, before: AcceptedSoFar) -> str | None:
     """Return why *record* does not count after what was accepted *before*, or `None` when it is accepted."""
     if isinstance(record, VoidRecord):
         return "its command is settled already" if before.is_settled(record.void) else None

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Self, TypeVar
 from uuid import UUID, uuid5
 
-from eventsourcing.utils import register_topic
-
 S = TypeVar("S")
 
 NAMESPACE = UUID("7d1c3c4e-6d4e-5b0a-9f0e-2f9f5a0c51c4")
 """Namespace of all aggregate IDs; part of the log's format."""
+
+
+EVENT_TYPES: dict[str, type[LogEvent]] = {}
+"""Every type of event that this program knows, by the name under which it is stored."""
 
 
 def aggregate_id(noun: str, name: str) -> UUID:
@@ -29,19 +31,20 @@ class LogEvent:
     """A fact in the past tense, as the command log keeps it for ever.
 
     It is stored under the name of its class, so that a module can be renamed and a class cannot. Its fields are JSON
-    values. A class whose fields change counts up `class_version` and upcasts the older ones (the eventsourcing
-    library's `upcast_v1_v2`).
+    values. A class whose fields change counts up `class_version` and registers a way from each older one
+    (`core.upcasting`).
     """
 
     noun: ClassVar[str]
     TOPIC: ClassVar[str]
+    class_version: ClassVar[int] = 1
 
     originator_id: UUID
     originator_version: int
 
     def __init_subclass__(cls) -> None:
         cls.TOPIC = f"quick:{cls.__name__}"
-        register_topic(cls.TOPIC, cls)
+        EVENT_TYPES[cls.TOPIC] = cls
 
 
 @dataclass(frozen=True)

@@ -15,21 +15,30 @@ from pathlib import Path
 
 from core.errors import (
     CommandNotRecordedError,
+    InvalidInputError,
     KafkaUnavailableError,
     LogError,
+    NewerFormatError,
     OutcomeUnknownError,
     QuickError,
     UnavailableError,
+    UndecodableError,
+    UnreadableRecordError,
 )
 from core.kafka_writer import OutRecord, RecordWriter
 from core.log_follower import READ_BACK_TIMEOUT_S, LogFollower
 from core.log_identity import trusted_index
-from core.log_index import LogIndex, Outcome
+from core.log_index import LogIndex
+from core.log_rows import Outcome
 from core.log_topic import LogTopic
-from core.record import CommandRecord, LogRecord, encode, new_void
+from core.record import FORMAT, CommandRecord, LogRecord, QuarantineRecord, decode, encode, new_void, now
 
 APPEND_TIMEOUT_S = 4.0
 """Longest wait for Kafka's acknowledgement of an append, and again of the void that settles it."""
+
+
+APPLICATION = "quick"
+"""Name under which the log itself writes, where no application does."""
 
 
 class CommandLog:
@@ -38,6 +47,8 @@ class CommandLog:
     Args:
         topic: The Kafka topic; created when absent.
         folder: Where the index and the lock live; shared by all processes of a machine that read this log.
+
+    A record that cannot be decoded does not keep it from being opened: what lies before it can be read.
 
     Raises:
         UnsafeLogError: The topic's settings could lose commands.
@@ -54,6 +65,8 @@ class CommandLog:
         self._follower.start()
         try:
             self._follower.wait_until_folded(topic.end_offset() - 1, timeout_s=None)
+        except UnreadableRecordError:
+            pass  # Reads go on, and whoever appends is told.
         except BaseException:
             self.close()
             raise
@@ -73,7 +86,7 @@ class CommandLog:
             CommandNotRecordedError: Kafka did not acknowledge it, and it is settled that it never will count.
             OutcomeUnknownError: Kafka did not acknowledge it, and that could not be settled either.
             KafkaRefusedError: Kafka does not take it, for example because it is too large.
-            LogError: The log can no longer be followed; nothing was appended.
+            LogError: The log can no longer be followed, or stands still; nothing was appended.
         """
         if (failure := self.failure()) is not None:
             raise failure
@@ -92,8 +105,35 @@ class CommandLog:
         return self._index.outcome(command_id)
 
     def failure(self) -> QuickError | None:
-        """Return why this process no longer follows the log, `None` while it does."""
-        return self._follower.failure
+        """Return why nothing can be recorded now, `None` when all is well.
+
+        An UnreadableRecordError ends when the record is quarantined; after anything else this process must start anew.
+        """
+        return self._follower.failure or self._index.unreadable()
+
+    def quarantine(self, offset: int, *, actor: str, source: str | None, reason: str) -> bool:
+        """Tell every reader to pass the record at *offset*, which none can decode.
+
+        Return whether this process has passed it already; it may stand still at an earlier one.
+
+        Raises:
+            NotFoundError: The log holds no such offset.
+            InvalidInputError: The record can be decoded, here or by a newer program.
+            UnavailableError: Kafka did not answer or did not acknowledge. Quarantining twice does no harm: try again.
+        """
+        _check_garbage(self.topic, offset)
+        if offset >= self._index.next_offset():  # Otherwise it was passed before, and nothing is left to do.
+            record = QuarantineRecord(
+                format=FORMAT,
+                application=APPLICATION,
+                quarantine=offset,
+                reason=reason,
+                actor=actor,
+                source=source,
+                issued_at=now(),
+            )
+            self._write(record)
+        return self._follower.wait_until_passed(offset, timeout_s=READ_BACK_TIMEOUT_S)
 
     def wait_for_position(self, above: int, timeout_s: float) -> int:
         """Block until there are events above the ID *above*, or *timeout_s* has passed; return the last ID."""
@@ -143,3 +183,16 @@ class CommandLog:
         if outcome.is_voided:
             raise CommandNotRecordedError(f"{cause} Nothing was recorded: send it again with a new command id.")
         return outcome
+
+
+def _check_garbage(topic: LogTopic, offset: int) -> None:
+    """Make sure that no program of any version can decode the record at *offset*."""
+    try:
+        decode(topic.read(offset))
+    except NewerFormatError as error:
+        raise InvalidInputError(
+            f"The record at {topic.name}[0]@{offset} cannot be quarantined, since a newer program reads it: {error}"
+        ) from error
+    except UndecodableError:
+        return
+    raise InvalidInputError(f"The record at {topic.name}[0]@{offset} can be decoded: there is nothing to quarantine.")

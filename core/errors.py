@@ -6,6 +6,7 @@
     │   ├── InvalidValueError         a key or value that does not fit the topic's type
     │   └── InvalidSdlError           a gateway schema with problems, each with line and column
     ├── UnauthorizedError             no API key, or a wrong one
+    ├── ForbiddenError                the API key is right, and its scopes do not cover the request
     ├── NotFoundError                 the named thing does not exist
     ├── ConflictError                 the named thing exists already, or changed under the caller
     ├── CommandRepeatedError          a command of this id is recorded already: its first answer stands
@@ -21,10 +22,13 @@
     │   ├── UnsafeLogError            the log topic's settings could lose commands
     │   ├── LogIdentityError          this is not the log that was read before
     │   ├── UndecodableError          bytes that are no record of a known format
+    │   │   └── NewerFormatError      a record that only a newer program can read
     │   └── UnreadableRecordError     such bytes at a known place of the log: the fold stops there
     ├── StoreError                    a local LMDB store cannot be used
     │   └── StoreFullError            its map is full: grow it and write again
     ├── FoldError                     a stored event does not fit the state it is applied to
+    │   └── UnknownEventError         a stored event that only a newer program knows
+    ├── UpcasterError                 an old version of an event has no way, or no end, to the current one
     ├── SettingsError                 a setting is missing or has no usable value
     └── LocalRuntimeError             the local runtime (Java, Maven, the broker, a port, a disk) cannot start
 
@@ -79,6 +83,17 @@ class UnauthorizedError(QuickError):
 
     def __init__(self) -> None:
         super().__init__("No valid authentication token found in request.")
+
+
+class ForbiddenError(QuickError):
+    """Raised when an API key is valid, but none of its scopes covers the request."""
+
+    def __init__(self, key: str, needed: str) -> None:
+        self.key, self.needed = key, needed
+        super().__init__(
+            f"You are not allowed to access this resource. The key {key} lacks the scope {needed}."
+            " Use another key, or ask an administrator for one."
+        )
 
 
 class NotFoundError(QuickError, LookupError):
@@ -159,12 +174,21 @@ class UndecodableError(LogError):
     """Raised for bytes that are no record of a known format; whoever knows their place names it."""
 
 
-class UnreadableRecordError(LogError):
-    """Raised for a record of the log that cannot be decoded, or whose format is newer than this program."""
+class NewerFormatError(UndecodableError):
+    """Raised for a record whose format is newer than this program: upgrade it."""
 
-    def __init__(self, topic: str, partition: int, offset: int, cause: str) -> None:
+
+class UnreadableRecordError(LogError):
+    """Raised for a record of the log that cannot be decoded, or whose format is newer than this program.
+
+    Reads go on; nothing is recorded until the record is quarantined, or the program upgraded where *is_newer*.
+    """
+
+    def __init__(self, topic: str, partition: int, offset: int, cause: str, *, is_newer: bool = False) -> None:
         self.topic, self.partition, self.offset = topic, partition, offset
-        super().__init__(f"Cannot read the record at {topic}[{partition}]@{offset}: {cause}")
+        self.is_newer = is_newer
+        way_out = "" if is_newer else f". Pass it with: quick log quarantine {offset} --reason TEXT"
+        super().__init__(f"Cannot read the record at {topic}[{partition}]@{offset}: {cause}{way_out}")
 
 
 class StoreError(QuickError):
@@ -177,6 +201,14 @@ class StoreFullError(StoreError):
 
 class FoldError(QuickError):
     """Raised when a stored event does not fit the state it is applied to: the log and the code disagree."""
+
+
+class UnknownEventError(FoldError):
+    """Raised for a stored event of a type or version that this program does not know: a newer one wrote it."""
+
+
+class UpcasterError(QuickError):
+    """Raised at the start when an old version of an event cannot be brought to the current one."""
 
 
 class SettingsError(QuickError):

@@ -27,6 +27,8 @@ class TopicFacts:
     topic_id: str
     """Kafka's own identity of the topic (KIP-516): a topic created again under the same name has another one."""
     partitions: int
+    replicas: int
+    """Of the first partition."""
 
 
 class KafkaAdmin:
@@ -65,7 +67,8 @@ class KafkaAdmin:
                 if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
                     continue
                 raise translated(error, f"describing topic {name}") from error
-            found[name] = TopicFacts(name, str(topic.topic_id), len(topic.partitions))
+            replicas = len(topic.partitions[0].replicas) if topic.partitions else 0
+            found[name] = TopicFacts(name, str(topic.topic_id), len(topic.partitions), replicas)
         return found
 
     def topic_names(self) -> set[str]:

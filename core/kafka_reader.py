@@ -89,13 +89,22 @@ def next_batch(consumer: Consumer, *, limit: int, timeout_s: float) -> list[Mess
     return [first, *consumer.consume(limit - 1, 0)] if limit > 1 else [first]
 
 
+def partition_end(message: Message) -> PartitionEnd | None:
+    """Return the end of a partition that *message* tells, `None` when it is a record or another event."""
+    error = message.error()
+    if error is None or error.code() != KafkaError._PARTITION_EOF:
+        return None
+    return PartitionEnd(*cast("tuple[str, int, int]", _place(message)))
+
+
 def log_consumer(bootstrap: str, topic: str, offset: int, on_error: Callable[[KafkaError], None]) -> Consumer:
-    """Return a consumer of partition 0 of *topic* that begins at *offset* and belongs to no group."""
+    """Return a consumer of partition 0 of *topic* that begins at *offset*, tells its end, and belongs to no group."""
     consumer = Consumer(
         client_config(
             bootstrap,
             group_id=_NO_GROUP,
             enable_auto_commit=False,
+            enable_partition_eof=True,
             auto_offset_reset="error",  # A missing offset is a finding, not a reason to jump.
             isolation_level="read_uncommitted",  # Every reader sees every record; no transaction can hold it up.
             fetch_wait_max_ms=500,
@@ -186,8 +195,8 @@ class TopicsConsumer:
             error = message.error()
             if error is None:
                 records.append(cast("ConsumedRecord", message))
-            elif error.code() == KafkaError._PARTITION_EOF:
-                ends.append(PartitionEnd(*cast("tuple[str, int, int]", _place(message))))
+            elif (end := partition_end(message)) is not None:
+                ends.append(end)
             else:
                 logger.warning("reading %s[%s]@%s: %s", *_place(message), error)
         return Polled(records, ends)

@@ -1,8 +1,9 @@
 """Keeps the index of the command log current, and wakes who waits for it.
 
-fold        one process of a machine at a time, elected by a file lock, turns the log into the index
-watch       the other processes look at the index that the elected one writes
-look around before anything more is folded, confirm that the topic is still the same one
+fold         one process of a machine at a time, elected by a file lock, turns the log into the index
+stand still  at a record that cannot be decoded, until a quarantine behind it tells to pass it; reads go on
+watch        the other processes look at the index that the elected one writes
+look around  before anything more is folded, confirm that the topic is still the same one
 """
 
 from __future__ import annotations
@@ -11,16 +12,20 @@ import fcntl
 import logging
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
 from confluent_kafka import KafkaError, Message
 
-from core.errors import KafkaUnavailableError, LogError, LogIdentityError, QuickError
-from core.kafka_reader import log_consumer, next_batch
+from core.errors import KafkaUnavailableError, LogError, LogIdentityError, QuickError, UnreadableRecordError
+from core.kafka_reader import log_consumer, next_batch, partition_end
 from core.log_identity import confirm_last_record, confirm_topic, raise_superseded
-from core.log_index import LogEntry, LogIndex
+from core.log_index import LogIndex
+from core.log_rows import LogEntry
 from core.log_topic import LogIdentity, LogTopic
+from core.record import QuarantineRecord, quarantine_in
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +59,7 @@ class LogFollower(threading.Thread):
         self._progress = threading.Condition()
         self._folds = 0
         self._is_doubtful = False
+        self._end = 0
         self._looked_around = self._checked_settings = time.monotonic()
         self.failure: QuickError | None = None
 
@@ -63,6 +69,7 @@ class LogFollower(threading.Thread):
         """Block until the record at *offset* is decided.
 
         Raises:
+            UnreadableRecordError: The fold stands still at a record before it, or at it.
             KafkaUnavailableError: *timeout_s* has passed (`None`: wait as long as records keep coming in).
             LogError: The log can no longer be followed.
         """
@@ -72,6 +79,8 @@ class LogFollower(threading.Thread):
             if (next_offset := self._index.next_offset()) > offset:
                 return
             self._raise_failure()
+            if (unreadable := self._index.unreadable()) is not None:
+                raise unreadable
             if time.monotonic() > deadline:
                 raise KafkaUnavailableError(
                     f"The index of {self._topic.name} stands at offset {next_offset} and has not reached {offset}."
@@ -80,6 +89,17 @@ class LogFollower(threading.Thread):
             self._sleep(folds, _WATCH_S)
             if timeout_s is None and self._index.next_offset() > next_offset:
                 deadline = time.monotonic() + READ_BACK_TIMEOUT_S
+
+    def wait_until_passed(self, offset: int, *, timeout_s: float) -> bool:
+        """Block until the record at *offset* is folded or quarantined; return whether it was within *timeout_s*."""
+        deadline = time.monotonic() + timeout_s
+        while self._index.next_offset() <= offset:
+            folds = self._folds
+            self._raise_failure()
+            if time.monotonic() > deadline:
+                return False
+            self._sleep(folds, _IDLE_WATCH_S)
+        return True
 
     def wait_for_position(self, above: int, timeout_s: float) -> int:
         """Block until an event with an ID above *above* is accepted or *timeout_s* has passed."""
@@ -134,26 +154,71 @@ class LogFollower(threading.Thread):
         self._stopping.wait(_ELECTION_S)
 
     def _fold_until_stopped(self) -> None:
-        consumer = log_consumer(self._topic.bootstrap, self._topic.name, self._index.next_offset(), self._on_error)
-        try:
+        while not self._stopping.is_set():
+            unreadable = self._fold_from(self._index.next_offset())
+            if unreadable is not None:
+                self._stand_still(unreadable)
+
+    def _fold_from(self, offset: int) -> UnreadableRecordError | None:
+        """Fold until stopped; return the record at which that was not possible."""
+        with self._reading_from(offset) as next_entries:
             while not self._stopping.is_set():
-                messages = next_batch(consumer, limit=BATCH_RECORDS, timeout_s=0.2)
-                self._look_around()
-                self._fold(messages)
+                entries = next_entries()
+                try:
+                    if entries:
+                        self._index.fold(entries)
+                    self._index.move_to(self._end)
+                except UnreadableRecordError as error:
+                    return error
+                finally:
+                    self._wake()
+        return None
+
+    def _stand_still(self, unreadable: UnreadableRecordError) -> None:
+        """Scan ahead for the quarantine of the record at which the fold stands still, until stopped.
+
+        The records on the way are folded afterwards, from the start: none is decided before those in front of it.
+        """
+        logger.error("the log %s stands still: %s", self._topic.name, unreadable)
+        with self._reading_from(unreadable.offset + 1) as next_entries:
+            while not self._stopping.is_set():
+                for entry in next_entries():
+                    quarantine = quarantine_in(entry.raw)
+                    if quarantine is not None and self._is_released_by(quarantine, unreadable):
+                        self._index.skip(quarantine, entry)
+                        self._wake()
+                        logger.warning("passed %s[0]@%s: quarantined", self._topic.name, unreadable.offset)
+                        return
+
+    @staticmethod
+    def _is_released_by(quarantine: QuarantineRecord, unreadable: UnreadableRecordError) -> bool:
+        # What a newer program can read counts there, so it must not be passed here.
+        return quarantine.quarantine == unreadable.offset and not unreadable.is_newer
+
+    @contextmanager
+    def _reading_from(self, offset: int) -> Iterator[Callable[[], list[LogEntry]]]:
+        """Read the topic from *offset* on: yield what returns the records at hand, in order; none after a while."""
+        consumer = log_consumer(self._topic.bootstrap, self._topic.name, offset, self._on_error)
+        self._end = 0
+
+        def next_entries() -> list[LogEntry]:
+            messages = next_batch(consumer, limit=BATCH_RECORDS, timeout_s=0.2)
+            self._look_around()
+            return [_entry(message) for message in messages if not self._is_event(message)]
+
+        try:
+            yield next_entries
         finally:
             consumer.close()
-
-    def _fold(self, messages: list[Message]) -> None:
-        entries = [_entry(message) for message in messages if not self._is_event(message)]
-        if entries:
-            self._index.fold(entries)
-            self._wake()
 
     def _is_event(self, message: Message) -> bool:
         """Return whether *message* carries an error instead of a record."""
         error = message.error()
         if error is None:
             return False
+        if (end := partition_end(message)) is not None:
+            self._end = end.offset  # Markers of transactions that somebody made here take offsets without a record.
+            return True
         logger.warning("reading %s[0]: %s", self._topic.name, error)
         self._is_doubtful = True
         return True
@@ -176,13 +241,20 @@ class LogFollower(threading.Thread):
                 self._is_doubtful = False
             if now - self._checked_settings >= CHECK_SETTINGS_S:
                 self._checked_settings = now
-                self._topic.check_settings()
+                self._look_for_dangers()
         except KafkaUnavailableError:
             self._is_doubtful = True  # The broker is still away; nothing new comes from it either.
         except LogIdentityError as error:
             self._index.mark_superseded(str(error))
             raise
         self._looked_around = now
+
+    def _look_for_dangers(self) -> None:
+        """Note whether somebody has made the topic unsafe. What is recorded still counts, so the fold goes on."""
+        dangers = self._topic.dangers()
+        for danger in dangers:
+            logger.error("%s", danger)
+        self._index.mark_unsafe(dangers)
 
     def _wake(self) -> None:
         with self._progress:

@@ -11,9 +11,15 @@ from pathlib import Path
 
 from core.errors import LogIdentityError
 from core.log_index import LogIndex
+from core.log_rows import LAYOUT
 from core.log_topic import LogIdentity, LogTopic
 
 logger = logging.getLogger(__name__)
+
+
+def index_path(folder: Path, identity: LogIdentity) -> Path:
+    """Return where the index of *identity* lies; that of an older layout lies elsewhere and is left alone."""
+    return folder / f"{identity.folder_name}.v{LAYOUT}"
 
 
 def trusted_index(topic: LogTopic, identity: LogIdentity, folder: Path) -> LogIndex:
@@ -21,7 +27,7 @@ def trusted_index(topic: LogTopic, identity: LogIdentity, folder: Path) -> LogIn
 
     The index of another cluster or topic lies in a folder of another name, where it stays untouched.
     """
-    path = folder / identity.folder_name
+    path = index_path(folder, identity)
     with _exclusive(folder / "open.lock"):  # Two processes that find the same mismatch must not move twice.
         index = LogIndex(path, topic.name)
         try:

@@ -1,88 +1,51 @@
 """The local index of the command log: what was accepted, in LMDB, rebuilt from Kafka whenever it is missing.
 
 One process folds, any number of processes read. A batch of records, the acceptance decisions about them and the next
-offset commit in one synced transaction: a crash replays records and never skips one.
+offset commit in one transaction: a crash replays records and never skips one.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
 
-import msgspec
+from core.errors import UnreadableRecordError
+from core.log_fold import LAST_ID, LAST_RECORD, NEXT_OFFSET, UNREADABLE, LogFold
+from core.log_rows import (
+    TABLES,
+    IndexedCommand,
+    IndexedEvent,
+    LogEntry,
+    Outcome,
+    Quarantined,
+    Unreadable,
+    pack,
+    unpack_command,
+    unpack_event,
+    unpack_outcome,
+    unpack_quarantined,
+    unpack_record_id,
+    unpack_texts,
+    unpack_unreadable,
+)
+from core.record import CommandRecord, QuarantineRecord, decode
+from core.store import Reader, Store, fixed_key, key_number, number_key
 
-from core.acceptance import refusal
-from core.errors import UndecodableError, UnreadableRecordError
-from core.record import CommandRecord, LogRecord, VoidRecord, decode, timestamp_text
-from core.store import Reader, Store, Writer, fixed_key, key_number, number_key
-
-TABLES = ("meta", "decided", "outcomes", "versions", "heads", "events", "records", "tracking")
-
-_NEXT_OFFSET, _LAST_ID, _LAST_HASH, _SUPERSEDED = b"next_offset", b"last_id", b"last_hash", b"superseded"
-
-
-class LogEntry(NamedTuple):
-    """One Kafka record of the log topic, undecoded."""
-
-    offset: int
-    timestamp_ms: int
-    raw: bytes | None
-
-
-class Outcome(msgspec.Struct, frozen=True, array_like=True):
-    """What became of a command id: accepted at *offset* with events *first_id* to *last_id*, or voided there."""
-
-    offset: int
-    is_voided: bool
-    first_id: int
-    last_id: int
-    """Equal to `first_id - 1` for a command without events."""
-
-    @property
-    def notification_ids(self) -> list[int]:
-        """Return the IDs of the command's events, in order."""
-        return list(range(self.first_id, self.last_id + 1))
-
-
-class IndexedEvent(msgspec.Struct, frozen=True, array_like=True):
-    """An accepted event, with the offset of its record."""
-
-    originator_id: str
-    originator_version: int
-    topic: str
-    state: bytes
-    offset: int
-
-
-class IndexedCommand(NamedTuple):
-    """An accepted command record with its position (the ID of its last event) and the time that counts."""
-
-    position: int
-    offset: int
-    recorded_at: str
-    record: CommandRecord
-
-
-class _RecordRow(msgspec.Struct, frozen=True, array_like=True):
-    position: int
-    timestamp_ms: int
-    raw: bytes
-
-
-_outcome_decoder = msgspec.msgpack.Decoder(Outcome)
-_event_decoder = msgspec.msgpack.Decoder(IndexedEvent)
-_row_decoder = msgspec.msgpack.Decoder(_RecordRow)
-_pack = msgspec.msgpack.Encoder().encode
+_SUPERSEDED, _UNSAFE = b"superseded", b"unsafe"
 
 
 class LogIndex:
-    """The accepted part of one log, identified by the folder it lies in."""
+    """The accepted part of one log, identified by the folder it lies in.
 
-    def __init__(self, path: Path, topic: str) -> None:
-        self._store = Store(path, TABLES, sync=True)
+    Args:
+        path: Folder of the index; made when absent, unless *readonly*.
+        topic: Name of the log topic, for messages.
+        readonly: Open for reading the index that another process keeps.
+    """
+
+    def __init__(self, path: Path, topic: str, *, readonly: bool = False) -> None:
+        self._store = Store(path, TABLES, sync=True, readonly=readonly)
         self._topic = topic
         self.path = path
 
@@ -99,15 +62,29 @@ class LogIndex:
             UnreadableRecordError: One of them cannot be decoded. Those before it are folded; it and all after it
                 are not, now or later, until it is quarantined.
         """
-        unreadable = self._store.update(lambda txn: _Fold(txn, self._topic).apply(entries))
+        unreadable = self._store.update(lambda txn: LogFold(txn).apply(entries))
         if unreadable is not None:
-            raise unreadable
+            raise self._error(unreadable)
+
+    def move_to(self, end: int) -> None:
+        """Move on to the offset *end*, up to which there is nothing more to fold."""
+        if self.next_offset() < end:
+            self._store.update(lambda txn: LogFold(txn).move_to(end))
+
+    def skip(self, quarantine: QuarantineRecord, entry: LogEntry) -> None:
+        """Pass the record at which the fold stands still, as the *quarantine* that was read as *entry* tells."""
+        self._store.update(lambda txn: LogFold(txn).skip(quarantine, entry))
 
     def mark_superseded(self, reason: str) -> None:
         """Tell every process that still reads this index that its log is gone."""
         self._store.update(lambda txn: txn.put("meta", _SUPERSEDED, reason.encode()))
 
-    # Reading: by anyone.
+    def mark_unsafe(self, dangers: Sequence[str]) -> None:
+        """Tell every process what could lose commands of this log; nothing, when it is safe again."""
+        if self.unsafe() != list(dangers):
+            self._store.update(lambda txn: txn.put("meta", _UNSAFE, pack(list(dangers))))
+
+    # The state of the fold, for anyone.
 
     def superseded(self) -> str | None:
         """Return why this index no longer belongs to the log, `None` while it does."""
@@ -115,27 +92,46 @@ class LogIndex:
             reason = txn.get("meta", _SUPERSEDED)
         return None if reason is None else reason.decode()
 
+    def unsafe(self) -> list[str]:
+        """Return what could lose commands, as it was found while the log was followed."""
+        with self._store.read() as txn:
+            dangers = txn.get("meta", _UNSAFE)
+        return [] if dangers is None else unpack_texts(dangers)
+
+    def unreadable(self) -> UnreadableRecordError | None:
+        """Return the record at which the fold stands still, `None` while it goes on."""
+        with self._store.read() as txn:
+            raw = txn.get("meta", UNREADABLE)
+        return None if raw is None else self._error(unpack_unreadable(raw))
+
+    def quarantined(self) -> list[Quarantined]:
+        """Return the records that were passed because none can decode them, by offset."""
+        with self._store.read() as txn:
+            return [unpack_quarantined(raw) for _, raw in txn.scan("quarantined")]
+
     def next_offset(self) -> int:
         """Return the offset of the next record to fold: all records below it are decided."""
         with self._store.read() as txn:
-            return _number(txn.get("meta", _NEXT_OFFSET))
+            return _number(txn.get("meta", NEXT_OFFSET))
 
     def last_folded(self) -> tuple[int, bytes] | None:
         """Return offset and SHA-256 of the last folded record, `None` when nothing was folded yet."""
         with self._store.read() as txn:
-            digest = txn.get("meta", _LAST_HASH)
-            return None if digest is None else (_number(txn.get("meta", _NEXT_OFFSET)) - 1, digest)
+            last = txn.get("meta", LAST_RECORD)
+        return None if last is None else unpack_record_id(last)
+
+    # What was accepted, for anyone.
 
     def max_notification_id(self) -> int | None:
         """Return the ID of the last accepted event, `None` when there is none."""
         with self._store.read() as txn:
-            return _number(txn.get("meta", _LAST_ID)) or None
+            return _number(txn.get("meta", LAST_ID)) or None
 
     def outcome(self, command_id: str) -> Outcome | None:
-        """Return what became of *command_id*, `None` when no record of it was accepted or voided so far."""
+        """Return what became of *command_id*, `None` when nothing with it was accepted."""
         with self._store.read() as txn:
             raw = txn.get("outcomes", fixed_key(command_id))
-        return None if raw is None else _outcome_decoder.decode(raw)
+        return None if raw is None else unpack_outcome(raw)
 
     def has_decided(self, offset: int, command_id: str) -> bool:
         """Return whether the record at *offset* was folded, accepted or not, and was one about *command_id*."""
@@ -173,19 +169,23 @@ class LogIndex:
         found: list[tuple[int, IndexedEvent]] = []
         with self._store.read() as txn:
             for key, raw in txn.scan("events", number_key(max(start, 1))):
-                event_id = _number(key)
+                event_id = key_number(key)
                 if len(found) >= limit or (stop is not None and event_id > stop):
                     break
-                event = _event_decoder.decode(raw)
+                event = unpack_event(raw)
                 if not topics or event.topic in topics:
                     found.append((event_id, event))
         return found
 
     def commands(self, *, before: int | None = None, limit: int) -> list[IndexedCommand]:
-        """Return the last *limit* accepted commands, oldest first, of those below the offset *before*."""
+        """Return the last *limit* accepted commands, newest first, of those below the offset *before*."""
         with self._store.read() as txn:
-            newest_first = [_command(key, raw) for key, raw in islice(_rows_before(txn, before), limit)]
-        return newest_first[::-1]
+            return [_command(key, raw) for key, raw in islice(_rows_before(txn, before), limit)]
+
+    def commands_from(self, offset: int, limit: int) -> list[IndexedCommand]:
+        """Return the first *limit* accepted commands, oldest first, of those at the offset *offset* or behind it."""
+        with self._store.read() as txn:
+            return [_command(key, raw) for key, raw in islice(txn.scan("commands", number_key(offset)), limit)]
 
     def command_of(self, position: int) -> IndexedCommand | None:
         """Return the command that recorded the event at *position*, `None` when there is no such event."""
@@ -193,110 +193,40 @@ class LogIndex:
             if txn.get("events", number_key(position)) is None:
                 return None
             key = number_key(_event(txn, number_key(position)).offset)
-            raw = txn.get("records", key)
-            assert raw is not None, "events and records are written in one transaction"
+            raw = txn.get("commands", key)
+            assert raw is not None, "events and commands are written in one transaction"
             return _command(key, raw)
 
+    def position_at(self, time_ms: int) -> int:
+        """Return the position of the last command that was recorded at *time_ms* (since 1970) or before, 0 for none."""
+        with self._store.read() as txn:
+            for _, raw in _rows_before(txn, None):
+                row = unpack_command(raw)
+                if row.time_ms <= time_ms:
+                    return row.position
+        return 0
 
-class _Fold:
-    """One write transaction over a batch; implements `core.acceptance.AcceptedSoFar` on what it has written."""
-
-    def __init__(self, txn: Writer, topic: str) -> None:
-        self._txn = txn
-        self._topic = topic
-        self._next_offset = _number(txn.get("meta", _NEXT_OFFSET))
-        self._last_id = _number(txn.get("meta", _LAST_ID))
-
-    def apply(self, entries: Sequence[LogEntry]) -> UnreadableRecordError | None:
-        """Fold *entries* up to the first unreadable one, and return that one's error."""
-        last: LogEntry | None = None
-        unreadable = None
-        for entry in entries:
-            try:
-                record = decode(entry.raw)
-            except UndecodableError as error:
-                unreadable = UnreadableRecordError(self._topic, 0, entry.offset, str(error))
-                break
-            if refusal(record, self) is None:
-                self._accept(record, entry)
-            about = record.void if isinstance(record, VoidRecord) else record.command_id
-            self._txn.put("decided", number_key(entry.offset), fixed_key(about))
-            last = entry
-        if last is not None:
-            self._finish(last)
-        return unreadable
-
-    # What was accepted so far, for the acceptance rule.
-
-    def is_settled(self, command_id: str) -> bool:
-        return self._txn.get("outcomes", fixed_key(command_id)) is not None
-
-    def has_version(self, originator_id: str, version: int) -> bool:
-        return self._txn.get("versions", fixed_key(originator_id) + number_key(version)) is not None
-
-    def head(self, originator_id: str) -> int | None:
-        return _optional_number(self._txn.get("heads", fixed_key(originator_id)))
-
-    def tracked(self, application: str) -> int | None:
-        return _optional_number(self._txn.get("tracking", fixed_key(application)))
-
-    # Writing down what is accepted.
-
-    def _accept(self, record: LogRecord, entry: LogEntry) -> None:
-        if isinstance(record, VoidRecord):
-            voided = Outcome(entry.offset, is_voided=True, first_id=0, last_id=0)
-            self._txn.put("outcomes", fixed_key(record.void), _pack(voided))
-            return
-        first_id = self._last_id + 1
-        self._accept_events(record, entry.offset)
-        outcome = Outcome(entry.offset, is_voided=False, first_id=first_id, last_id=self._last_id)
-        self._txn.put("outcomes", fixed_key(record.command_id), _pack(outcome))
-        assert entry.raw is not None, "a record without value is not decodable"
-        row = _RecordRow(self._last_id, entry.timestamp_ms, entry.raw)
-        self._txn.put("records", number_key(entry.offset), _pack(row))
-        if record.tracking is not None:
-            self._txn.put(
-                "tracking",
-                fixed_key(record.tracking.application),
-                number_key(record.tracking.notification_id),
-            )
-
-    def _accept_events(self, record: CommandRecord, offset: int) -> None:
-        for event in record.events:
-            self._last_id += 1
-            originator, version = fixed_key(event.originator_id), event.originator_version
-            indexed = IndexedEvent(event.originator_id, version, event.topic, event.state_bytes(), offset)
-            self._txn.put("events", number_key(self._last_id), _pack(indexed))
-            self._txn.put("versions", originator + number_key(version), number_key(self._last_id))
-            head = self.head(event.originator_id)
-            if head is None or version > head:
-                self._txn.put("heads", originator, number_key(version))
-
-    def _finish(self, last: LogEntry) -> None:
-        assert last.raw is not None, "a record without value is not decodable"
-        self._txn.put("meta", _NEXT_OFFSET, number_key(last.offset + 1))
-        self._txn.put("meta", _LAST_ID, number_key(self._last_id))
-        self._txn.put("meta", _LAST_HASH, hashlib.sha256(last.raw).digest())
+    def _error(self, unreadable: Unreadable) -> UnreadableRecordError:
+        return UnreadableRecordError(self._topic, 0, unreadable.offset, unreadable.cause, is_newer=unreadable.is_newer)
 
 
 def _rows_before(txn: Reader, before: int | None) -> Iterator[tuple[bytes, bytes]]:
     if before == 0:
         return iter(())
-    return txn.scan("records", b"" if before is None else number_key(before - 1), reverse=True)
+    return txn.scan("commands", b"" if before is None else number_key(before - 1), reverse=True)
 
 
 def _command(key: bytes, raw: bytes) -> IndexedCommand:
-    row = _row_decoder.decode(raw)
+    row = unpack_command(raw)
     record = decode(row.raw)
     assert isinstance(record, CommandRecord), "only commands have a row"
-    recorded_at = record.recorded_at or timestamp_text(row.timestamp_ms)
-    return IndexedCommand(row.position, _number(key), recorded_at, record)
+    return IndexedCommand(row.position, row.first_id, key_number(key), row.time_ms, record)
 
 
 def _event(txn: Reader, event_id: bytes) -> IndexedEvent:
     raw = txn.get("events", event_id)
     assert raw is not None, "versions and events are written in one transaction"
-    return _event_decoder.decode(raw)
+    return unpack_event(raw)
 
 
 def _number(raw: bytes | None) -> int:

@@ -10,17 +10,18 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from confluent_kafka import KafkaError
 
-from core.errors import ConflictError, KafkaUnavailableError, LogIdentityError, UnsafeLogError
-from core.kafka_admin import KafkaAdmin
+from core.errors import ConflictError, KafkaUnavailableError, LogIdentityError, NotFoundError, UnsafeLogError
+from core.kafka_admin import KafkaAdmin, TopicFacts
 from core.kafka_reader import Watermarks, log_consumer, next_batch, watermarks
 
 logger = logging.getLogger(__name__)
 
-LOG_CONFIG = {
+LOG_CONFIG: Mapping[str, str] = {
     "cleanup.policy": "delete",
     "retention.ms": "-1",
     "retention.bytes": "-1",
@@ -29,11 +30,8 @@ LOG_CONFIG = {
 }
 """Settings of a new log topic: nothing is ever removed, times are the broker's."""
 
-_MUST_BE = {
-    "cleanup.policy": ("delete", "compaction would remove commands"),
-    "retention.ms": ("-1", "commands would be removed after that time"),
-    "retention.bytes": ("-1", "commands would be removed beyond that size"),
-}
+REPLICATED_CONFIG: Mapping[str, str] = {"min.insync.replicas": "2", "unclean.leader.election.enable": "false"}
+"""Settings of one with replicas beside those: what was acknowledged survives the loss of a broker."""
 
 _RECORD_TIMEOUT_S = 10.0
 
@@ -63,14 +61,14 @@ class LogTopic:
         """Create the topic when it is absent, refuse it when it could lose commands, and return its identity.
 
         Raises:
-            UnsafeLogError: Its settings could lose commands, or it has lost some already.
+            UnsafeLogError: Its settings could lose commands, or it has lost some already; says all that was found.
             KafkaUnavailableError: No broker answered.
         """
         if self._admin.describe(self.name) is None:
             self._create()
         identity = self._await_identity()
-        self.check_settings()
-        self._check_begin()
+        if dangers := self.dangers():
+            raise UnsafeLogError("\n".join(dangers))
         return identity
 
     def identity(self) -> LogIdentity | None:
@@ -78,25 +76,24 @@ class LogTopic:
         facts = self._admin.describe(self.name)
         return None if facts is None else LogIdentity(self._admin.cluster_id(), facts.topic_id)
 
-    def check_settings(self) -> None:
-        """Refuse settings of the topic that could lose commands.
+    def dangers(self) -> list[str]:
+        """Return what could lose commands, or has lost some: a sentence each, with what would be lost and the way out.
 
         Raises:
-            UnsafeLogError: Names the setting, what would be lost and how to mend it.
+            KafkaUnavailableError: No broker answered.
         """
         facts = self._admin.describe(self.name)
-        if facts is not None and facts.partitions != 1:
-            raise UnsafeLogError(
-                f"The log topic {self.name} has {facts.partitions} partitions: commands in different partitions have"
-                " no order. Move its records into a topic with one partition."
+        if facts is None:
+            return [f"The log topic {self.name} was deleted: all commands are lost. Restore them from an export."]
+        found = dangers_of(facts, self._admin.topic_config(self.name))
+        low = self._watermarks().low
+        if low > 0:
+            found.append(
+                f"The log topic {self.name} begins at offset {low}: the commands before it are lost, and with them the"
+                " numbering of all others. Export a complete index (quick log export FILE --data-dir FOLDER) and"
+                " restore it into an empty cluster."
             )
-        config = self._admin.topic_config(self.name)
-        for setting, (wanted, loss) in _MUST_BE.items():
-            if config[setting] != wanted:
-                raise UnsafeLogError(
-                    f"The log topic {self.name} has {setting}={config[setting]}: {loss}."
-                    f" Set it to {wanted}: kafka-configs --alter --topic {self.name} --add-config {setting}={wanted}"
-                )
+        return found
 
     def end_offset(self) -> int:
         """Return the offset of the next record to be appended."""
@@ -109,12 +106,25 @@ class LogTopic:
             LogIdentityError: It is gone, or another one.
             KafkaUnavailableError: It could not be read in time.
         """
+        try:
+            raw = self.read(offset)
+        except NotFoundError as error:
+            raise LogIdentityError(f"{error}, but {offset} was read before: records are lost.") from error
+        if hashlib.sha256(raw or b"").digest() != sha256:
+            raise LogIdentityError(
+                f"The record at {self.name}[0]@{offset} is not the one that was read before: the log was replaced."
+            )
+
+    def read(self, offset: int) -> bytes | None:
+        """Return the value of the record at *offset*.
+
+        Raises:
+            NotFoundError: The topic holds no such offset.
+            KafkaUnavailableError: It could not be read in time.
+        """
         low, high = self._watermarks()
         if not low <= offset < high:
-            raise LogIdentityError(
-                f"The log topic {self.name} holds offsets {low} to {high - 1}, but {offset} was read before:"
-                " records are lost."
-            )
+            raise NotFoundError(f"The log topic {self.name} holds offsets {low} to {high - 1}")
         consumer = log_consumer(self.bootstrap, self.name, offset, _ignored)
         try:
             messages = next_batch(consumer, limit=1, timeout_s=_RECORD_TIMEOUT_S)
@@ -122,15 +132,17 @@ class LogTopic:
             consumer.close()
         if not messages or messages[0].error() is not None:
             raise KafkaUnavailableError(f"Kafka did not return the record at {self.name}[0]@{offset} in time.")
-        if hashlib.sha256(messages[0].value() or b"").digest() != sha256:
-            raise LogIdentityError(
-                f"The record at {self.name}[0]@{offset} is not the one that was read before: the log was replaced."
-            )
+        if messages[0].offset() != offset:
+            raise NotFoundError(f"The log topic {self.name} holds no record at offset {offset}")
+        return messages[0].value()
 
     def _create(self) -> None:
         try:
             self._admin.create_topic(
-                self.name, partitions=1, replication_factor=self._replication_factor, config=LOG_CONFIG
+                self.name,
+                partitions=1,
+                replication_factor=self._replication_factor,
+                config={**LOG_CONFIG, **(REPLICATED_CONFIG if self._replication_factor > 1 else {})},
             )
             logger.info("created the log topic %s", self.name)
         except ConflictError:
@@ -156,13 +168,32 @@ class LogTopic:
                     raise
                 time.sleep(0.02)
 
-    def _check_begin(self) -> None:
-        low = self._watermarks().low
-        if low > 0:
-            raise UnsafeLogError(
-                f"The log topic {self.name} begins at offset {low}: the commands before it are lost, and with them the"
-                " numbering of all others. Restore it into an empty cluster."
+
+def dangers_of(facts: TopicFacts, config: Mapping[str, str]) -> list[str]:
+    """Return which settings of a log topic could lose commands: what would be lost, and how to mend it."""
+    found = []
+    if facts.partitions != 1:
+        found.append(
+            f"The log topic {facts.name} has {facts.partitions} partitions: commands in different partitions have"
+            " no order. Move its records into a topic with one partition."
+        )
+    wanted = [
+        ("cleanup.policy", "delete", "compaction would remove commands"),
+        ("retention.ms", "-1", "commands would be removed after that time"),
+        ("retention.bytes", "-1", "commands would be removed beyond that size"),
+    ]
+    if facts.replicas > 1:
+        wanted.append(("unclean.leader.election.enable", "false", "a replica that lags could lead and forget commands"))
+        if int(config["min.insync.replicas"]) < 2:  # noqa: PLR2004 - one replica alone may be lost
+            loss = "a command could be acknowledged by one broker and lost with it"
+            wanted.append(("min.insync.replicas", "2", loss))
+    for setting, value, loss in wanted:
+        if config[setting] != value:
+            found.append(
+                f"The log topic {facts.name} has {setting}={config[setting]}: {loss}."
+                f" Set it to {value}: kafka-configs --alter --topic {facts.name} --add-config {setting}={value}"
             )
+    return found
 
 
 def _ignored(error: KafkaError) -> None:

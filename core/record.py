@@ -7,9 +7,13 @@ JSON, so that any tool shows it at 3 a.m. Three forms share the topic:
                    "originator_version", "topic", "state"}], "tracking": {"application", "notification_id"},
                    "recorded_at"}
     a void        {"format": 1, "application", "void": "<command id>", "issued_at"}
+    a quarantine  {"format": 1, "application", "quarantine": <offset>, "reason", "actor", "source", "issued_at"}
 
 Absent and null are the same, unknown properties are ignored. What decides acceptance never changes within a format;
 a later program that needs more writes a higher one, at which older readers stop. Format 1 is read for ever.
+
+What cannot be decoded as one of these forms, and names no higher format, is garbage to every reader of every version:
+only that can be quarantined.
 """
 
 from __future__ import annotations
@@ -17,12 +21,12 @@ from __future__ import annotations
 import base64
 import uuid
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import Annotated
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
 
 import msgspec
 
-from core.errors import UndecodableError
+from core.errors import NewerFormatError, UndecodableError
 
 FORMAT = 1
 
@@ -94,18 +98,33 @@ class VoidRecord(msgspec.Struct, frozen=True, kw_only=True):
     issued_at: str | None = None
 
 
-LogRecord = CommandRecord | VoidRecord
+class QuarantineRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """Tells every reader to pass an earlier record that none can decode; belongs to no aggregate and has no ID."""
+
+    format: int
+    application: str
+    quarantine: Count
+    """Offset of the record to pass."""
+    reason: str | None = None
+    actor: str | None = None
+    source: str | None = None
+    issued_at: str | None = None
+
+
+LogRecord = CommandRecord | VoidRecord | QuarantineRecord
 
 
 class _Header(msgspec.Struct):
     format: int
     void: str | None = None
+    quarantine: int | None = None
 
 
 _encoder = msgspec.json.Encoder()
 _header_decoder = msgspec.json.Decoder(_Header)
 _command_decoder = msgspec.json.Decoder(CommandRecord)
 _void_decoder = msgspec.json.Decoder(VoidRecord)
+_quarantine_decoder = msgspec.json.Decoder(QuarantineRecord)
 
 
 def encode(record: LogRecord) -> bytes:
@@ -117,21 +136,31 @@ def decode(raw: bytes | None) -> LogRecord:
     """Read the value of one Kafka record.
 
     Raises:
-        UndecodableError: The value is no record, or one of a newer format.
+        NewerFormatError: The value is a record of a newer format.
+        UndecodableError: The value is no record.
     """
     if raw is None:
         raise UndecodableError("it has no value, so it is not a record of the command log")
     try:
         header = _header_decoder.decode(raw)
         if header.format > FORMAT:
-            raise UndecodableError(f"its format is {header.format}, this program reads up to {FORMAT}: upgrade it")
+            raise NewerFormatError(f"its format is {header.format}, this program reads up to {FORMAT}: upgrade it")
         if header.format != FORMAT:
             raise UndecodableError(f"its format is {header.format}, which never existed")
-        record = _void_decoder.decode(raw) if header.void is not None else _command_decoder.decode(raw)
+        record: LogRecord = _form_of(header).decode(raw)
         _check_states(record)
-    except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError) as error:
         raise UndecodableError(f"it is not a record of the command log: {error}") from error
     return record
+
+
+def quarantine_in(raw: bytes | None) -> QuarantineRecord | None:
+    """Return the quarantine that the value of a Kafka record is, `None` when it is anything else."""
+    try:
+        record = decode(raw)
+    except UndecodableError:
+        return None
+    return record if isinstance(record, QuarantineRecord) else None
 
 
 def state_of(raw: bytes) -> str | Base64:
@@ -161,6 +190,23 @@ def timestamp_text(timestamp_ms: int) -> str:
     """Return Kafka's *timestamp_ms* as ISO 8601 in UTC with milliseconds."""
     moment = datetime.fromtimestamp(timestamp_ms / 1000, UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def timestamp_of(text: str) -> int:
+    """Return the milliseconds since 1970 of a time in ISO 8601; one without an offset is taken as UTC.
+
+    Raises:
+        ValueError: It is no such time.
+    """
+    moment = datetime.fromisoformat(text)
+    aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    return (aware - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
+
+
+def _form_of(header: _Header) -> msgspec.json.Decoder[Any]:
+    if header.void is not None:
+        return _void_decoder
+    return _command_decoder if header.quarantine is None else _quarantine_decoder
 
 
 def _check_states(record: LogRecord) -> None:

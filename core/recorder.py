@@ -40,7 +40,7 @@ from eventsourcing.utils import Environment, resolve_topic
 from core.command_log import CommandLog
 from core.errors import CommandRepeatedError, QuickError
 from core.local_recorders import LocalSnapshotRecorder, LocalTrackingRecorder
-from core.log_index import IndexedEvent
+from core.log_rows import IndexedEvent
 from core.record import (
     FORMAT,
     CommandRecord,

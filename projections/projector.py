@@ -27,8 +27,7 @@ from typing import IO
 
 from core.command_log import CommandLog
 from core.election import Leadership
-from core.errors import ConflictError, KafkaUnavailableError, QuickError, StoreError, UnavailableError
-from core.event_mapper import EventMapper
+from core.errors import ConflictError, FoldError, KafkaUnavailableError, QuickError, StoreError, UnavailableError
 from core.kafka_admin import KafkaAdmin
 from core.kafka_reader import TopicsConsumer, watermarks
 from core.kafka_writer import RecordWriter
@@ -36,14 +35,12 @@ from core.log_topic import LogTopic
 from core.settings import Settings
 from projections.places import make_current
 from projections.reconciler import LeadershipLostError, TopicReconciler
-from projections.registry import RecordedEvent, RegistryProjection
+from projections.registry import RegistryProjection
+from projections.registry_folder import RegistryFolder
 from projections.status import TOPIC_CONFIG, StatusProjection
 from projections.topic_folds import TopicFolds
 
 logger = logging.getLogger(__name__)
-
-EVENTS_PER_ROUND = 1000
-"""Events that one transaction of the registry holds."""
 
 RECONCILE_EVERY_S = 30.0
 """How often everything is compared when nothing has changed."""
@@ -123,20 +120,17 @@ class Projector:
     # The registry.
 
     def _follow_registry(self) -> None:
-        mapper = EventMapper()
-        position = self._registry.view.position()
+        folder = RegistryFolder(self._log.index, self._registry)
         while not self._stopping.is_set():
-            if self._log.wait_for_position(position, timeout_s=0.5) > position:
-                position = self._fold_registry(mapper, position)
+            if self._log.wait_for_position(folder.position, timeout_s=0.5) > folder.position:
+                try:
+                    folder.fold_next()
+                except FoldError as error:
+                    # A newer program wrote the event: all else goes on, and this one is to be upgraded.
+                    logger.error("the registry stands still: %s", error)
+                    self._registry.note_stopped(str(error))
+                    self._stopping.wait()
                 self._changed.set()
-
-    def _fold_registry(self, mapper: EventMapper, position: int) -> int:
-        """Fold the next events above *position* and return how far that went."""
-        found = self._log.index.notifications(position + 1, EVENTS_PER_ROUND)
-        events = [RecordedEvent(event_id, mapper.event(indexed)) for event_id, indexed in found]
-        upto = found[-1][0]
-        self._registry.fold(events, upto)
-        return upto
 
     # The status view and the mirrors.
 
@@ -188,12 +182,13 @@ class Projector:
         finally:
             writer.close()
             leadership.close()
+        self._stopping.wait()  # Where the registry stands still, another machine is to lead.
 
     def _reconcile_until_stopped(self, reconciler: TopicReconciler, leadership: Leadership) -> None:
         """Reconcile when something changed, when it is due, and at once when this process begins to lead."""
         has_statuses = False
         due = 0.0
-        while not self._stopping.is_set():
+        while not self._stopping.is_set() and self._registry.view.stopped() is None:
             has_changed = self._changed.wait(ELECTION_S)
             if not leadership.is_held():
                 has_statuses, due = False, 0.0  # Whoever leads meanwhile writes statuses that we must read first.

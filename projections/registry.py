@@ -1,4 +1,4 @@
-"""The registry: topics, mirrors, gateways and schemas as they stand now, folded from the command log.
+"""The registry: topics, mirrors, gateways, schemas and keys as they stand now, folded from the command log.
 
 A row and the position that made it commit in one transaction, so a crash replays an event and never skips one. Talks
 to no broker. One process writes, any number read.
@@ -7,22 +7,21 @@ to no broker. One process writes, any number read.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 
-from core import gateways, mirrors, subjects, topics
+from core import gateways, keys, log_safety, mirrors, subjects, topics
 from core.aggregates import LogEvent
 from core.errors import NotFoundError, ViewBehindError
 from core.store import Reader, Store, Writer, bounded_key, key_number, number_key
 
 S = TypeVar("S", bound=msgspec.Struct)
 
-TABLES = ("meta", topics.NOUN, mirrors.NOUN, gateways.NOUN, subjects.NOUN, subjects.SCHEMA_ID_NOUN)
-
-_POSITION = b"position"
+_POSITION, _STOPPED = b"position", b"stopped"
 
 
 class Row(msgspec.Struct, Generic[S], frozen=True):
@@ -42,35 +41,134 @@ class RecordedEvent(NamedTuple):
     event: LogEvent
 
 
-class _Noun(NamedTuple):
+class Noun(NamedTuple):
     """How the rows of one noun are folded, found and read."""
 
     fold: Callable[[Any, LogEvent], Any]
     key: Callable[[Any], bytes]
+    """Key of the row that an event is about, or that a state stands in."""
     decoder: msgspec.msgpack.Decoder[Row[Any]]
 
 
-def _named(event: Any) -> bytes:
-    return bounded_key(event.name.encode())
+def _named(event_or_state: Any) -> bytes:
+    return bounded_key(event_or_state.name.encode("utf-8", "replace"))
 
 
-def _numbered(event: Any) -> bytes:
-    return number_key(event.schema_id)
+def _numbered(event_or_state: Any) -> bytes:
+    return number_key(event_or_state.schema_id)
 
 
 def _decoder(state: type[S]) -> msgspec.msgpack.Decoder[Row[Any]]:
     return msgspec.msgpack.Decoder(Row[state])  # type: ignore[valid-type]  # a generic made for a class at run time
 
 
-_NOUNS = {
-    topics.NOUN: _Noun(topics.fold, _named, _decoder(topics.Topic)),
-    mirrors.NOUN: _Noun(mirrors.fold, _named, _decoder(mirrors.Mirror)),
-    gateways.NOUN: _Noun(gateways.fold, _named, _decoder(gateways.Gateway)),
-    subjects.NOUN: _Noun(subjects.fold, _named, _decoder(subjects.Subject)),
-    subjects.SCHEMA_ID_NOUN: _Noun(subjects.fold_schema_id, _numbered, _decoder(subjects.RegisteredSchema)),
+NOUNS: Mapping[str, Noun] = {
+    topics.NOUN: Noun(topics.fold, _named, _decoder(topics.Topic)),
+    mirrors.NOUN: Noun(mirrors.fold, _named, _decoder(mirrors.Mirror)),
+    gateways.NOUN: Noun(gateways.fold, _named, _decoder(gateways.Gateway)),
+    keys.NOUN: Noun(keys.fold, _named, _decoder(keys.Key)),
+    subjects.NOUN: Noun(subjects.fold, _named, _decoder(subjects.Subject)),
+    subjects.SCHEMA_ID_NOUN: Noun(subjects.fold_schema_id, _numbered, _decoder(subjects.RegisteredSchema)),
+    log_safety.NOUN: Noun(log_safety.fold, _named, _decoder(log_safety.LogSafety)),
 }
+"""What the registry has rows of. Fingerprints of schemas are only looked at by commands."""
+
+TABLES = ("meta", *NOUNS)
 
 _pack = msgspec.msgpack.Encoder().encode
+
+
+def row_after(noun: Noun, row: Row[Any] | None, recorded: RecordedEvent) -> Row[Any] | None:
+    """Return a row after an event about it; `None` in means that there was none, `None` out that there is none now.
+
+    Raises:
+        FoldError: The event does not follow on the row.
+    """
+    state = noun.fold(None if row is None else row.state, recorded.event)
+    if state is None:
+        return None
+    return Row(recorded.position if row is None else row.incarnation, recorded.position, state)
+
+
+class Registry(ABC):
+    """The questions that a registry answers, whether it shows the present or a moment of the past."""
+
+    @abstractmethod
+    def position(self) -> int:
+        """Return the position up to which the log is folded."""
+
+    @abstractmethod
+    def row(self, noun: str, key: bytes) -> Row[Any] | None:
+        """Return one row, `None` when there is none."""
+
+    @abstractmethod
+    def rows(self, noun: str) -> list[Row[Any]]:
+        """Return all rows of a noun by key."""
+
+    def topic(self, name: str) -> Row[topics.Topic]:
+        """Return a topic.
+
+        Raises:
+            NotFoundError: There is none of this name.
+        """
+        return self._named(topics.NOUN, name, f"Topic {name} not found in topic registry")
+
+    def topics(self) -> list[Row[topics.Topic]]:
+        """Return all topics by name."""
+        return self.rows(topics.NOUN)
+
+    def mirror(self, name: str) -> Row[mirrors.Mirror]:
+        """Return a mirror.
+
+        Raises:
+            NotFoundError: There is none of this name.
+        """
+        return self._named(mirrors.NOUN, name, f"There is no mirror {name}")
+
+    def mirrors(self) -> list[Row[mirrors.Mirror]]:
+        """Return all mirrors by name."""
+        return self.rows(mirrors.NOUN)
+
+    def gateway(self, name: str) -> Row[gateways.Gateway]:
+        """Return a gateway.
+
+        Raises:
+            NotFoundError: There is none of this name.
+        """
+        return self._named(gateways.NOUN, name, f"Could not find resource {name}")
+
+    def gateways(self) -> list[Row[gateways.Gateway]]:
+        """Return all gateways by name."""
+        return self.rows(gateways.NOUN)
+
+    def key(self, name: str) -> Row[keys.Key]:
+        """Return an API key.
+
+        Raises:
+            NotFoundError: There is none of this name.
+        """
+        return self._named(keys.NOUN, name, f"There is no key {name}")
+
+    def keys(self) -> list[Row[keys.Key]]:
+        """Return all API keys by name."""
+        return self.rows(keys.NOUN)
+
+    def schema(self, schema_id: int) -> str:
+        """Return the schema text of an ID.
+
+        Raises:
+            NotFoundError: The ID was never given.
+        """
+        row: Row[subjects.RegisteredSchema] | None = self.row(subjects.SCHEMA_ID_NOUN, number_key(schema_id))
+        if row is None:
+            raise NotFoundError(f"Schema {schema_id} not found")
+        return row.state.schema
+
+    def _named(self, noun: str, name: str, missing: str) -> Row[Any]:
+        row = self.row(noun, bounded_key(name.encode("utf-8", "replace")))
+        if row is None:
+            raise NotFoundError(missing)
+        return row
 
 
 class RegistryProjection:
@@ -98,8 +196,21 @@ class RegistryProjection:
         batch = list(events)
         self._store.update(lambda txn: _fold(txn, batch, upto))
 
+    def note_stopped(self, reason: str) -> None:
+        """Tell every process that the registry cannot be folded further."""
+        self._store.update(lambda txn: txn.put("meta", _STOPPED, reason.encode()))
 
-class RegistryView:
+    def replace(self, other: RegistryProjection) -> None:
+        """Take the rows and the position of *other*, all at once for those who read.
+
+        Raises:
+            ViewBehindError: *other* does not stand where this one does.
+        """
+        with other._store.read() as rebuilt:
+            self._store.update(lambda txn: _replace(txn, rebuilt))
+
+
+class RegistryView(Registry):
     """The registry for reading."""
 
     def __init__(self, store: Store) -> None:
@@ -119,94 +230,70 @@ class RegistryView:
         with self._store.read() as txn:
             return _position(txn)
 
-    def topic(self, name: str) -> Row[topics.Topic]:
-        """Return a topic.
-
-        Raises:
-            NotFoundError: There is none of this name.
-        """
-        row: Row[topics.Topic] | None = self._row(topics.NOUN, bounded_key(name.encode("utf-8", "replace")))
-        if row is None:
-            raise NotFoundError(f"Topic {name} not found in topic registry")
-        return row
-
-    def topics(self) -> list[Row[topics.Topic]]:
-        """Return all topics by name."""
-        return self._rows(topics.NOUN)
-
-    def mirrors(self) -> list[Row[mirrors.Mirror]]:
-        """Return all mirrors by name."""
-        return self._rows(mirrors.NOUN)
-
-    def gateway(self, name: str) -> Row[gateways.Gateway]:
-        """Return a gateway.
-
-        Raises:
-            NotFoundError: There is none of this name.
-        """
-        row: Row[gateways.Gateway] | None = self._row(gateways.NOUN, bounded_key(name.encode("utf-8", "replace")))
-        if row is None:
-            raise NotFoundError(f"Could not find resource {name}")
-        return row
-
-    def gateways(self) -> list[Row[gateways.Gateway]]:
-        """Return all gateways by name."""
-        return self._rows(gateways.NOUN)
-
-    def schema(self, schema_id: int) -> str:
-        """Return the schema text of an ID.
-
-        Raises:
-            NotFoundError: The ID was never given.
-        """
-        row: Row[subjects.RegisteredSchema] | None = self._row(subjects.SCHEMA_ID_NOUN, number_key(schema_id))
-        if row is None:
-            raise NotFoundError(f"Schema {schema_id} not found")
-        return row.state.schema
+    def stopped(self) -> str | None:
+        """Return why the registry cannot be folded further, `None` while it can."""
+        with self._store.read() as txn:
+            reason = txn.get("meta", _STOPPED)
+        return None if reason is None else reason.decode()
 
     def wait_for(self, position: int, timeout_s: float) -> None:
         """Block until the registry has applied the command at *position*, so that a caller reads its own write.
 
         Raises:
-            ViewBehindError: Time ran out; the command stays recorded.
+            ViewBehindError: Time ran out, or the registry cannot be folded further; the command stays recorded.
         """
         deadline = time.monotonic() + timeout_s
         while (reached := self.position()) < position:
+            if (reason := self.stopped()) is not None:
+                raise ViewBehindError(f"The registry stands still at position {reached}: {reason}")
             if time.monotonic() > deadline:
                 raise ViewBehindError(
                     f"The registry has not reached position {position} yet, it stands at {reached}. Read again."
                 )
             time.sleep(0.001)
 
-    def _row(self, noun: str, key: bytes) -> Any:
+    def row(self, noun: str, key: bytes) -> Row[Any] | None:
+        """Return one row, `None` when there is none."""
         with self._store.read() as txn:
             raw = txn.get(noun, key)
-        return None if raw is None else _NOUNS[noun].decoder.decode(raw)
+        return None if raw is None else NOUNS[noun].decoder.decode(raw)
 
-    def _rows(self, noun: str) -> list[Any]:
-        decode = _NOUNS[noun].decoder.decode
+    def rows(self, noun: str) -> list[Row[Any]]:
+        """Return all rows of a noun by key."""
+        decode = NOUNS[noun].decoder.decode
         with self._store.read() as txn:
             return [decode(raw) for _, raw in txn.scan(noun)]
 
 
 def _fold(txn: Writer, events: Iterable[RecordedEvent], upto: int) -> None:
-    for position, event in events:
-        noun = _NOUNS.get(event.noun)
+    for recorded in events:
+        noun = NOUNS.get(recorded.event.noun)
         if noun is not None:
-            _fold_row(txn, noun, position, event)
+            _fold_row(txn, noun, recorded)
     txn.put("meta", _POSITION, number_key(upto))
+    txn.delete("meta", _STOPPED)
 
 
-def _fold_row(txn: Writer, noun: _Noun, position: int, event: LogEvent) -> None:
-    key = noun.key(event)
-    raw = txn.get(event.noun, key)
-    row = None if raw is None else noun.decoder.decode(raw)
-    state = noun.fold(row and row.state, event)
-    if state is None:
-        txn.delete(event.noun, key)
+def _fold_row(txn: Writer, noun: Noun, recorded: RecordedEvent) -> None:
+    table, key = recorded.event.noun, noun.key(recorded.event)
+    raw = txn.get(table, key)
+    row = row_after(noun, None if raw is None else noun.decoder.decode(raw), recorded)
+    if row is None:
+        txn.delete(table, key)
     else:
-        incarnation = position if row is None else row.incarnation
-        txn.put(event.noun, key, _pack(Row(incarnation, position, state)))
+        txn.put(table, key, _pack(row))
+
+
+def _replace(txn: Writer, rebuilt: Reader) -> None:
+    if _position(txn) != _position(rebuilt):
+        raise ViewBehindError(
+            f"The rebuilt registry stands at position {_position(rebuilt)}, the live one at {_position(txn)}."
+            " Try again."
+        )
+    for table in NOUNS:
+        txn.clear(table)
+        txn.put_many(table, rebuilt.scan(table))
+    txn.delete("meta", _STOPPED)
 
 
 def _position(txn: Reader) -> int:

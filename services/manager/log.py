@@ -8,7 +8,8 @@ import falcon.asgi
 import msgspec
 
 from core.errors import InvalidInputError
-from core.log_index import IndexedCommand
+from core.log_rows import IndexedCommand
+from core.record import timestamp_text
 from services.worker import Worker
 
 _NUMBER = re.compile("[0-9]{1,9}")
@@ -41,7 +42,7 @@ class LogResource:
         limit = _limit(req)
         index = self._worker.commands.command_log.index
         found = await self._worker.in_thread(lambda: index.commands(limit=limit))
-        resp.data = msgspec.json.encode({"commands": [_body(command) for command in found]})
+        resp.data = msgspec.json.encode({"commands": [_body(command) for command in found[::-1]]})
 
 
 def _limit(req: falcon.asgi.Request) -> int:
@@ -57,7 +58,7 @@ def _body(command: IndexedCommand) -> CommandBody:
     record = command.record
     return CommandBody(
         position=command.position,
-        time=command.recorded_at,
+        time=timestamp_text(command.time_ms),
         actor=record.actor,
         command=record.command,
         target=record.target,

@@ -7,7 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.errors import UnreadableRecordError
-from core.log_index import LogEntry, LogIndex
+from core.log_index import LogIndex
+from core.log_rows import LogEntry
 from core.record import FORMAT, CommandRecord, LogRecord, RecordedEvent, encode, new_void
 
 
@@ -54,9 +55,9 @@ def test_events_of_an_originator_within_bounds(index: LogIndex) -> None:
     assert [] == index.events_of("nobody")
 
 
-def test_commands_are_listed_newest_last(index: LogIndex) -> None:
+def test_commands_are_listed_newest_first(index: LogIndex) -> None:
     index.fold(entries(command("c1", ("a", 1)), command("c2", ("a", 2), ("a", 3)), command("c3", ("a", 4))))
-    assert [(3, "c2"), (4, "c3")] == [(c.position, c.record.command_id) for c in index.commands(limit=2)]
+    assert [(4, "c3"), (3, "c2")] == [(c.position, c.record.command_id) for c in index.commands(limit=2)]
     found = index.command_of(2)
     assert found is not None
     assert "c2" == found.record.command_id
