@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import functools
 import getpass
+import itertools
+import json
 import os
 import platform
 import sys
+import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
 import rich_click as click
@@ -24,9 +27,22 @@ if TYPE_CHECKING:
 TIMEOUT_S = 60.0
 """Longest wait for an answer: a command that needs an effect in Kafka may take half of it."""
 
+RETRY_PAUSES_S = (0.2, 0.5, 1.0, 2.0, 4.0)
+"""Pauses before a request is sent again that had no answer, or one that says to come again."""
+
+_PASSING = {502, 503}
+"""Statuses of a server that is being restarted, or cannot reach Kafka now."""
+
+RETRY_FOR_S = 15.0
+"""After so long no further attempt is made."""
+
+LOST_ANSWER = "The connection broke several times before an answer came."
 NOT_INITIALIZED = "Not initialized.\nPlease run:\n\t$ quick context create\nto set your host and API key."
 UNREACHABLE = "Please check your host and try again. Set the host and your API key using:\n\t$ quick context create\n"
 UNAUTHORIZED = "Unauthorized.\n Your API key is invalid."
+
+
+_NONE: Mapping[str, str] = {}
 
 
 class CliError(click.ClickException):
@@ -37,17 +53,38 @@ class ManagerError(CliError):
     """Raised when the manager has answered that it cannot do what was asked."""
 
 
+class _TryAgainError(Exception):
+    """Raised for an attempt that may succeed when it is repeated; *final* is what is said when it does not."""
+
+    def __init__(self, final: CliError, *, is_spent: bool = False) -> None:
+        self.final = final
+        self.is_spent = is_spent
+        """Whether the command id was given up: it has to be a new one."""
+
+
+class Why(NamedTuple):
+    """What the log keeps of a command beside who sent it."""
+
+    reason: str | None
+    command_id: str | None
+    """Of a command whose answer was lost: repeated, it is recorded once."""
+
+
 class Manager:
     """The manager of one context.
 
     Args:
-        context: Host and key.
+        context: Returns host and key; asked when they are needed, since some commands may do without.
         is_debugging: Trace requests and answers on stderr, without the key.
     """
 
-    def __init__(self, context: Context, *, is_debugging: bool = False) -> None:
-        self._context = context
+    def __init__(self, context: Callable[[], Context], *, is_debugging: bool = False) -> None:
+        self._find_context = context
         self._is_debugging = is_debugging
+
+    @functools.cached_property
+    def _context(self) -> Context:
+        return self._find_context()
 
     def get(self, path: str, **parameters: str) -> Any:
         """Return the decoded answer to a question.
@@ -56,21 +93,112 @@ class Manager:
             ManagerError: The manager refused.
             CliError: It could not be reached, or answered something else.
         """
-        return _decoded(self._send("GET", path, parameters))
+        return _decoded(self._persistently(lambda: self._send("GET", path, parameters)))
 
-    def change(
-        self, method: str, path: str, body: object = None, *, reason: str | None = None, **parameters: str
-    ) -> None:
-        """Send a command, with who sends it and why.
+    def change(self, method: str, path: str, body: object = None, *, why: Why, **parameters: str) -> Any:
+        """Send a command, with who sends it and why; return the decoded answer, `None` for an empty one.
+
+        An answer that is lost is asked for again with the same command id, so that the command is recorded once.
 
         Raises:
             ManagerError: The manager refused.
             CliError: It could not be reached, or answered something else.
         """
-        headers = {"Quick-Command-Id": str(uuid.uuid4()), "Quick-Source": quote(_source(), safe="@.")}
-        if reason is not None:
-            headers["Quick-Reason"] = quote(reason)
-        self._send(method, path, parameters, body, headers)
+        headers = {"Quick-Source": quote(_source(), safe="@."), "Quick-Command-Id": why.command_id or str(uuid.uuid4())}
+        if why.reason is not None:
+            headers["Quick-Reason"] = quote(why.reason)
+        if trace := os.environ.get("TRACEPARENT"):
+            headers["traceparent"] = trace
+
+        def attempt() -> httpx.Response:
+            try:
+                return self._send(method, path, parameters, body, headers)
+            except _TryAgainError as error:
+                if error.is_spent:
+                    headers["Quick-Command-Id"] = str(uuid.uuid4())
+                raise
+
+        try:
+            answer = self._persistently(attempt)
+        except LostAnswerError as error:
+            raise LostAnswerError(
+                f"{error.format_message()} The command may have been recorded. To find out, repeat it with:"
+                f" --command-id {headers['Quick-Command-Id']}"
+            ) from error
+        return _decoded(answer) if answer.content else None
+
+    @contextmanager
+    def stream(
+        self, method: str, path: str, *, content: Iterator[bytes] | None = None, parameters: Mapping[str, str] = _NONE
+    ) -> Iterator[httpx.Response]:
+        """Send a request whose answer is read as it comes.
+
+        Raises:
+            ManagerError: The manager refused.
+            CliError: It could not be reached, or the connection broke.
+        """
+        import httpx  # noqa: PLC0415 - 100 ms that help texts do not need
+
+        self._trace(f"> {method} {self._context.host}{path} {parameters or ''}")
+        headers = {"X-API-Key": self._context.api_key, "Quick-Source": quote(_source(), safe="@.")}
+        try:
+            with (
+                httpx.Client(timeout=TIMEOUT_S, trust_env=False) as client,
+                client.stream(
+                    method, self._context.host + path, params=parameters, content=content, headers=headers
+                ) as answer,
+            ):
+                if not answer.is_success:
+                    answer.read()
+                    raise _refusal(answer)
+                yield answer
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.InvalidURL, UnicodeEncodeError) as error:
+            raise CliError(UNREACHABLE) from error
+        except httpx.TransportError as error:
+            raise CliError(f"The connection broke before the end of the answer ({error}). Try again.") from error
+
+    def lines(
+        self, method: str, path: str, *, content: Iterator[bytes] | None = None, parameters: Mapping[str, str] = _NONE
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the JSON lines of an answer, as they come.
+
+        Raises:
+            ManagerError: The manager refused, or says at last that it failed.
+            CliError: It could not be reached, or the connection broke.
+        """
+        with self.stream(method, path, content=content, parameters=parameters) as answer:
+            is_complete = False
+            for line in answer.iter_lines():
+                if not line:
+                    continue
+                decoded = json.loads(line)
+                self._trace(f"< {line}")
+                if "error" in decoded:
+                    raise ManagerError(decoded["error"])
+                is_complete = "result" in decoded
+                yield decoded
+        if not is_complete:
+            raise CliError("The server ended the answer before its result. Its log tells why.")
+
+    def _persistently(self, attempt: Callable[[], httpx.Response]) -> httpx.Response:
+        """Make *attempt* until it succeeds, fails for good, or was made often enough.
+
+        A first attempt that cannot even connect fails at once: most likely the address is wrong.
+        """
+        deadline = time.monotonic() + RETRY_FOR_S
+        for number in itertools.count():
+            is_last = number == len(RETRY_PAUSES_S) or time.monotonic() > deadline
+            try:
+                return attempt()
+            except _TryAgainError as error:
+                if is_last:
+                    raise error.final from error
+            except UnreachableError:
+                if number == 0 or is_last:
+                    raise
+            self._trace(f"! trying again in {RETRY_PAUSES_S[number]} s")
+            time.sleep(RETRY_PAUSES_S[number])
+        raise AssertionError("the last attempt returns or raises")
 
     def _send(
         self,
@@ -94,12 +222,17 @@ class Manager:
                 timeout=TIMEOUT_S,
                 trust_env=False,
             )
-        except (httpx.TransportError, httpx.InvalidURL, UnicodeEncodeError) as error:
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.InvalidURL, UnicodeEncodeError) as error:
             self._trace(f"< {type(error).__name__}: {error}")
-            raise CliError(UNREACHABLE) from error
+            raise UnreachableError(UNREACHABLE) from error
+        except httpx.TransportError as error:
+            self._trace(f"< {type(error).__name__}: {error}")
+            raise _TryAgainError(LostAnswerError(LOST_ANSWER)) from error
         self._trace(f"< {answer.status_code} {answer.text}")
         if answer.is_success:
             return answer
+        if answer.status_code in _PASSING:
+            raise _TryAgainError(_refusal(answer), is_spent=answer.headers.get("Quick-Command-Outcome") is not None)
         raise _refusal(answer)
 
     def _trace(self, line: str) -> None:
@@ -107,12 +240,20 @@ class Manager:
             click.echo(line, err=True)
 
 
+class UnreachableError(CliError):
+    """Raised when nobody listens at the host."""
+
+
+class LostAnswerError(CliError):
+    """Raised when a request was sent and no answer came, several times."""
+
+
 def manager_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options of every command that talks to the manager, and pass it as `manager`."""
 
     @functools.wraps(command)
     def with_manager(*, debug: bool, context: str | None, **options: Any) -> None:
-        command(manager=Manager(chosen_context(context), is_debugging=debug), **options)
+        command(manager=Manager(lambda: chosen_context(context), is_debugging=debug), **options)
 
     for add in (
         click.option("--debug", is_flag=True, help="Trace requests and answers."),
@@ -122,10 +263,19 @@ def manager_options(command: Callable[..., None]) -> Callable[..., None]:
     return with_manager
 
 
-def message_option(command: Callable[..., None]) -> Callable[..., None]:
-    """Add `-m`, which tells the log why."""
-    option = click.option("-m", "--message", "reason", metavar="TEXT", help="Why; it is kept in the log.")
-    return option(command)
+def command_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add `-m`, which tells the log why, and what repeats a command; passed as `why`."""
+
+    @functools.wraps(command)
+    def with_why(*, reason: str | None, command_id: str | None, **options: Any) -> None:
+        command(why=Why(reason, command_id), **options)
+
+    for add in (
+        click.option("--command-id", metavar="ID", help="Repeat a command whose answer was lost: it is recorded once."),
+        click.option("-m", "--message", "reason", metavar="TEXT", help="Why; it is kept in the log."),
+    ):
+        with_why = add(with_why)
+    return with_why
 
 
 def chosen_context(name: str | None) -> Context:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, TextIO
 
 import rich_click as click
 
-from cli.client import Manager, failing_with, hint, in_path, manager_options, message_option
+from cli.client import Manager, Why, command_options, failing_with, hint, in_path, manager_options
 from cli.command import QuickCommand, QuickGroup
+from cli.moments import as_of_option
 from cli.names import check_name
 from cli.output import output_option, print_as
 
@@ -48,28 +50,26 @@ def gateway() -> None:
 @click.option("--replicas", type=click.IntRange(1), help="How many of it are to run.")
 @click.option("--tag", help="Image tag.")
 @click.option("-s", "--schema", "file", metavar="FILE", type=SchemaFile("-s/--schema"), help="Schema; - for stdin.")
-@message_option
+@command_options
 @manager_options
-def create(
-    manager: Manager, name: str, replicas: int | None, tag: str | None, file: TextIO | None, reason: str | None
-) -> None:
+def create(manager: Manager, name: str, replicas: int | None, tag: str | None, file: TextIO | None, why: Why) -> None:
     """Create a gateway."""
     check_name(name)
     settings = {"name": name, "replicas": replicas, "tag": tag, "schema": None if file is None else _read(file)}
     body = {key: value for key, value in settings.items() if value is not None}
     with failing_with(f"Could not create gateway {name}"):
-        manager.change("POST", "/gateway", body, reason=reason)
+        manager.change("POST", "/gateway", body, why=why)
     click.echo(f"Create gateway {name} (this may take a few seconds)")
 
 
 @click.command("delete", cls=QuickCommand)
 @click.argument("name")
-@message_option
+@command_options
 @manager_options
-def delete(manager: Manager, name: str, reason: str | None) -> None:
+def delete(manager: Manager, name: str, why: Why) -> None:
     """Delete a gateway."""
     with failing_with(f"Could not delete gateway {name}"):
-        manager.change("DELETE", f"/gateway/{in_path(name)}", reason=reason)
+        manager.change("DELETE", f"/gateway/{in_path(name)}", why=why)
     click.echo(f"Deleted gateway {name}")
 
 
@@ -78,23 +78,24 @@ def delete(manager: Manager, name: str, reason: str | None) -> None:
 @click.option(
     *("-f", "--file"), metavar="FILE", type=SchemaFile("-f/--file"), required=True, help="Schema; - for stdin."
 )
-@message_option
+@command_options
 @manager_options
-def apply(manager: Manager, name: str, file: TextIO, reason: str | None) -> None:
+def apply(manager: Manager, name: str, file: TextIO, why: Why) -> None:
     """Make a gateway serve a schema."""
     with failing_with(f"Could not apply schema to gateway: {name}"):
-        manager.change("POST", f"/gateway/{in_path(name)}/schema", {"schema": _read(file)}, reason=reason)
+        manager.change("POST", f"/gateway/{in_path(name)}/schema", {"schema": _read(file)}, why=why)
     click.echo(f"Applied schema to gateway {name}")
 
 
 @click.command("list", cls=QuickCommand)
 @output_option
+@as_of_option
 @manager_options
-def list_gateways(manager: Manager, output: str | None) -> None:
+def list_gateways(manager: Manager, at: Mapping[str, str], output: str | None) -> None:
     """List the gateways."""
     text = "There are no gateways created. Please create one using:\n\t $ quick gateway create <NAME>"
     with failing_with(text):
-        found = manager.get("/gateways")
+        found = manager.get("/gateways", **at)
     if output:
         print_as(output, found)
         return
@@ -105,11 +106,12 @@ def list_gateways(manager: Manager, output: str | None) -> None:
 @click.command("describe", cls=QuickCommand)
 @click.argument("name")
 @output_option
+@as_of_option
 @manager_options
-def describe(manager: Manager, name: str, output: str | None) -> None:
+def describe(manager: Manager, name: str, at: Mapping[str, str], output: str | None) -> None:
     """Show a gateway."""
     with failing_with(_missing(name)):
-        found = manager.get(f"/gateway/{in_path(name)}")
+        found = manager.get(f"/gateway/{in_path(name)}", **at)
     if output:
         print_as(output, found)
         return

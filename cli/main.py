@@ -30,9 +30,13 @@ def _print_version(ctx: click.Context, _parameter: click.Parameter, is_asked: bo
         "context": "cli.contexts:context",
         "topic": "cli.topics:topic",
         "gateway": "cli.gateways:gateway",
-        "mirror": "cli.not_available:mirror",
+        "mirror": "cli.mirrors:mirror",
         "app": "cli.not_available:app",
+        "key": "cli.keys:key",
         "log": "cli.log:log",
+        "diff": "cli.history:diff",
+        "replay": "cli.history:replay",
+        "doctor": "cli.doctor:doctor",
     },
 )
 @click.option(

@@ -11,14 +11,6 @@ _ANYTHING = {"ignore_unknown_options": True, "allow_extra_args": True}
 
 
 @click.group(
-    cls=QuickGroup,
-    commands={"create": "cli.not_available:mirror_command", "delete": "cli.not_available:mirror_command"},
-)
-def mirror() -> None:
-    """Mirrors (not available yet: each topic has one of its own)."""
-
-
-@click.group(
     cls=QuickGroup, commands={"deploy": "cli.not_available:app_command", "delete": "cli.not_available:app_command"}
 )
 def app() -> None:

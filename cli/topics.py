@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import rich_click as click
 
-from cli.client import Manager, failing_with, in_path, manager_options, message_option
+from cli.client import Manager, Why, command_options, failing_with, in_path, manager_options
 from cli.command import QuickCommand, QuickGroup
+from cli.moments import as_of_option
 from cli.names import check_name
 from cli.output import output_option, print_as
 
@@ -36,39 +38,40 @@ def topic() -> None:
 @click.option("--retention-time", metavar="DURATION", help="How long the mirror keeps an entry, as in PT10M.")
 @click.option("--range-field", metavar="FIELD", help="Field that the mirror can be asked for ranges of.")
 @click.option("--range-key", metavar="FIELD", help="Field that takes the place of the key in the mirror.")
-@message_option
+@command_options
 @manager_options
-def create(manager: Manager, name: str, reason: str | None, **options: Any) -> None:
+def create(manager: Manager, name: str, why: Why, **options: Any) -> None:
     """Create a topic with its mirror."""
     check_name(name)
     body = _body(**options)
     types = {"keyType": _wire_type(options["key_type"]), "valueType": _wire_type(options["value_type"])}
     with failing_with(f"Could not create new topic: {name}"):
-        manager.change("POST", f"/topic/{in_path(name)}", body, reason=reason, **types)
+        manager.change("POST", f"/topic/{in_path(name)}", body, why=why, **types)
     click.echo(f"Created new topic {name}")
 
 
 @click.command("delete", cls=QuickCommand)
 @click.argument("name")
-@message_option
+@command_options
 @manager_options
-def delete(manager: Manager, name: str, reason: str | None) -> None:
+def delete(manager: Manager, name: str, why: Why) -> None:
     """Delete a topic with its records and its mirror."""
     with failing_with(f"Could not delete topic {name}"):
-        manager.change("DELETE", f"/topic/{in_path(name)}", reason=reason)
+        manager.change("DELETE", f"/topic/{in_path(name)}", why=why)
     click.echo(f"Deleted topic {name}")
 
 
 @click.command("list", cls=QuickCommand)
 @output_option
+@as_of_option
 @manager_options
-def list_topics(manager: Manager, output: str | None) -> None:
+def list_topics(manager: Manager, at: Mapping[str, str], output: str | None) -> None:
     """List the topics."""
     hint = (
         "There are no topics registered. Please create one using: \n\t $ quick topic create <NAME> -k <TYPE> -v <TYPE>"
     )
     with failing_with(hint):
-        found = manager.get("/topics")
+        found = manager.get("/topics", **at)
     if output:
         print_as(output, found)
         return
@@ -79,15 +82,16 @@ def list_topics(manager: Manager, output: str | None) -> None:
 @click.command("describe", cls=QuickCommand)
 @click.argument("name")
 @output_option
+@as_of_option
 @manager_options
-def describe(manager: Manager, name: str, output: str | None) -> None:
+def describe(manager: Manager, name: str, at: Mapping[str, str], output: str | None) -> None:
     """Show a topic."""
     hint = (
         f"There is no topic {name} registered. Please create one: "
         "\n\t $ using quick topic create <NAME> -k <TYPE> -v <TYPE>"
     )
     with failing_with(hint):
-        found = manager.get(f"/topic/{in_path(name)}")
+        found = manager.get(f"/topic/{in_path(name)}", **at)
     if output:
         print_as(output, found)
         return

@@ -135,6 +135,15 @@ class CommandLog:
             self._write(record)
         return self._follower.wait_until_passed(offset, timeout_s=READ_BACK_TIMEOUT_S)
 
+    def wait_until_folded(self, offset: int, timeout_s: float) -> None:
+        """Block until the record at *offset*, which is in the log, is decided here.
+
+        Raises:
+            KafkaUnavailableError: *timeout_s* has passed.
+            LogError: The log can no longer be followed, or stands still before it.
+        """
+        self._follower.wait_until_folded(offset, timeout_s=timeout_s)
+
     def wait_for_position(self, above: int, timeout_s: float) -> int:
         """Block until there are events above the ID *above*, or *timeout_s* has passed; return the last ID."""
         return self._follower.wait_for_position(above, timeout_s)

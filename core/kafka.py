@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, libversion
 from confluent_kafka.admin import AdminClient
 
 from core.errors import ConflictError, KafkaRefusedError, KafkaUnavailableError
@@ -51,6 +51,11 @@ def client_config(bootstrap: str, **more: str | float | bool) -> dict[str, Any]:
     }
     config.update({name.replace("_", "."): value for name, value in more.items()})
     return config
+
+
+def client_version() -> str:
+    """Return the version of librdkafka."""
+    return libversion()[0]
 
 
 def translated(error: KafkaException, doing: str) -> KafkaUnavailableError | KafkaRefusedError | ConflictError:

@@ -17,9 +17,9 @@ from core.log_topic import LogIdentity, LogTopic
 logger = logging.getLogger(__name__)
 
 
-def index_path(folder: Path, identity: LogIdentity) -> Path:
-    """Return where the index of *identity* lies; that of an older layout lies elsewhere and is left alone."""
-    return folder / f"{identity.folder_name}.v{LAYOUT}"
+def index_path(folder: Path, identity: str) -> Path:
+    """Return where the index of a log lies, by the folder name of its identity; another layout lies elsewhere."""
+    return folder / f"{identity}.v{LAYOUT}"
 
 
 def trusted_index(topic: LogTopic, identity: LogIdentity, folder: Path) -> LogIndex:
@@ -27,7 +27,7 @@ def trusted_index(topic: LogTopic, identity: LogIdentity, folder: Path) -> LogIn
 
     The index of another cluster or topic lies in a folder of another name, where it stays untouched.
     """
-    path = index_path(folder, identity)
+    path = index_path(folder, identity.folder_name)
     with _exclusive(folder / "open.lock"):  # Two processes that find the same mismatch must not move twice.
         index = LogIndex(path, topic.name)
         try:

@@ -42,16 +42,17 @@ class LogIndex:
         path: Folder of the index; made when absent, unless *readonly*.
         topic: Name of the log topic, for messages.
         readonly: Open for reading the index that another process keeps.
+        is_durable: Make each fold durable before it returns; a throw-away index needs that not.
     """
 
-    def __init__(self, path: Path, topic: str, *, readonly: bool = False) -> None:
-        self._store = Store(path, TABLES, sync=True, readonly=readonly)
+    def __init__(self, path: Path, topic: str, *, readonly: bool = False, is_durable: bool = True) -> None:
+        self.store = Store(path, TABLES, sync=is_durable, readonly=readonly)
         self._topic = topic
         self.path = path
 
     def close(self) -> None:
         """Close the store."""
-        self._store.close()
+        self.store.close()
 
     # Folding: by the elected process only.
 
@@ -62,61 +63,61 @@ class LogIndex:
             UnreadableRecordError: One of them cannot be decoded. Those before it are folded; it and all after it
                 are not, now or later, until it is quarantined.
         """
-        unreadable = self._store.update(lambda txn: LogFold(txn).apply(entries))
+        unreadable = self.store.update(lambda txn: LogFold(txn).apply(entries))
         if unreadable is not None:
             raise self._error(unreadable)
 
     def move_to(self, end: int) -> None:
         """Move on to the offset *end*, up to which there is nothing more to fold."""
         if self.next_offset() < end:
-            self._store.update(lambda txn: LogFold(txn).move_to(end))
+            self.store.update(lambda txn: LogFold(txn).move_to(end))
 
     def skip(self, quarantine: QuarantineRecord, entry: LogEntry) -> None:
         """Pass the record at which the fold stands still, as the *quarantine* that was read as *entry* tells."""
-        self._store.update(lambda txn: LogFold(txn).skip(quarantine, entry))
+        self.store.update(lambda txn: LogFold(txn).skip(quarantine, entry))
 
     def mark_superseded(self, reason: str) -> None:
         """Tell every process that still reads this index that its log is gone."""
-        self._store.update(lambda txn: txn.put("meta", _SUPERSEDED, reason.encode()))
+        self.store.update(lambda txn: txn.put("meta", _SUPERSEDED, reason.encode()))
 
     def mark_unsafe(self, dangers: Sequence[str]) -> None:
         """Tell every process what could lose commands of this log; nothing, when it is safe again."""
         if self.unsafe() != list(dangers):
-            self._store.update(lambda txn: txn.put("meta", _UNSAFE, pack(list(dangers))))
+            self.store.update(lambda txn: txn.put("meta", _UNSAFE, pack(list(dangers))))
 
     # The state of the fold, for anyone.
 
     def superseded(self) -> str | None:
         """Return why this index no longer belongs to the log, `None` while it does."""
-        with self._store.read() as txn:
+        with self.store.read() as txn:
             reason = txn.get("meta", _SUPERSEDED)
         return None if reason is None else reason.decode()
 
     def unsafe(self) -> list[str]:
         """Return what could lose commands, as it was found while the log was followed."""
-        with self._store.read() as txn:
+        with self.store.read() as txn:
             dangers = txn.get("meta", _UNSAFE)
         return [] if dangers is None else unpack_texts(dangers)
 
     def unreadable(self) -> UnreadableRecordError | None:
         """Return the record at which the fold stands still, `None` while it goes on."""
-        with self._store.read() as txn:
+        with self.store.read() as txn:
             raw = txn.get("meta", UNREADABLE)
         return None if raw is None else self._error(unpack_unreadable(raw))
 
     def quarantined(self) -> list[Quarantined]:
         """Return the records that were passed because none can decode them, by offset."""
-        with self._store.read() as txn:
+        with self.store.read() as txn:
             return [unpack_quarantined(raw) for _, raw in txn.scan("quarantined")]
 
     def next_offset(self) -> int:
         """Return the offset of the next record to fold: all records below it are decided."""
-        with self._store.read() as txn:
+        with self.store.read() as txn:
             return _number(txn.get("meta", NEXT_OFFSET))
 
     def last_folded(self) -> tuple[int, bytes] | None:
         """Return offset and SHA-256 of the last folded record, `None` when nothing was folded yet."""
-        with self._store.read() as txn:
+        with self.store.read() as txn:
             last = txn.get("meta", LAST_RECORD)
         return None if last is None else unpack_record_id(last)
 
@@ -124,28 +125,28 @@ class LogIndex:
 
     def max_notification_id(self) -> int | None:
         """Return the ID of the last accepted event, `None` when there is none."""
-        with self._store.read() as txn:
+        with self.store.read() as txn:
             return _number(txn.get("meta", LAST_ID)) or None
 
     def outcome(self, command_id: str) -> Outcome | None:
         """Return what became of *command_id*, `None` when nothing with it was accepted."""
-        with self._store.read() as txn:
+        with self.store.read() as txn:
             raw = txn.get("outcomes", fixed_key(command_id))
         return None if raw is None else unpack_outcome(raw)
 
     def has_decided(self, offset: int, command_id: str) -> bool:
         """Return whether the record at *offset* was folded, accepted or not, and was one about *command_id*."""
-        with self._store.read() as txn:
+        with self.store.read() as txn:
             return txn.get("decided", number_key(offset)) == fixed_key(command_id)
 
     def tracked(self, application: str) -> int | None:
         """Return the greatest accepted tracking of *application*, `None` when there is none."""
-        with self._store.read() as txn:
+        with self.store.read() as txn:
             return _optional_number(txn.get("tracking", fixed_key(application)))
 
     def head(self, originator_id: str) -> int | None:
         """Return the greatest accepted version of *originator_id*, `None` when it has no events."""
-        with self._store.read() as txn:
+        with self.store.read() as txn:
             return _optional_number(txn.get("heads", fixed_key(originator_id)))
 
     def events_of(
@@ -158,7 +159,7 @@ class LogIndex:
         limit: int | None = None,
     ) -> list[IndexedEvent]:
         """Return the accepted events of one originator by version, bounds as in the eventsourcing library."""
-        with self._store.read() as txn:
+        with self.store.read() as txn:
             versions = txn.scan_numbers("versions", fixed_key(originator_id), gt=gt, lte=lte, desc=desc)
             return [_event(txn, event_id) for _, event_id in islice(versions, limit)]
 
@@ -167,7 +168,7 @@ class LogIndex:
     ) -> list[tuple[int, IndexedEvent]]:
         """Return up to *limit* accepted events with IDs from *start* to *stop*, both included, of these *topics*."""
         found: list[tuple[int, IndexedEvent]] = []
-        with self._store.read() as txn:
+        with self.store.read() as txn:
             for key, raw in txn.scan("events", number_key(max(start, 1))):
                 event_id = key_number(key)
                 if len(found) >= limit or (stop is not None and event_id > stop):
@@ -179,17 +180,17 @@ class LogIndex:
 
     def commands(self, *, before: int | None = None, limit: int) -> list[IndexedCommand]:
         """Return the last *limit* accepted commands, newest first, of those below the offset *before*."""
-        with self._store.read() as txn:
+        with self.store.read() as txn:
             return [_command(key, raw) for key, raw in islice(_rows_before(txn, before), limit)]
 
     def commands_from(self, offset: int, limit: int) -> list[IndexedCommand]:
         """Return the first *limit* accepted commands, oldest first, of those at the offset *offset* or behind it."""
-        with self._store.read() as txn:
+        with self.store.read() as txn:
             return [_command(key, raw) for key, raw in islice(txn.scan("commands", number_key(offset)), limit)]
 
     def command_of(self, position: int) -> IndexedCommand | None:
         """Return the command that recorded the event at *position*, `None` when there is no such event."""
-        with self._store.read() as txn:
+        with self.store.read() as txn:
             if txn.get("events", number_key(position)) is None:
                 return None
             key = number_key(_event(txn, number_key(position)).offset)
@@ -197,9 +198,20 @@ class LogIndex:
             assert raw is not None, "events and commands are written in one transaction"
             return _command(key, raw)
 
+    def gaps(self) -> Iterator[tuple[int, int]]:
+        """Yield the first and last offset of each stretch below `next_offset` that held no record."""
+        with self.store.read() as txn:
+            expected = 0
+            for key, _ in txn.scan("decided"):
+                if (offset := key_number(key)) > expected:
+                    yield expected, offset - 1
+                expected = offset + 1
+            if (end := _number(txn.get("meta", NEXT_OFFSET))) > expected:
+                yield expected, end - 1
+
     def position_at(self, time_ms: int) -> int:
         """Return the position of the last command that was recorded at *time_ms* (since 1970) or before, 0 for none."""
-        with self._store.read() as txn:
+        with self.store.read() as txn:
             for _, raw in _rows_before(txn, None):
                 row = unpack_command(raw)
                 if row.time_ms <= time_ms:

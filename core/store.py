@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, Self, TypeVar
 
 import lmdb
 
@@ -127,6 +127,41 @@ class Writer(Reader):
     def clear(self, table: str) -> None:
         """Remove all entries of *table*."""
         self._txn.drop(self._tables[table], delete=False)
+
+
+class Difference(NamedTuple):
+    """A key at which two stores differ; `None` where one of them has no such key."""
+
+    table: str
+    key: bytes
+    one: bytes | None
+    other: bytes | None
+
+
+def differences(one: Reader, other: Reader, tables: Iterable[str]) -> Iterator[Difference]:
+    """Yield every entry of *tables* in which two stores differ, by table and key."""
+    for table in tables:
+        lefts, rights = one.scan(table), other.scan(table)
+        left, right = next(lefts, None), next(rights, None)
+        while left is not None or right is not None:
+            if right is None or (left is not None and left[0] < right[0]):
+                assert left is not None, "one of the two goes on"
+                yield Difference(table, left[0], left[1], None)
+                left = next(lefts, None)
+            elif left is None or right[0] < left[0]:
+                yield Difference(table, right[0], None, right[1])
+                right = next(rights, None)
+            else:
+                if left[1] != right[1]:
+                    yield Difference(table, left[0], left[1], right[1])
+                left, right = next(lefts, None), next(rights, None)
+
+
+def copy_tables(target: Writer, source: Reader, tables: Iterable[str]) -> None:
+    """Make *tables* of one store what they are in another."""
+    for table in tables:
+        target.clear(table)
+        target.put_many(table, source.scan(table))
 
 
 class OpenWriter(Writer):

@@ -1,6 +1,6 @@
 """Where the views of a machine lie.
 
-    <data folder>/log/<topic>/<cluster ID>.<topic ID>/     index of the command log, and the lock of who folds it
+    <data folder>/log/<topic>/<cluster ID>.<topic ID>.v2/  index of the command log; beside it the lock of who folds it
     <data folder>/views/<cluster ID>.<topic ID>/registry   the registry
     <data folder>/views/<cluster ID>.<topic ID>/status     the last outcome of each reconciled thing
     <data folder>/views/<cluster ID>.<topic ID>/mirrors/…  one store per Kafka topic ID
@@ -16,6 +16,7 @@ import os
 from pathlib import Path
 
 from core.errors import StoreError
+from core.log_identity import index_path
 
 
 class ViewFolder:
@@ -56,6 +57,16 @@ def current(data_dir: Path) -> ViewFolder | None:
     except FileNotFoundError:
         return None
     return ViewFolder(data_dir / "views" / identity)
+
+
+def log_folder(data_dir: Path, topic: str) -> Path:
+    """Return where the index of the log *topic* lies, with its locks."""
+    return data_dir / "log" / topic
+
+
+def log_index_path(data_dir: Path, topic: str, folder: ViewFolder) -> Path:
+    """Return the index of the log that the views of *folder* belong to."""
+    return index_path(log_folder(data_dir, topic), folder.path.name)
 
 
 def boot_id() -> str:

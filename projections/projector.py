@@ -33,7 +33,7 @@ from core.kafka_reader import TopicsConsumer, watermarks
 from core.kafka_writer import RecordWriter
 from core.log_topic import LogTopic
 from core.settings import Settings
-from projections.places import make_current
+from projections.places import log_folder, make_current
 from projections.reconciler import LeadershipLostError, TopicReconciler
 from projections.registry import RegistryProjection
 from projections.registry_folder import RegistryFolder
@@ -66,7 +66,7 @@ class Projector:
         self._lock = _hold(settings.data_dir / "projector.lock")
         self._kafka = KafkaAdmin(settings.kafka)
         topic = LogTopic(settings.kafka, settings.log_topic, replication_factor=settings.replication_factor)
-        self._log = CommandLog(topic, settings.data_dir / "log" / settings.log_topic)
+        self._log = CommandLog(topic, log_folder(settings.data_dir, settings.log_topic))
         self._folder = make_current(settings.data_dir, self._log.identity.folder_name)
         self._registry = RegistryProjection(self._folder.registry)
         self._status = StatusProjection(self._folder.status, self._ensure_status_topic())

@@ -21,7 +21,7 @@ from core.store import Reader, Store, Writer, bounded_key, key_number, number_ke
 
 S = TypeVar("S", bound=msgspec.Struct)
 
-_POSITION, _STOPPED = b"position", b"stopped"
+POSITION, _STOPPED = b"position", b"stopped"
 
 
 class Row(msgspec.Struct, Generic[S], frozen=True):
@@ -141,7 +141,7 @@ class Registry(ABC):
         """Return all gateways by name."""
         return self.rows(gateways.NOUN)
 
-    def key(self, name: str) -> Row[keys.Key]:
+    def api_key(self, name: str) -> Row[keys.Key]:
         """Return an API key.
 
         Raises:
@@ -149,7 +149,7 @@ class Registry(ABC):
         """
         return self._named(keys.NOUN, name, f"There is no key {name}")
 
-    def keys(self) -> list[Row[keys.Key]]:
+    def api_keys(self) -> list[Row[keys.Key]]:
         """Return all API keys by name."""
         return self.rows(keys.NOUN)
 
@@ -175,16 +175,16 @@ class RegistryProjection:
     """Folds events into the registry; used by the one process that writes it."""
 
     def __init__(self, path: Path) -> None:
-        self._store = Store(path, TABLES)
+        self.store = Store(path, TABLES)
 
     def close(self) -> None:
         """Close the store."""
-        self._store.close()
+        self.store.close()
 
     @property
     def view(self) -> RegistryView:
         """Return a view on the store that is written here: a process may open it only once."""
-        return RegistryView(self._store)
+        return RegistryView(self.store)
 
     def fold(self, events: Iterable[RecordedEvent], upto: int) -> None:
         """Apply *events*, which continue where the last call ended, and move to the position *upto*.
@@ -194,20 +194,11 @@ class RegistryProjection:
             StoreError: The disk is full; nothing of this call was kept.
         """
         batch = list(events)
-        self._store.update(lambda txn: _fold(txn, batch, upto))
+        self.store.update(lambda txn: _fold(txn, batch, upto))
 
     def note_stopped(self, reason: str) -> None:
         """Tell every process that the registry cannot be folded further."""
-        self._store.update(lambda txn: txn.put("meta", _STOPPED, reason.encode()))
-
-    def replace(self, other: RegistryProjection) -> None:
-        """Take the rows and the position of *other*, all at once for those who read.
-
-        Raises:
-            ViewBehindError: *other* does not stand where this one does.
-        """
-        with other._store.read() as rebuilt:
-            self._store.update(lambda txn: _replace(txn, rebuilt))
+        self.store.update(lambda txn: txn.put("meta", _STOPPED, reason.encode()))
 
 
 class RegistryView(Registry):
@@ -270,7 +261,7 @@ def _fold(txn: Writer, events: Iterable[RecordedEvent], upto: int) -> None:
         noun = NOUNS.get(recorded.event.noun)
         if noun is not None:
             _fold_row(txn, noun, recorded)
-    txn.put("meta", _POSITION, number_key(upto))
+    txn.put("meta", POSITION, number_key(upto))
     txn.delete("meta", _STOPPED)
 
 
@@ -284,18 +275,6 @@ def _fold_row(txn: Writer, noun: Noun, recorded: RecordedEvent) -> None:
         txn.put(table, key, _pack(row))
 
 
-def _replace(txn: Writer, rebuilt: Reader) -> None:
-    if _position(txn) != _position(rebuilt):
-        raise ViewBehindError(
-            f"The rebuilt registry stands at position {_position(rebuilt)}, the live one at {_position(txn)}."
-            " Try again."
-        )
-    for table in NOUNS:
-        txn.clear(table)
-        txn.put_many(table, rebuilt.scan(table))
-    txn.delete("meta", _STOPPED)
-
-
 def _position(txn: Reader) -> int:
-    raw = txn.get("meta", _POSITION)
+    raw = txn.get("meta", POSITION)
     return 0 if raw is None else key_number(raw)

@@ -24,7 +24,7 @@ TABLES = ("meta", "status")
 TOPIC_CONFIG: Mapping[str, str] = {"cleanup.policy": "compact"}
 """Settings of the status topic: only the last outcome of each thing matters."""
 
-_NEXT_OFFSET, _TOPIC_ID = b"next_offset", b"topic_id"
+NEXT_OFFSET, _TOPIC_ID = b"next_offset", b"topic_id"
 
 
 class TopicStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -63,25 +63,25 @@ class StatusProjection:
     """
 
     def __init__(self, path: Path, topic_id: str) -> None:
-        self._store = Store(path, TABLES)
-        self._store.update(lambda txn: _adopt(txn, topic_id.encode()))
+        self.store = Store(path, TABLES)
+        self.store.update(lambda txn: _adopt(txn, topic_id.encode()))
 
     @property
     def view(self) -> StatusView:
         """Return a view on the store that is written here."""
-        return StatusView(self._store)
+        return StatusView(self.store)
 
     def next_offset(self) -> int:
         """Return the offset to continue at."""
-        return _next_offset(self._store)
+        return _next_offset(self.store)
 
     def fold(self, records: Sequence[ConsumedRecord]) -> None:
         """Apply *records* of the status topic, in order; what is no status is skipped and said."""
-        self._store.update(lambda txn: _fold(txn, records))
+        self.store.update(lambda txn: _fold(txn, records))
 
     def close(self) -> None:
         """Close the store."""
-        self._store.close()
+        self.store.close()
 
 
 class StatusView:
@@ -125,7 +125,7 @@ class StatusView:
 
 def _next_offset(store: Store) -> int:
     with store.read() as txn:
-        raw = txn.get("meta", _NEXT_OFFSET)
+        raw = txn.get("meta", NEXT_OFFSET)
     return 0 if raw is None else key_number(raw)
 
 
@@ -143,7 +143,7 @@ def _fold(txn: Writer, records: Sequence[ConsumedRecord]) -> None:
             txn.delete("status", key)
         elif _is_status(record):
             txn.put("status", key, value)
-    txn.put("meta", _NEXT_OFFSET, number_key(records[-1].offset() + 1))
+    txn.put("meta", NEXT_OFFSET, number_key(records[-1].offset() + 1))
 
 
 def _is_status(record: ConsumedRecord) -> bool:

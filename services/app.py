@@ -23,6 +23,7 @@ from services.gateways import Gateways
 from services.health import HealthResource
 from services.ingest import IngestKeyResource, IngestTopicResource
 from services.local_mirrors import LocalMirrors
+from services.manager.doctor import DoctorResource
 from services.manager.gateways import (
     GatewayResource,
     GatewaySchemaResource,
@@ -30,8 +31,12 @@ from services.manager.gateways import (
     NewGatewayResource,
     WriteTypeResource,
 )
-from services.manager.log import LogResource
-from services.manager.topics import TopicMirrorResource, TopicResource, TopicsResource
+from services.manager.jobs import ExportResource, ReplayResource, RestoreResource, VerifyResource
+from services.manager.keys import KeyResource, KeysResource
+from services.manager.log import DiffResource, LogCommandResource, LogResource, QuarantineResource
+from services.manager.mirrors import MirrorsResource, TopicMirrorResource
+from services.manager.topics import TopicResource, TopicsResource
+from services.metrics import MetricsResource
 from services.mirror import MirrorAllResource, MirrorKeyResource, MirrorKeysResource, Mirrors
 from services.security import ApiKeyMiddleware
 from services.topic_access import TopicAccesses
@@ -73,11 +78,12 @@ def create_app(worker: Worker) -> App:
     """Return the ASGI application with all services over the parts of *worker*."""
     app: App = falcon.asgi.App(cors_enable=True)
     app.add_middleware(WorkerLifespan(worker))
-    app.add_middleware(ApiKeyMiddleware(worker.settings.api_key))
+    app.add_middleware(ApiKeyMiddleware(worker.settings.api_key, lambda: worker.views.registry))
     app.req_options.strip_url_path_trailing_slash = True
     add_error_handlers(app)
     topics = TopicAccesses(worker)
     app.add_route("/health", HealthResource(worker))
+    app.add_route("/metrics", MetricsResource(worker))
     _add_manager(app, worker)
     _add_ingest(app, worker, topics)
     _add_mirror(app, worker, topics)
@@ -94,13 +100,24 @@ def app_from_env() -> App:
 def _add_manager(app: App, worker: Worker) -> None:
     app.add_route("/manager/topics", TopicsResource(worker))
     app.add_route("/manager/topic/{name}", TopicResource(worker))
-    app.add_route("/manager/topic/{name}/mirror", TopicMirrorResource())
+    app.add_route("/manager/topic/{name}/mirror", TopicMirrorResource(worker))
+    app.add_route("/manager/mirrors", MirrorsResource(worker))
     app.add_route("/manager/gateways", GatewaysResource(worker))
     app.add_route("/manager/gateway", NewGatewayResource(worker))
     app.add_route("/manager/gateway/{name}", GatewayResource(worker))
     app.add_route("/manager/gateway/{name}/schema", GatewaySchemaResource(worker))
     app.add_route("/manager/gateway/{name}/schema/{type_name}/{form}", WriteTypeResource(worker))
+    app.add_route("/manager/keys", KeysResource(worker))
+    app.add_route("/manager/key/{name}", KeyResource(worker))
     app.add_route("/manager/log", LogResource(worker))
+    app.add_route("/manager/log/{position:int}", LogCommandResource(worker))
+    app.add_route("/manager/log/verify", VerifyResource())
+    app.add_route("/manager/log/export", ExportResource())
+    app.add_route("/manager/log/restore", RestoreResource(worker))
+    app.add_route("/manager/log/quarantine", QuarantineResource(worker))
+    app.add_route("/manager/diff", DiffResource(worker))
+    app.add_route("/manager/replay", ReplayResource())
+    app.add_route("/manager/doctor", DoctorResource(worker))
     applications = NotAvailableYet("Applications")
     app.add_route("/manager/applications", applications)
     app.add_route("/manager/application", applications)

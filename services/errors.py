@@ -19,6 +19,7 @@ logger = logging.getLogger(__name__)
 
 STATUSES: list[tuple[type[errors.QuickError], int]] = [
     (errors.UnauthorizedError, 401),
+    (errors.ForbiddenError, 403),
     (errors.NotFoundError, 404),
     (errors.InvalidInputError, 400),
     (errors.ConflictError, 400),
@@ -28,10 +29,14 @@ STATUSES: list[tuple[type[errors.QuickError], int]] = [
     (errors.UnavailableError, 503),
     (errors.LogError, 503),
     (errors.StoreError, 503),
+    (errors.FoldError, 503),
 ]
 """What each error means over HTTP; the first class that fits counts, and what is not here is 500."""
 
 _RETRY_AFTER_S = "1"
+
+OUTCOME_HEADER = "Quick-Command-Outcome"
+"""Tells a caller that its command id is spent: `not-recorded` means that it can send the command with a new one."""
 
 
 class ErrorBody(msgspec.Struct, frozen=True):
@@ -65,6 +70,8 @@ async def _on_quick_error(
         logger.error("%s %s: %s", req.method, req.path, error)
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         resp.set_header("Retry-After", _RETRY_AFTER_S)
+    if isinstance(error, errors.CommandNotRecordedError):
+        resp.set_header(OUTCOME_HEADER, "not-recorded")
     _render(req, resp, status, str(error))
 
 

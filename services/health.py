@@ -1,4 +1,9 @@
-"""`/health`: whether this worker can serve, and why not."""
+"""`/health`: whether this worker can serve, what it cannot do now, and why.
+
+UP          everything works
+DEGRADED    reads go on; says what does not, and the way out
+DOWN        503: this worker cannot serve
+"""
 
 from __future__ import annotations
 
@@ -16,7 +21,7 @@ CATCH_UP_S = 1.0
 
 
 class HealthResource:
-    """Answers 200 `{"status":"UP"}` when log, registry and HTTP are ready, else 503 with the reason."""
+    """Answers 200 `{"status": "UP"}` when all is well, 200 with `DEGRADED` or 503 with `DOWN` and the reason else."""
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
@@ -24,23 +29,30 @@ class HealthResource:
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """Answer with the status; open without a key, so it tells no more than what is not ready."""
         try:
-            await check(self._worker)
+            problems = await degradations(self._worker)
         except QuickError as error:
             resp.status = falcon.HTTP_503
             resp.media = {"status": "DOWN", "reason": str(error)}
         else:
-            resp.media = {"status": "UP"}
+            resp.media = {"status": "DEGRADED", "reason": "\n".join(problems)} if problems else {"status": "UP"}
 
 
-async def check(worker: Worker) -> None:
-    """Make sure that *worker* can serve. Needs no thread: those may all wait for something.
+async def degradations(worker: Worker) -> list[str]:
+    """Return what *worker* cannot do now although it serves. Needs no thread: those may all wait for something.
 
     Raises:
-        UnavailableError: It cannot; says what is not ready.
+        UnavailableError: It cannot serve; says what is not ready.
     """
-    last = worker.commands.command_log.index.max_notification_id() or 0
+    index, registry = worker.log.index, worker.views.registry
+    last = index.max_notification_id() or 0
     deadline = time.monotonic() + CATCH_UP_S
-    while (reached := worker.views.registry.position()) < last:
+    while (reached := registry.position()) < last and registry.stopped() is None:
         if time.monotonic() > deadline:
             raise UnavailableError(f"The registry is not ready: it has applied {reached} of {last} events.")
         await asyncio.sleep(0.01)
+    problems = list(index.unsafe())
+    if (unreadable := index.unreadable()) is not None:
+        problems.append(f"Nothing is recorded. {unreadable}")
+    if (reason := registry.stopped()) is not None:
+        problems.append(f"The registry stands still at position {registry.position()}: {reason}")
+    return problems

@@ -1,42 +1,94 @@
-"""Who may ask: one API key, in the header `X-API-Key`, on everything but health and the GraphiQL page."""
+"""Who may ask for what: an API key in the header `X-API-Key`, and what its scopes cover.
+
+The deployment's one key is the administrator `default`. All others are declared in the log and looked up in the
+registry at each request, so that a key that was revoked is refused at once.
+"""
 
 from __future__ import annotations
 
 import hmac
+import time
+from collections.abc import Callable
 
 import falcon
 import falcon.asgi
 
-from core.errors import UnauthorizedError
+from core import keys, scopes
+from core.errors import ForbiddenError, NotFoundError, UnauthorizedError
+from projections.registry import RegistryView
 
-ADMINISTRATOR = "default"
-"""Name under which the log knows the holder of the one key."""
+ADMINISTRATOR = keys.ADMINISTRATOR
 
-_OPEN_PATHS = ("/health",)
+_OPEN_PATHS = ("/health", "/metrics")
 _GATEWAY_PREFIX = "/gateway/"
+_ADMIN_NOUNS = {"key", "keys"}
+
+_NOBODY = keys.Key(name="", scopes=(), digest=keys.digest_of(""), expires_at=None)
+"""What a key is compared with when there is none of its name, so that the time tells nothing."""
 
 
 class ApiKeyMiddleware:
-    """Refuses requests without the key before anything is looked up: unknown paths need it too."""
+    """Refuses requests without a key that covers them before anything is looked up: unknown paths need a key too.
 
-    def __init__(self, api_key: str) -> None:
+    Args:
+        api_key: The administrator's key.
+        registry: Returns the registry with all other keys, and raises UnavailableError while there is none.
+    """
+
+    def __init__(self, api_key: str, registry: Callable[[], RegistryView]) -> None:
         self._api_key = api_key.encode()
+        self._registry = registry
 
     async def process_request(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
-        """Check the key of *req*.
+        """Check the key of *req*, and note its name as `req.context.actor`.
 
         Raises:
-            UnauthorizedError: It is missing or wrong.
+            UnauthorizedError: It is missing, wrong, expired or revoked.
+            ForbiddenError: Its scopes do not cover the request.
+            UnavailableError: It is not the administrator's, and the registry is not ready.
         """
         if is_open(req):
             return
-        given = (req.get_header("X-API-Key") or "").encode("utf-8", "surrogateescape")
-        if not hmac.compare_digest(given, self._api_key):
+        given = req.get_header("X-API-Key") or ""
+        if hmac.compare_digest(given.encode("utf-8", "surrogateescape"), self._api_key):
+            req.context.actor = ADMINISTRATOR
+            return
+        key = self._declared(given)
+        needed = needed_scope(req.method, req.path)
+        if needed is not None and not any(scopes.covers(scope, needed) for scope in key.scopes):
+            raise ForbiddenError(key.name, needed)
+        req.context.actor = key.name
+
+    def _declared(self, given: str) -> keys.Key:
+        name = keys.name_in(given)
+        if name is None:
             raise UnauthorizedError
+        try:
+            key = self._registry().api_key(name).state
+        except NotFoundError:
+            key = _NOBODY
+        if not key.is_opened_by(given) or key is _NOBODY or key.is_expired(int(time.time() * 1000)):
+            raise UnauthorizedError
+        return key
+
+
+def needed_scope(method: str, path: str) -> str | None:
+    """Return the scope that a request needs, `None` when any valid key will do: there is nothing at that path."""
+    service, *rest = path.strip("/").split("/")
+    match service:
+        case "manager":
+            return scopes.ADMIN if _is_for_administrators(method, rest) else scopes.MANAGE
+        case "ingest" if rest:
+            return scopes.named(scopes.INGEST, rest[0])
+        case "gateway" if rest:
+            return scopes.named(scopes.READ, rest[0])
+        case "mirror" if rest:
+            return scopes.named(scopes.MIRROR, rest[0])
+    return None
 
 
 def is_open(req: falcon.asgi.Request) -> bool:
-    """Return whether anybody may send *req*: it shows a page or the health, and no data."""
+    """Return whether anybody may send *req*: it shows a page, the health or figures, and no data."""
     if req.path in _OPEN_PATHS:
         return True
     if req.method == "OPTIONS":
@@ -46,3 +98,13 @@ def is_open(req: falcon.asgi.Request) -> bool:
     return "/graphiql" in req.path or (
         req.path.endswith("/graphql") and "query" not in req.params and "text/html" in (req.accept or "")
     )
+
+
+def _is_for_administrators(method: str, segments: list[str]) -> bool:
+    """Return whether a path under /manager gives rights, or mends the log or its views."""
+    match segments:
+        case [noun, *_] if noun in _ADMIN_NOUNS:
+            return True
+        case ["log", "quarantine" | "restore", *_] | ["replay", *_]:
+            return method != "GET"
+    return False

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import platform
 import signal
 import threading
 from collections.abc import Callable
@@ -16,7 +17,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from commands.decisions import Commands
-from core.errors import LogIdentityError, QuickError, StoreError, UnavailableError
+from commands.log_safety import note_safety
+from core.command_log import CommandLog
+from core.errors import LogIdentityError, QuickError, StoreError, UnavailableError, UnreadableRecordError
 from core.kafka_admin import KafkaAdmin
 from core.kafka_writer import RecordWriter
 from core.settings import Settings
@@ -72,9 +75,11 @@ class Worker:
         self._writer: RecordWriter | None = None
         self._commands: Commands | None = None
         self._log_error: str = "it is being opened"
+        self._noted_dangers: list[str] | None = None
         self._opened = threading.Event()
         self._stopping = threading.Event()
         self._at_stop: list[Callable[[], None]] = []
+        self._history = asyncio.Semaphore(1)
         self._opener = threading.Thread(target=self._keep_log_open, name="command log", daemon=True)
 
     def start(self) -> None:
@@ -104,6 +109,11 @@ class Worker:
         """Call *close* when the worker stops, before its own parts are closed."""
         self._at_stop.append(close)
 
+    async def in_history(self, work: Callable[[], T]) -> T:
+        """Run *work*, which goes through much of the log; one after the other, so that all else has room."""
+        async with self._history:
+            return await self.in_thread(work)
+
     async def in_thread(self, work: Callable[[], T]) -> T:
         """Run *work*, which blocks, without holding up the event loop."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
@@ -121,18 +131,34 @@ class Worker:
         return self._views
 
     @property
-    def commands(self) -> Commands:
-        """Return the commands.
+    def log(self) -> CommandLog:
+        """Return the command log for reading; it may stand still at a record that cannot be decoded.
 
         Raises:
-            UnavailableError: The command log is not open, or can no longer be followed.
+            UnavailableError: It is not open, or can no longer be followed.
         """
         commands = self._commands
         if commands is None:
             raise UnavailableError(f"The command log is not ready: {self._log_error}.")
         failure = commands.command_log.failure()
-        if failure is not None:
+        if failure is not None and not isinstance(failure, UnreadableRecordError):
             raise UnavailableError(f"The command log is not ready: {failure}")
+        return commands.command_log
+
+    @property
+    def commands(self) -> Commands:
+        """Return the commands.
+
+        Raises:
+            UnavailableError: Nothing can be recorded now: the command log is not open or stands still, or the registry
+                does.
+        """
+        log, commands = self.log, self._commands
+        assert commands is not None, "its log is open"
+        if (failure := log.failure()) is not None:
+            raise UnavailableError(f"The command log stands still, so nothing is recorded: {failure}")
+        if (reason := self.views.registry.stopped()) is not None:
+            raise UnavailableError(f"The registry stands still, so nothing is recorded: {reason}")
         return commands
 
     @property
@@ -175,9 +201,22 @@ class Worker:
                 logger.warning("the command log or its views were replaced; this worker starts anew")
                 os.kill(os.getpid(), signal.SIGTERM)
                 return
+            self._note_safety()
 
     def _is_outdated(self) -> bool:
         if self._commands is not None and isinstance(self._commands.command_log.failure(), LogIdentityError):
             return True
         current = places.current(self.settings.data_dir)
         return self._views is not None and current is not None and current.path != self._views.folder.path
+
+    def _note_safety(self) -> None:
+        """Record in the log that somebody has made it unsafe, or safe again."""
+        assert self._commands is not None, "the log is open"
+        dangers = self._commands.command_log.index.unsafe()
+        if dangers == self._noted_dangers or self._commands.command_log.failure() is not None:
+            return
+        try:
+            note_safety(self._commands, platform.node(), dangers)
+        except QuickError as error:
+            logger.error("the log became unsafe, and cannot even record that: %s", error)
+        self._noted_dangers = dangers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import unquote
 
 import falcon.asgi
@@ -9,7 +10,6 @@ import falcon.asgi
 from commands.decisions import Caller
 from core.errors import InvalidInputError
 from core.record import new_command_id
-from services.security import ADMINISTRATOR
 
 COMMAND_ID_HEADER = "Quick-Command-Id"
 """Chosen by the caller; the same one again records nothing new and answers the same."""
@@ -17,6 +17,9 @@ COMMAND_ID_HEADER = "Quick-Command-Id"
 SOURCE_HEADER = "Quick-Source"
 REASON_HEADER = "Quick-Reason"
 POSITION_HEADER = "Quick-Position"
+
+_TRACE_PARENT = re.compile("[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+"""W3C Trace Context, version 00; as it says, a header of another form is ignored."""
 
 _MAX_ID = 200
 _MAX_TEXT = 10_000
@@ -31,12 +34,13 @@ def caller_of(req: falcon.asgi.Request) -> Caller:
     command_id = req.get_header(COMMAND_ID_HEADER) or new_command_id()
     if len(command_id) > _MAX_ID:
         raise InvalidInputError(f"The header {COMMAND_ID_HEADER} is longer than {_MAX_ID} characters. Send a UUID.")
+    trace = req.get_header("traceparent")
     return Caller(
-        actor=ADMINISTRATOR,
+        actor=req.context.actor,
         command_id=command_id,
         source=_text(req, SOURCE_HEADER),
         reason=_text(req, REASON_HEADER),
-        trace=req.get_header("traceparent"),
+        trace=trace if trace is not None and _TRACE_PARENT.fullmatch(trace) else None,
     )
 
 

@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 import time
+from functools import partial
+
+import falcon.asgi
 
 from core.errors import EffectPendingError, NotFoundError, ViewBehindError
 from projections.status import CREATED
-from services.worker import Views
+from services.manager.caller import POSITION_HEADER
+from services.worker import Views, Worker
 
 _WATCH_S = 0.005
+
+
+async def answer_when_in_registry(worker: Worker, resp: falcon.asgi.Response, what: str, position: int | None) -> None:
+    """Answer with *position* once the registry shows the command at it; at once for one that changed nothing.
+
+    Raises:
+        EffectPendingError: It did not within the bound.
+    """
+    if position is None:
+        return
+    timeout_s = worker.settings.effect_timeout_s
+    await worker.in_thread(partial(await_registry, worker.views, what, position, timeout_s))
+    resp.set_header(POSITION_HEADER, str(position))
 
 
 def await_registry(views: Views, what: str, position: int, timeout_s: float) -> None:

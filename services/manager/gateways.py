@@ -16,9 +16,10 @@ from core.gateways import Gateway
 from core.sdl import parse_gateway_schema
 from core.topic_checks import TopicTypes, check_topics
 from core.write_types import write_type
-from projections.registry import RegistryView
-from services.manager.caller import POSITION_HEADER, caller_of
-from services.manager.effects import await_registry
+from projections.registry import Registry
+from services.manager.caller import caller_of
+from services.manager.effects import answer_when_in_registry
+from services.manager.moments import registry_at
 from services.request_body import read_struct
 from services.worker import Worker
 
@@ -52,10 +53,10 @@ class GatewaysResource:
         self._worker = worker
 
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
-        """Answer with all gateways by name."""
+        """Answer with all gateways by name, as they are or were."""
         tag = self._worker.settings.default_image_tag
-        rows = self._worker.views.registry.gateways()
-        resp.data = msgspec.json.encode([_body(row.state, tag) for row in rows])
+        registry = await registry_at(self._worker, req)
+        resp.data = msgspec.json.encode([_body(row.state, tag) for row in registry.gateways()])
 
 
 class NewGatewayResource:
@@ -71,7 +72,7 @@ class NewGatewayResource:
         worker, caller = self._worker, caller_of(req)
         create = partial(gateways.create_gateway, worker.commands, worker.settings, caller, new)
         position = await worker.in_thread(create)
-        await _answer(worker, resp, f"Gateway {new.name}", position)
+        await answer_when_in_registry(worker, resp, f"Gateway {new.name}", position)
 
 
 class GatewayResource:
@@ -81,8 +82,8 @@ class GatewayResource:
         self._worker = worker
 
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, name: str) -> None:
-        """Answer with the gateway, and with what its schema still lacks."""
-        registry = self._worker.views.registry
+        """Answer with the gateway as it is or was, and with what its schema still lacks or lacked."""
+        registry = await registry_at(self._worker, req)
         gateway = registry.gateway(name).state
         warnings = await self._worker.in_thread(partial(_warnings, gateway, registry))
         body = _body(gateway, self._worker.settings.default_image_tag)
@@ -92,7 +93,7 @@ class GatewayResource:
         """Delete the gateway; one that does not exist is deleted already."""
         worker, caller = self._worker, caller_of(req)
         position = await worker.in_thread(partial(gateways.delete_gateway, worker.commands, caller, name))
-        await _answer(worker, resp, f"The deletion of gateway {name}", position)
+        await answer_when_in_registry(worker, resp, f"The deletion of gateway {name}", position)
 
 
 class GatewaySchemaResource:
@@ -107,7 +108,7 @@ class GatewaySchemaResource:
         worker, caller = self._worker, caller_of(req)
         apply = partial(gateways.apply_schema, worker.commands, caller, name, body.schema)
         position = await worker.in_thread(apply)
-        await _answer(worker, resp, f"The schema of gateway {name}", position)
+        await answer_when_in_registry(worker, resp, f"The schema of gateway {name}", position)
 
 
 class WriteTypeResource:
@@ -128,20 +129,12 @@ class WriteTypeResource:
         resp.data = msgspec.json.encode(SchemaBody(schema))
 
 
-async def _answer(worker: Worker, resp: falcon.asgi.Response, what: str, position: int | None) -> None:
-    if position is None:
-        return
-    timeout_s = worker.settings.effect_timeout_s
-    await worker.in_thread(partial(await_registry, worker.views, what, position, timeout_s))
-    resp.set_header(POSITION_HEADER, str(position))
-
-
 def _write_type(sdl: str, type_name: str, form: str, namespace: str) -> str:
     written = write_type(parse_gateway_schema(sdl), type_name)
     return written if form == "graphql" else avro_of(written, type_name, namespace)
 
 
-def _warnings(gateway: Gateway, registry: RegistryView) -> list[str]:
+def _warnings(gateway: Gateway, registry: Registry) -> list[str]:
     """Return what does not fit between the schema and the topics as they are now."""
 
     def types_of(name: str) -> TopicTypes | None:

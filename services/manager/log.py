@@ -1,68 +1,174 @@
-"""`/manager/log`: the command log as its readers want it, newest last."""
+"""`/manager/log…`: the command log as its readers want it: who did what, when and why, and what that changed."""
 
 from __future__ import annotations
 
+import asyncio
 import re
+import time
+from functools import partial
+from typing import Annotated, Any
 
 import falcon.asgi
 import msgspec
 
-from core.errors import InvalidInputError
+from core.errors import InvalidInputError, NotFoundError
+from core.log_index import LogIndex
 from core.log_rows import IndexedCommand
 from core.record import timestamp_text
+from projections.changes import Change, changes_between, changes_by
+from projections.past import past_registries
+from services.manager.caller import caller_of
+from services.manager.log_pages import MAX_COMMANDS, Filter, command_body, page_after, page_before
+from services.manager.moments import position_of
+from services.request_body import read_struct
 from services.worker import Worker
 
-_NUMBER = re.compile("[0-9]{1,9}")
+_NUMBER = re.compile("[0-9]{1,18}")
 
-MAX_COMMANDS = 1000
 DEFAULT_COMMANDS = 100
+"""Commands of a page when the request does not say."""
 
+MAX_WAIT_S = 30.0
+"""Longest time for which a request waits for new commands."""
 
-class CommandBody(msgspec.Struct, frozen=True):
-    """One command as the manager shows it."""
-
-    position: int
-    time: str
-    actor: str | None
-    command: str | None
-    target: str | None
-    source: str | None
-    reason: str | None
-    command_id: str
+_WATCH_S = 0.02
 
 
 class LogResource:
-    """`/manager/log?limit=N`: the last commands."""
+    """`/manager/log`: commands, newest last.
+
+    `?limit=N` the last ones, `&before=POSITION` those before them; `?after=POSITION` the first ones after it, with
+    `&wait=SECONDS` until there are some. Filters: `since`, `until`, `actor`, `command`, `target`.
+    """
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
 
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
-        """Answer with `{"commands": […]}`."""
-        limit = _limit(req)
-        index = self._worker.commands.command_log.index
-        found = await self._worker.in_thread(lambda: index.commands(limit=limit))
-        resp.data = msgspec.json.encode({"commands": [_body(command) for command in found[::-1]]})
+        """Answer with a page of commands."""
+        index = self._worker.log.index
+        limit = _number(req, "limit", 1, MAX_COMMANDS, DEFAULT_COMMANDS)
+        wanted = Filter.of(req)
+        after = _optional_number(req, "after")
+        if after is None:
+            page = await self._worker.in_thread(
+                partial(page_before, index, wanted, _optional_number(req, "before"), limit)
+            )
+        else:
+            await _await_commands(index, after, _number(req, "wait", 0, int(MAX_WAIT_S), 0))
+            page = await self._worker.in_thread(partial(page_after, index, wanted, after, limit))
+        resp.data = msgspec.json.encode(page)
 
 
-def _limit(req: falcon.asgi.Request) -> int:
-    text = req.get_param("limit")
+class LogCommandResource:
+    """`/manager/log/{position}`: one command, whole, with what it changed."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+
+    async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, position: int) -> None:
+        """Answer with the command that recorded the event at *position*."""
+        index = self._worker.log.index
+        command = index.command_of(position)
+        if command is None:
+            raise NotFoundError(f"The log has no position {position}: it ends at {index.max_notification_id() or 0}.")
+        changes = await self._worker.in_thread(partial(changes_by, index, command))
+        resp.data = msgspec.json.encode(_whole(command, changes))
+
+
+class _QuarantineBody(msgspec.Struct, frozen=True):
+    offset: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=10_000)]
+
+
+class QuarantineResource:
+    """`/manager/log/quarantine`: the records that were passed because nobody can decode them, and passing one."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+
+    async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
+        """Answer with the records that were passed, by offset."""
+        found = self._worker.log.index.quarantined()
+        rows = [{**msgspec.structs.asdict(one), "time": timestamp_text(one.time_ms)} for one in found]
+        resp.data = msgspec.json.encode({"quarantined": rows})
+
+    async def on_post(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
+        """Tell every reader to pass a record; answers whether this machine has."""
+        body = await read_struct(req, _QuarantineBody)
+        caller, log = caller_of(req), self._worker.log
+        quarantine = partial(log.quarantine, body.offset, actor=caller.actor, source=caller.source, reason=body.reason)
+        resp.data = msgspec.json.encode({"offset": body.offset, "isPassed": await self._worker.in_thread(quarantine)})
+
+
+class DiffResource:
+    """`/manager/diff?from=A&to=B`: what was created, changed and removed between two moments."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+
+    async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
+        """Answer with the changes; without `to`, those up to now."""
+        index = self._worker.log.index
+        first = req.get_param("from")
+        if first is None:
+            raise InvalidInputError("The parameter from is missing. Name a position or a time: ?from=1")
+        begin = position_of(index, "from", first)
+        last = req.get_param("to")
+        end = index.max_notification_id() or 0 if last is None else position_of(index, "to", last)
+        if begin > end:
+            raise InvalidInputError(f"from={first} lies behind to={last}. Exchange them.")
+        before, after = await self._worker.in_history(partial(past_registries, index, [begin, end]))
+        changes = await self._worker.in_thread(partial(changes_between, before, after))
+        resp.data = msgspec.json.encode({"from": begin, "to": end, "changes": changes})
+
+
+async def _await_commands(index: LogIndex, after: int, wait_s: float) -> None:
+    """Wait until there is a command after a position, in the event loop: many may wait, and none holds a thread."""
+    deadline = time.monotonic() + wait_s
+    while (index.max_notification_id() or 0) <= after and time.monotonic() < deadline:
+        await asyncio.sleep(_WATCH_S)
+
+
+def _number(req: falcon.asgi.Request, parameter: str, low: int, high: int, default: int) -> int:
+    text = req.get_param(parameter)
     if text is None:
-        return DEFAULT_COMMANDS
-    if not (_NUMBER.fullmatch(text) and 1 <= int(text) <= MAX_COMMANDS):
-        raise InvalidInputError(f"limit={text[:40]!r} cannot be used. It takes a number from 1 to {MAX_COMMANDS}.")
+        return default
+    if not (_NUMBER.fullmatch(text) and low <= int(text) <= high):
+        raise InvalidInputError(f"{parameter}={text[:40]!r} cannot be used. It takes a number from {low} to {high}.")
     return int(text)
 
 
-def _body(command: IndexedCommand) -> CommandBody:
+def _optional_number(req: falcon.asgi.Request, parameter: str) -> int | None:
+    return None if req.get_param(parameter) is None else _number(req, parameter, 0, 10**18 - 1, 0)
+
+
+def _whole(command: IndexedCommand, changes: list[Change]) -> dict[str, Any]:
     record = command.record
-    return CommandBody(
-        position=command.position,
-        time=timestamp_text(command.time_ms),
-        actor=record.actor,
-        command=record.command,
-        target=record.target,
-        source=record.source,
-        reason=record.reason,
-        command_id=record.command_id,
-    )
+    return {
+        **msgspec.to_builtins(command_body(command)),
+        "issued_at": record.issued_at,
+        "trace": record.trace,
+        "offset": command.offset,
+        "is_restored": record.recorded_at is not None,
+        "expected": record.expected,
+        "events": [
+            {
+                "position": command.first_id + i,
+                "type": event.topic,
+                "originator_id": event.originator_id,
+                "version": event.originator_version,
+                "facts": msgspec.Raw(event.state_bytes()) if _is_json(event.state_bytes()) else event.state,
+            }
+            for i, event in enumerate(record.events)
+        ],
+        "changes": changes,
+    }
+
+
+def _is_json(raw: bytes) -> bool:
+    try:
+        msgspec.json.decode(raw)
+    except (msgspec.DecodeError, ValueError):
+        return False
+    return True

@@ -15,6 +15,7 @@ from core.topics import Topic, WriteType
 from core.types import TopicType
 from services.manager.caller import POSITION_HEADER, caller_of
 from services.manager.effects import await_topic, await_topic_deletion
+from services.manager.moments import registry_at
 from services.request_body import as_struct, read_json
 from services.worker import Worker
 
@@ -58,9 +59,9 @@ class TopicsResource:
         self._worker = worker
 
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
-        """Answer with all topics by name."""
-        rows = self._worker.views.registry.topics()
-        resp.data = msgspec.json.encode([_body(row.state) for row in rows])
+        """Answer with all topics by name, as they are or were."""
+        registry = await registry_at(self._worker, req)
+        resp.data = msgspec.json.encode([_body(row.state) for row in registry.topics()])
 
 
 class TopicResource:
@@ -70,8 +71,9 @@ class TopicResource:
         self._worker = worker
 
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, name: str) -> None:
-        """Answer with the topic."""
-        resp.data = msgspec.json.encode(_body(self._worker.views.registry.topic(name).state))
+        """Answer with the topic as it is or was."""
+        registry = await registry_at(self._worker, req)
+        resp.data = msgspec.json.encode(_body(registry.topic(name).state))
 
     async def on_post(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, name: str) -> None:
         """Create the topic; answers when it exists in Kafka and the registry shows it."""
@@ -94,14 +96,6 @@ class TopicResource:
             partial(await_topic_deletion, worker.views, name, position, worker.settings.effect_timeout_s)
         )
         resp.set_header(POSITION_HEADER, str(position))
-
-
-class TopicMirrorResource:
-    """`/manager/topic/{name}/mirror`: the mirror of a topic."""
-
-    async def on_delete(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, name: str) -> None:
-        """Refuse: a mirror lives and ends with its topic in this version."""
-        raise NotAvailableYetError("Deleting only the mirror of a topic is not available yet. Delete the topic.")
 
 
 def _new_topic(name: str, req: falcon.asgi.Request, body: _NewTopicBody) -> NewTopic:

@@ -1,0 +1,56 @@
+"""`quick mirror …`: mirrors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import rich_click as click
+
+from cli.client import Manager, failing_with, in_path, manager_options
+from cli.command import QuickCommand, QuickGroup
+from cli.moments import as_of_option
+from cli.output import output_option, print_as
+
+
+@click.group(
+    cls=QuickGroup,
+    commands={
+        "create": "cli.not_available:mirror_command",
+        "delete": "cli.not_available:mirror_command",
+        "list": "cli.mirrors:list_mirrors",
+        "describe": "cli.mirrors:describe",
+    },
+)
+def mirror() -> None:
+    """Mirrors: each topic has one of its own."""
+
+
+@click.command("list", cls=QuickCommand)
+@output_option
+@as_of_option
+@manager_options
+def list_mirrors(manager: Manager, at: Mapping[str, str], output: str | None) -> None:
+    """List the mirrors."""
+    with failing_with("Could not list the mirrors"):
+        found = manager.get("/mirrors", **at)
+    if output:
+        print_as(output, found)
+        return
+    for one in found:
+        click.echo(one["name"])
+
+
+@click.command("describe", cls=QuickCommand)
+@click.argument("name")
+@output_option
+@as_of_option
+@manager_options
+def describe(manager: Manager, name: str, at: Mapping[str, str], output: str | None) -> None:
+    """Show a mirror."""
+    with failing_with(f"There is no mirror {name}. Each topic has one: quick topic create <NAME> -k <TYPE> -v <TYPE>"):
+        found = manager.get(f"/topic/{in_path(name)}/mirror", **at)
+    if output:
+        print_as(output, found)
+        return
+    for label, field in (("Name", "name"), ("Topic", "topicName"), ("Replicas", "replicas"), ("Tag", "tag")):
+        click.echo(f"{label}: {found[field]}")

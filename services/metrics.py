@@ -1,0 +1,58 @@
+"""`/metrics`: figures of this machine in Prometheus' text format.
+
+All of them are read from the views when they are asked for, so every worker gives the same answer and none counts for
+itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import falcon.asgi
+
+from services.worker import Worker
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class _Gauge(NamedTuple):
+    name: str
+    help: str
+    value: int
+
+
+class MetricsResource:
+    """Answers with gauges of the command log and the registry; with fewer of them while those are not open."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+
+    async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
+        """Answer with the figures; open without a key."""
+        resp.content_type = CONTENT_TYPE
+        lines = [
+            f"# HELP {gauge.name} {gauge.help}\n# TYPE {gauge.name} gauge\n{gauge.name} {gauge.value}\n"
+            for gauge in _gauges(self._worker)
+        ]
+        resp.text = "".join(lines)
+
+
+def _gauges(worker: Worker) -> Iterator[_Gauge]:
+    index, registry = worker.log.index, worker.views.registry
+    unreadable = index.unreadable()
+    yield _Gauge("quick_log_position", "Position of the last command in the log.", index.max_notification_id() or 0)
+    yield _Gauge("quick_log_next_offset", "Kafka offset up to which the log is folded.", index.next_offset())
+    yield _Gauge(
+        "quick_log_unsafe_settings", "Settings of the log's topic that could lose commands.", len(index.unsafe())
+    )
+    yield _Gauge(
+        "quick_log_stands_still", "1 while an unreadable record holds up the log.", int(unreadable is not None)
+    )
+    yield _Gauge("quick_log_quarantined_records", "Unreadable records that were passed.", len(index.quarantined()))
+    yield _Gauge("quick_registry_position", "Position up to which the registry is folded.", registry.position())
+    yield _Gauge(
+        "quick_registry_stands_still",
+        "1 while an event of a newer version holds up the registry.",
+        int(registry.stopped() is not None),
+    )
