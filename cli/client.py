@@ -30,8 +30,8 @@ TIMEOUT_S = 60.0
 RETRY_PAUSES_S = (0.2, 0.5, 1.0, 2.0, 4.0)
 """Pauses before a request is sent again that had no answer, or one that says to come again."""
 
-_PASSING = {502, 503}
-"""Statuses of a server that is being restarted, or cannot reach Kafka now."""
+_BAD_GATEWAY = 502
+"""What a proxy answers while the server behind it is being restarted; the server itself says `Retry-After`."""
 
 RETRY_FOR_S = 15.0
 """After so long no further attempt is made."""
@@ -231,7 +231,7 @@ class Manager:
         self._trace(f"< {answer.status_code} {answer.text}")
         if answer.is_success:
             return answer
-        if answer.status_code in _PASSING:
+        if answer.status_code == _BAD_GATEWAY or "Retry-After" in answer.headers:
             raise _TryAgainError(_refusal(answer), is_spent=answer.headers.get("Quick-Command-Outcome") is not None)
         raise _refusal(answer)
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 import rich_click as click
 
@@ -27,6 +27,8 @@ from cli.folder_lock import FolderLock, make_folder
 from cli.listener import listen, url_of
 from cli.supervisor import Supervisor
 from core.errors import LocalRuntimeError, QuickError
+from core.event_mapper import EventMapper
+from core.log_topic import LogTopic
 from core.settings import Settings
 
 READY_TIMEOUT_S = 60.0
@@ -97,8 +99,11 @@ class Instance:
             KeyboardInterrupt: The stop signal; all children have ended.
             LocalRuntimeError: The server did not become healthy; says why.
             SettingsError: A setting in the environment has no usable value.
+            UnsafeLogError: The log topic could lose commands.
+            UpcasterError: An old event could not be read.
         """
         env = self._environment(kafka)
+        _refuse_unsafe_start(Settings.from_env(env))
         with Supervisor(_complain) as supervisor:
             if broker is not None:
                 supervisor.adopt(broker)
@@ -143,13 +148,15 @@ class Instance:
 
     def _await_health(self, supervisor: Supervisor) -> None:
         deadline = time.monotonic() + READY_TIMEOUT_S
-        while (reason := _why_not_healthy(self.url)) is not None:
+        while not (health := _health(self.url)).is_serving:
             if time.monotonic() >= deadline:
                 raise LocalRuntimeError(
-                    f"Quick is not ready after {READY_TIMEOUT_S:g} s: {reason.rstrip('.')}. "
+                    f"Quick is not ready after {READY_TIMEOUT_S:g} s: {health.reason.rstrip('.')}. "
                     "See above for what its processes said."
                 )
             supervisor.tend(_LOOK_EVERY_S)
+        if health.reason:
+            _complain(f"Quick serves, but not everything works: {health.reason}")
 
 
 @contextmanager
@@ -171,18 +178,30 @@ def until_stopped() -> Iterator[None]:
         raise SystemExit(1) from error
 
 
-def _why_not_healthy(url: str) -> str | None:
-    """Ask `/health` and return the reason that it gives, `None` when there is nothing wrong."""
+def _refuse_unsafe_start(settings: Settings) -> None:
+    """Find once, before anything is started, what each child would find at each start."""
+    EventMapper()
+    LogTopic(settings.kafka, settings.log_topic, replication_factor=settings.replication_factor).ensure()
+
+
+class _Health(NamedTuple):
+    """What `/health` says; `reason` is empty when all is well."""
+
+    is_serving: bool
+    reason: str
+
+
+def _health(url: str) -> _Health:
     connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=_ANSWER_TIMEOUT_S)
     try:
         connection.request("GET", "/health")
         answer = connection.getresponse()
         body = answer.read()
     except (OSError, http.client.HTTPException) as error:
-        return f"{url} does not answer ({error})."
+        return _Health(is_serving=False, reason=f"{url} does not answer ({error}).")
     finally:
         connection.close()
-    return None if answer.status == HTTPStatus.OK else str(json.loads(body)["reason"])
+    return _Health(is_serving=answer.status == HTTPStatus.OK, reason=str(json.loads(body).get("reason", "")))
 
 
 def _complain(text: str) -> None:

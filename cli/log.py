@@ -101,12 +101,12 @@ def tail(manager: Manager, *, follow: bool, lines: int, output: str | None) -> N
 
 @click.command("quarantine", cls=QuickCommand)
 @click.argument("offset", type=click.IntRange(0))
-@click.option("--reason", metavar="TEXT", help="Why; it is kept in the log. The same as -m.")
+@click.option("--reason", "because", metavar="TEXT", help="Why; it is kept in the log. The same as -m.")
 @command_options
 @manager_options
-def quarantine(manager: Manager, offset: int, reason: str | None, why: Why) -> None:
+def quarantine(manager: Manager, offset: int, because: str | None, why: Why) -> None:
     """Pass a record that nobody can decode, on all machines."""
-    told = reason or why.reason
+    told = because or why.reason
     if not told:
         raise click.UsageError("Please say why with --reason.")
     with failing_with(f"Could not quarantine offset {offset}"):

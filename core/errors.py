@@ -14,6 +14,7 @@
     ├── UnavailableError              a part that is needed cannot be reached now; nothing was recorded
     │   ├── KafkaUnavailableError     the broker did not answer or did not acknowledge in time
     │   ├── ViewBehindError           a view has not yet applied what the caller wants to read
+    │   ├── StandsStillError          nothing is recorded until somebody mends the log or upgrades
     │   ├── CommandNotRecordedError   the command was voided: nothing was recorded under its id
     │   └── OutcomeUnknownError       a command may or may not have been recorded
     ├── EffectPendingError            recorded, but its effect did not happen within the bound
@@ -126,6 +127,10 @@ class KafkaUnavailableError(UnavailableError):
 
 class ViewBehindError(UnavailableError, TimeoutError):
     """Raised when a view has not yet applied what the caller wants to read: read again, do not send again."""
+
+
+class StandsStillError(UnavailableError):
+    """Raised when nothing is recorded until somebody mends the log or upgrades this program: repeating is of no use."""
 
 
 class CommandNotRecordedError(UnavailableError):

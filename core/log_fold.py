@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
+import msgspec
+
 from core.acceptance import refusal
 from core.errors import NewerFormatError, UndecodableError
 from core.log_rows import CommandRow, IndexedEvent, LogEntry, Outcome, Quarantined, Unreadable, pack, unpack_unreadable
@@ -45,11 +47,13 @@ class LogFold:
             self._move_behind(last.offset, _digest(last.raw))
         return unreadable
 
+    def note_not_released(self) -> None:
+        """Note that the rest of the log holds no quarantine of the unreadable record."""
+        self._txn.put("meta", UNREADABLE, pack(msgspec.structs.replace(self._unreadable(), is_released=False)))
+
     def skip(self, quarantine: QuarantineRecord, entry: LogEntry) -> None:
         """Pass the unreadable record that *quarantine*, read as *entry*, names."""
-        raw = self._txn.get("meta", UNREADABLE)
-        assert raw is not None, "a quarantine is looked for only where the fold stands still"
-        unreadable = unpack_unreadable(raw)
+        unreadable = self._unreadable()
         assert unreadable.offset == quarantine.quarantine < entry.offset, "it names an earlier record"
         row = Quarantined(
             unreadable.offset,
@@ -127,6 +131,11 @@ class LogFold:
             head = self.head(event.originator_id)
             if head is None or version > head:
                 self._txn.put("heads", originator, number_key(version))
+
+    def _unreadable(self) -> Unreadable:
+        raw = self._txn.get("meta", UNREADABLE)
+        assert raw is not None, "a quarantine is looked for only where the fold stands still"
+        return unpack_unreadable(raw)
 
     def _move_behind(self, offset: int, digest: bytes) -> None:
         self.move_to(offset + 1)

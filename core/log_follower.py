@@ -25,7 +25,7 @@ from core.log_identity import confirm_last_record, confirm_topic, raise_supersed
 from core.log_index import LogIndex
 from core.log_rows import LogEntry
 from core.log_topic import LogIdentity, LogTopic
-from core.record import QuarantineRecord, quarantine_in
+from core.record import quarantine_in
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ class LogFollower(threading.Thread):
                     " Try again."
                 )
             self._sleep(folds, _WATCH_S)
-            if timeout_s is None and self._index.next_offset() > next_offset:
+            if timeout_s is None and (self._folds != folds or self._index.next_offset() > next_offset):
                 deadline = time.monotonic() + READ_BACK_TIMEOUT_S
 
     def wait_until_passed(self, offset: int, *, timeout_s: float) -> bool:
@@ -171,7 +171,8 @@ class LogFollower(threading.Thread):
                 except UnreadableRecordError as error:
                     return error
                 finally:
-                    self._wake()
+                    if entries:
+                        self._wake()
         return None
 
     def _stand_still(self, unreadable: UnreadableRecordError) -> None:
@@ -179,21 +180,32 @@ class LogFollower(threading.Thread):
 
         The records on the way are folded afterwards, from the start: none is decided before those in front of it.
         """
-        logger.error("the log %s stands still: %s", self._topic.name, unreadable)
+        has_searched_all = False
         with self._reading_from(unreadable.offset + 1) as next_entries:
             while not self._stopping.is_set():
-                for entry in next_entries():
-                    quarantine = quarantine_in(entry.raw)
-                    if quarantine is not None and self._is_released_by(quarantine, unreadable):
-                        self._index.skip(quarantine, entry)
-                        self._wake()
-                        logger.warning("passed %s[0]@%s: quarantined", self._topic.name, unreadable.offset)
-                        return
+                entries = next_entries()
+                if self._pass(unreadable, entries):
+                    return
+                if self._end and not has_searched_all:
+                    has_searched_all = True
+                    logger.error("the log %s stands still: %s", self._topic.name, unreadable)
+                    self._index.note_not_released()
+                    self._wake()
+                elif entries:
+                    self._wake()
 
-    @staticmethod
-    def _is_released_by(quarantine: QuarantineRecord, unreadable: UnreadableRecordError) -> bool:
-        # What a newer program can read counts there, so it must not be passed here.
-        return quarantine.quarantine == unreadable.offset and not unreadable.is_newer
+    def _pass(self, unreadable: UnreadableRecordError, entries: list[LogEntry]) -> bool:
+        """Pass the unreadable record if one of *entries*, which lie behind it, tells to; return whether that was so."""
+        if unreadable.is_newer:
+            return False  # A newer program can read it, and there it counts.
+        for entry in entries:
+            quarantine = quarantine_in(entry.raw)
+            if quarantine is not None and quarantine.quarantine == unreadable.offset:
+                self._index.skip(quarantine, entry)
+                self._wake()
+                logger.warning("passed %s[0]@%s: quarantined", self._topic.name, unreadable.offset)
+                return True
+        return False
 
     @contextmanager
     def _reading_from(self, offset: int) -> Iterator[Callable[[], list[LogEntry]]]:

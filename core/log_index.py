@@ -72,6 +72,10 @@ class LogIndex:
         if self.next_offset() < end:
             self.store.update(lambda txn: LogFold(txn).move_to(end))
 
+    def note_not_released(self) -> None:
+        """Tell every process that nothing in the log tells to pass the record at which the fold stands still."""
+        self.store.update(lambda txn: LogFold(txn).note_not_released())
+
     def skip(self, quarantine: QuarantineRecord, entry: LogEntry) -> None:
         """Pass the record at which the fold stands still, as the *quarantine* that was read as *entry* tells."""
         self.store.update(lambda txn: LogFold(txn).skip(quarantine, entry))
@@ -100,10 +104,12 @@ class LogIndex:
         return [] if dangers is None else unpack_texts(dangers)
 
     def unreadable(self) -> UnreadableRecordError | None:
-        """Return the record at which the fold stands still, `None` while it goes on."""
+        """Return the record at which the fold stands still, `None` while it goes on or is looking for a quarantine."""
         with self.store.read() as txn:
             raw = txn.get("meta", UNREADABLE)
-        return None if raw is None else self._error(unpack_unreadable(raw))
+        if raw is None or (unreadable := unpack_unreadable(raw)).is_released is None:
+            return None
+        return self._error(unreadable)
 
     def quarantined(self) -> list[Quarantined]:
         """Return the records that were passed because none can decode them, by offset."""

@@ -76,6 +76,8 @@ class Unreadable(msgspec.Struct, frozen=True, array_like=True):
     """SHA-256 of its value."""
     cause: str
     is_newer: bool
+    is_released: bool | None = None
+    """`None` until the rest of the log was searched for its quarantine; `False` when there is none so far."""
 
 
 class Quarantined(msgspec.Struct, frozen=True, array_like=True):

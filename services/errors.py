@@ -35,6 +35,9 @@ STATUSES: list[tuple[type[errors.QuickError], int]] = [
 
 _RETRY_AFTER_S = "1"
 
+_NOT_PASSING = (errors.StandsStillError, errors.FoldError)
+"""What does not pass by itself, so that nobody is told to come again."""
+
 OUTCOME_HEADER = "Quick-Command-Outcome"
 """Tells a caller that its command id is spent: `not-recorded` means that it can send the command with a new one."""
 
@@ -68,7 +71,7 @@ async def _on_quick_error(
     status = status_of(error)
     if status == HTTPStatus.INTERNAL_SERVER_ERROR:
         logger.error("%s %s: %s", req.method, req.path, error)
-    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+    if status == HTTPStatus.SERVICE_UNAVAILABLE and not isinstance(error, _NOT_PASSING):
         resp.set_header("Retry-After", _RETRY_AFTER_S)
     if isinstance(error, errors.CommandNotRecordedError):
         resp.set_header(OUTCOME_HEADER, "not-recorded")

@@ -19,7 +19,14 @@ from typing import TypeVar
 from commands.decisions import Commands
 from commands.log_safety import note_safety
 from core.command_log import CommandLog
-from core.errors import LogIdentityError, QuickError, StoreError, UnavailableError, UnreadableRecordError
+from core.errors import (
+    LogIdentityError,
+    QuickError,
+    StandsStillError,
+    StoreError,
+    UnavailableError,
+    UnreadableRecordError,
+)
 from core.kafka_admin import KafkaAdmin
 from core.kafka_writer import RecordWriter
 from core.settings import Settings
@@ -150,15 +157,15 @@ class Worker:
         """Return the commands.
 
         Raises:
-            UnavailableError: Nothing can be recorded now: the command log is not open or stands still, or the registry
-                does.
+            StandsStillError: Nothing is recorded until somebody mends the log, or upgrades this program.
+            UnavailableError: The command log is not open, or can no longer be followed.
         """
         log, commands = self.log, self._commands
         assert commands is not None, "its log is open"
         if (failure := log.failure()) is not None:
-            raise UnavailableError(f"The command log stands still, so nothing is recorded: {failure}")
+            raise StandsStillError(f"The command log stands still, so nothing is recorded: {failure}")
         if (reason := self.views.registry.stopped()) is not None:
-            raise UnavailableError(f"The registry stands still, so nothing is recorded: {reason}")
+            raise StandsStillError(f"The registry stands still, so nothing is recorded: {reason}")
         return commands
 
     @property
