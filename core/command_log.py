@@ -59,7 +59,6 @@ class CommandLog:
         self.topic = topic
         self.identity = topic.ensure()
         self._index = trusted_index(topic, self.identity, folder)
-        self._index.mark_unsafe([])  # An unsafe topic was just refused; what was noted earlier has been mended.
         self._opened_writer: RecordWriter | None = None
         self._writer_lock = threading.Lock()
         self._follower = LogFollower(topic, self.identity, self._index, folder / "fold.lock")

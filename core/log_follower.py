@@ -154,10 +154,14 @@ class LogFollower(threading.Thread):
         self._stopping.wait(_ELECTION_S)
 
     def _fold_until_stopped(self) -> None:
+        """Fold while elected. An end by an error leaves the index marked: whether it is whole shows the next start."""
+        self._index.begin_folding()
+        self._index.mark_unsafe([])  # Unsafe topics were refused at the start: what was noted before has been mended.
         while not self._stopping.is_set():
             unreadable = self._fold_from(self._index.next_offset())
             if unreadable is not None:
                 self._stand_still(unreadable)
+        self._index.end_folding()
 
     def _fold_from(self, offset: int) -> UnreadableRecordError | None:
         """Fold until stopped; return the record at which that was not possible."""
