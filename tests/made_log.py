@@ -54,7 +54,7 @@ class MadeLog:
         """Return the next event of a thing."""
         originator = aggregate_id(noun, name)
         self._versions[originator] = self._versions.get(originator, 0) + 1
-        return kind(originator_id=originator, originator_version=self._versions[originator], name=name, **facts)  # type: ignore[call-arg]
+        return kind(originator_id=originator, originator_version=self._versions[originator], name=name, **facts)
 
     def create_gateway(self, name: str, sdl: str = "", **more: Any) -> int:
         created = self.event("gateway", name, GatewayCreated, replicas=1, tag=None, sdl=sdl)

@@ -47,9 +47,9 @@ def _command(mapper: EventMapper, number: int) -> CommandRecord:
     facts = {"originator_id": aggregate_id("gateway", name), "originator_version": version, "name": name}
     event: GatewayCreated | GatewaySchemaApplied
     if version == 1:
-        event = GatewayCreated(**facts, replicas=1, tag=None, sdl="")  # type: ignore[arg-type]
+        event = GatewayCreated(**facts, replicas=1, tag=None, sdl="")
     else:
-        event = GatewaySchemaApplied(**facts, sdl=SDL.format(version))  # type: ignore[arg-type]
+        event = GatewaySchemaApplied(**facts, sdl=SDL.format(version))
     stored = mapper.to_stored_event(event)
     recorded = RecordedEvent(str(stored.originator_id), version, stored.topic, stored.state.decode())
     return CommandRecord(

@@ -80,7 +80,7 @@ class Writing(Work):
     def step(self, http: httpx.Client, number: int) -> None:
         pairs = [{"key": key, "value": f"v{key}"} for key in range(number * 10, number * 10 + 10)]
         if http.post(f"/ingest/{TOPIC}", json=pairs).status_code == 200:
-            self.values |= {pair["value"] for pair in pairs}  # type: ignore[misc]
+            self.values |= {pair["value"] for pair in pairs}
             self.acknowledged += 1
 
 
@@ -109,7 +109,7 @@ def test_what_was_acknowledged_survives_a_deleted_data_folder(new_running: Calla
     try:
         for _ in range(2):
             enough = [work.acknowledged + 20 for work in works]
-            until(lambda enough=enough: all(w.acknowledged >= e for w, e in zip(works, enough, strict=True)))  # type: ignore[misc]
+            until(lambda enough=enough: all(w.acknowledged >= e for w, e in zip(works, enough, strict=True)))
             shutil.rmtree(running.data_dir, ignore_errors=True)  # Under the feet of all who have it open.
             running.stop(signal.SIGKILL)
             running.start()

@@ -66,7 +66,7 @@ def need_of(method: str, path: str) -> str:
 
 def all_routes() -> list[tuple[str, str]]:
     """Return method and template of every route that the application has."""
-    app = create_app(Worker(Settings(kafka="127.0.0.1:1", data_dir=None, api_key="k")))  # type: ignore[arg-type]
+    app = create_app(Worker(Settings(kafka="127.0.0.1:1", data_dir=None, api_key="k")))
     return [
         (method.method, route.path)
         for route in falcon.inspect.inspect_routes(app)
@@ -116,7 +116,7 @@ def test_without_a_key_every_path_is_refused_alike(running: Running, route: str,
     headers = {} if given is None else {"X-API-Key": given}
     with httpx.Client(base_url=running.url) as http:
         for method in ("GET", "POST", "DELETE", "PUT"):
-            answer = http.request(method, filled(route), headers=headers)  # type: ignore[arg-type]
+            answer = http.request(method, filled(route), headers=headers)
             expected = {
                 "type": "errors/clientError",
                 "title": "Unauthorized",
