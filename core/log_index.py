@@ -81,8 +81,7 @@ class LogIndex:
 
     def move_to(self, end: int) -> None:
         """Move on to the offset *end*, up to which there is nothing more to fold."""
-        if self.next_offset() < end:
-            self.store.update(lambda txn: LogFold(txn).move_to(end))
+        self.store.update(lambda txn: LogFold(txn).move_to(end))
 
     def note_not_released(self) -> None:
         """Tell every process that nothing in the log tells to pass the record at which the fold stands still."""
@@ -152,10 +151,13 @@ class LogIndex:
             raw = txn.get("outcomes", fixed_key(command_id))
         return None if raw is None else unpack_outcome(raw)
 
-    def has_decided(self, offset: int, command_id: str) -> bool:
-        """Return whether the record at *offset* was folded, accepted or not, and was one about *command_id*."""
+    def decision(self, offset: int, command_id: str) -> tuple[bool, Outcome | None]:
+        """Return whether the record at *offset* was folded and was one about *command_id*, and what became of that."""
+        key = fixed_key(command_id)
         with self.store.read() as txn:
-            return txn.get("decided", number_key(offset)) == fixed_key(command_id)
+            is_about = txn.get("decided", number_key(offset)) == key
+            raw = txn.get("outcomes", key)
+        return is_about, None if raw is None else unpack_outcome(raw)
 
     def tracked(self, application: str) -> int | None:
         """Return the greatest accepted tracking of *application*, `None` when there is none."""
