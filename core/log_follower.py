@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import fcntl
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -156,7 +157,7 @@ class LogFollower(threading.Thread):
         """Fold while elected. An end by an error leaves the index marked: whether it is whole shows the next start."""
         self._index.begin_folding()
         self._progress.move(self._index.next_offset())
-        self._index.mark_unsafe([])  # Unsafe topics were refused at the start: what was noted before has been mended.
+        self._checked_settings = -math.inf  # What the process before this one has noted may be mended: look soon.
         while not self._stopping.is_set():
             unreadable = self._fold_from(self._index.next_offset())
             if unreadable is not None:
