@@ -38,7 +38,7 @@ from eventsourcing.persistence import (
 from eventsourcing.utils import Environment, resolve_topic
 
 from core.command_log import CommandLog
-from core.errors import CommandRepeatedError, QuickError
+from core.errors import CommandNotRecordedError, CommandRepeatedError, QuickError
 from core.local_recorders import LocalSnapshotRecorder, LocalTrackingRecorder
 from core.log_index import IndexedEvent
 from core.record import (
@@ -117,6 +117,8 @@ class KafkaAggregateRecorder(AggregateRecorder):
         record = self._record(stored_events, info, expected, tracking)
         try:
             outcome = self._log.append(record)
+            if outcome is not None and outcome.is_voided:
+                raise _given_up(info.command_id)
         except QuickError as error:
             raise OperationalError(str(error)) from error
         if outcome is None:
@@ -124,7 +126,7 @@ class KafkaAggregateRecorder(AggregateRecorder):
                 f"Refused by the log: what {[_summary(s) for s in stored_events]} relied on has changed"
             )
         notification_ids = outcome.notification_ids
-        if outcome.is_voided or not self._is_recorded_as(stored_events, notification_ids):
+        if not self._is_recorded_as(stored_events, notification_ids):
             raise CommandRepeatedError(info.command_id, outcome.last_id)
         return notification_ids
 
@@ -340,3 +342,10 @@ class KafkaFactory(InfrastructureFactory[TrackingRecorder]):
 
 def _summary(event: StoredEvent) -> str:
     return f"{event.originator_id} version {event.originator_version}"
+
+
+def _given_up(command_id: str) -> CommandNotRecordedError:
+    return CommandNotRecordedError(
+        f"The command {command_id} was given up when Kafka did not acknowledge it, and was not recorded."
+        " Send it again with a new command id."
+    )

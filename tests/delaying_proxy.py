@@ -1,4 +1,4 @@
-"""A TCP proxy before a broker that lets records land late and loses acknowledgements, and a broker that lives behind it.
+"""A TCP proxy that lets records land late and loses acknowledgements, and a broker that lives behind it.
 
 It knows two things of Kafka's protocol: a request begins with its length, and the number after that tells a produce
 request from all others. So it holds writes and leaves reads alone, as a network does that is slow in one place only.

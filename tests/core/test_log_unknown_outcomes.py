@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from eventsourcing.persistence import OperationalError, StoredEvent
 
 from cli.ports import free_port
 from core.command_log import CommandLog
@@ -16,7 +17,8 @@ from core.errors import CommandNotRecordedError, OutcomeUnknownError
 from core.kafka_writer import OutRecord
 from core.log_index import LogIndex, Outcome
 from core.log_topic import LogTopic
-from core.record import FORMAT, CommandRecord, RecordedEvent
+from core.record import FORMAT, CommandRecord, RecordedEvent, new_void
+from core.recorder import CommandInfo, KafkaApplicationRecorder
 from tests.delaying_proxy import DelayingProxy, KafkaBehindProxy
 from tests.running import until
 
@@ -214,6 +216,14 @@ def test_when_the_acknowledgement_of_the_void_is_lost_a_repeat_tells_that_it_cou
     assert repeated is not None
     assert repeated.is_voided
     assert ["first"] == originators(fresh(topic, tmp_path))
+
+
+def test_a_voided_command_that_is_sent_again_is_never_called_recorded(log: CommandLog) -> None:
+    log._write(new_void("test", "given-up"))
+    recorder = KafkaApplicationRecorder(log, "test", originator_ids_are_uuids=False)
+    with pytest.raises(OperationalError, match="was not recorded") as caught:
+        recorder.insert_events([StoredEvent("a", 1, "topic", b"{}")], command=CommandInfo("given-up"))
+    assert isinstance(caught.value.__cause__, CommandNotRecordedError)
 
 
 def test_many_appends_whose_acknowledgements_are_lost_at_once_are_all_told_right(
