@@ -135,11 +135,13 @@ class LogFollower(threading.Thread):
 
     def _fold_until_stopped(self) -> None:
         consumer = log_consumer(self._topic.bootstrap, self._topic.name, self._index.next_offset(), self._on_error)
+        messages: list[Message] = []
         try:
             while not self._stopping.is_set():
-                messages = next_batch(consumer, limit=BATCH_RECORDS, timeout_s=0.2)
-                self._look_around()
-                self._fold(messages)
+                messages = messages or next_batch(consumer, limit=BATCH_RECORDS, timeout_s=0.2)
+                if self._look_around(has_news=bool(messages)):
+                    self._fold(messages)
+                    messages = []
         finally:
             consumer.close()
 
@@ -163,26 +165,33 @@ class LogFollower(threading.Thread):
         logger.info("the log's broker: %s", error)
         self._is_doubtful = True
 
-    def _look_around(self) -> None:
-        """Confirm, before anything more is folded, that the topic is still the one that the index belongs to."""
+    def _look_around(self, *, has_news: bool) -> bool:
+        """Return whether the topic is still the one that the index belongs to, as far as that had to be asked.
+
+        What was fetched before an answer came from the topic of that answer at the latest: a consumer goes on in a
+        topic that was created again, at the old offset and without a word, so each batch is asked for.
+        """
         raise_superseded(self._index)
         now = time.monotonic()
-        if not self._is_doubtful and now - self._looked_around < LOOK_AROUND_S:
-            return
+        if not has_news and not self._is_doubtful and now - self._looked_around < LOOK_AROUND_S:
+            return True
         try:
             confirm_topic(self._topic, self._identity)
-            if self._is_doubtful:
+            are_settings_due = now - self._checked_settings >= CHECK_SETTINGS_S
+            if self._is_doubtful or are_settings_due:
                 confirm_last_record(self._topic, self._index)
                 self._is_doubtful = False
-            if now - self._checked_settings >= CHECK_SETTINGS_S:
+            if are_settings_due:
                 self._checked_settings = now
                 self._topic.check_settings()
         except KafkaUnavailableError:
-            self._is_doubtful = True  # The broker is still away; nothing new comes from it either.
+            self._is_doubtful = True  # The broker is still away; what came from it before must wait.
+            return False
         except LogIdentityError as error:
             self._index.mark_superseded(str(error))
             raise
         self._looked_around = now
+        return True
 
     def _wake(self) -> None:
         with self._progress:
