@@ -38,7 +38,7 @@ LOOSE = ["loose-0", "loose-1"]
 SHARED_IDS = 200
 """Command ids that all threads use, each with events of its own: one of them wins."""
 
-APPEND_TIMEOUT_S = 1.5
+APPEND_TIMEOUT_S = 1.0
 """Shorter than an outage of the broker, so that outcomes are unknown."""
 
 Versions = list[tuple[str, int]]
