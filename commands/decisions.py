@@ -175,10 +175,7 @@ class Commands(Application[UUID]):
         if outcome is None:
             return None
         if outcome.is_voided:
-            raise CommandNotRecordedError(
-                f"The command {info.command_id} was given up when Kafka did not acknowledge it, and was not recorded."
-                " Send it again with a new command id."
-            )
+            raise CommandNotRecordedError.given_up(info.command_id)
         self._check_same(info, outcome.last_id)
         return outcome.last_id
 

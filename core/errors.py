@@ -136,6 +136,14 @@ class StandsStillError(UnavailableError):
 class CommandNotRecordedError(UnavailableError):
     """Raised when a command was voided: nothing was recorded under its id, and nothing ever will be."""
 
+    @classmethod
+    def given_up(cls, command_id: str) -> CommandNotRecordedError:
+        """Return the error for a command that was voided before it was sent again."""
+        return cls(
+            f"The command {command_id} was given up when Kafka did not acknowledge it, and was not recorded."
+            " Send it again with a new command id."
+        )
+
 
 class OutcomeUnknownError(UnavailableError):
     """Raised when a command may or may not have been recorded: repeat it with the same command id to find out."""

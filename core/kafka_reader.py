@@ -13,6 +13,10 @@ from core.kafka import REQUEST_TIMEOUT_S, client_config, translated
 
 logger = logging.getLogger(__name__)
 
+DELETION_PAUSE_S = 0.5
+"""How long a consumer of the log pauses after an error, as the fetch that waits at the broker has when its topic is
+deleted. Only then it can come upon a topic that was created again."""
+
 _NO_GROUP = "quick-unused"
 """librdkafka wants a group of every consumer; nothing is ever committed to this one, and nobody joins it."""
 
@@ -108,6 +112,7 @@ def log_consumer(bootstrap: str, topic: str, offset: int, on_error: Callable[[Ka
             auto_offset_reset="error",  # A missing offset is a finding, not a reason to jump.
             isolation_level="read_uncommitted",  # Every reader sees every record; no transaction can hold it up.
             fetch_wait_max_ms=500,
+            fetch_error_backoff_ms=int(DELETION_PAUSE_S * 1000),
             queued_max_messages_kbytes=8_192,  # What waits to be folded costs memory in each process.
             fetch_queue_backoff_ms=5,  # By default a full queue pauses fetching for a second.
             allow_auto_create_topics=False,

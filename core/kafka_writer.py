@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from functools import partial
@@ -11,6 +14,8 @@ from typing import NamedTuple, cast
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from core.kafka import client_config, translated
+
+logger = logging.getLogger(__name__)
 
 DELIVERY_TIMEOUT_S = 8.0
 """Longest wait for the acknowledgement of a record; then its outcome is unknown."""
@@ -35,6 +40,8 @@ class _Batch:
 
     def __init__(self, size: int) -> None:
         self.done: Future[list[Written]] = Future()
+        # Who gives up waiting must not cancel it: telling a cancelled one its result would end the thread.
+        self.done.set_running_or_notify_cancel()
         self._written: list[Written | None] = [None] * size
         self._left = size
         self._error: KafkaError | None = None
@@ -71,19 +78,10 @@ class RecordWriter:
     """
 
     def __init__(self, bootstrap: str, *, linger_ms: float = 0, delivery_timeout_s: float = DELIVERY_TIMEOUT_S) -> None:
+        self._bootstrap = bootstrap
+        self._linger_ms = linger_ms
         self._delivery_timeout_s = delivery_timeout_s
-        self._producer = Producer(
-            client_config(
-                bootstrap,
-                acks="all",
-                enable_idempotence=True,
-                linger_ms=linger_ms,
-                partitioner="murmur2_random",  # Kafka's own default; librdkafka's scatters empty keys.
-                message_timeout_ms=int(delivery_timeout_s * 1000),
-                queue_buffering_max_messages=500_000,
-                queue_buffering_max_kbytes=131_072,
-            )
-        )
+        self._producer = self._new_producer()
         self._closing = False
         self._thread = threading.Thread(target=self._collect, name="acknowledgements", daemon=True)
         self._thread.start()
@@ -95,11 +93,12 @@ class RecordWriter:
         with KafkaRefusedError when Kafka did not take one. Others of the batch may have been written then.
         """
         batch = _Batch(len(records))
+        producer = self._producer
         if not records:
             batch.done.set_result([])
         for index, record in enumerate(records):
             try:
-                self._producer.produce(topic, record.value, record.key, on_delivery=partial(batch.acknowledged, index))
+                producer.produce(topic, record.value, record.key, on_delivery=partial(batch.acknowledged, index))
             except (BufferError, KafkaException) as error:
                 cause = error.args[0] if isinstance(error, KafkaException) else KafkaError(KafkaError._QUEUE_FULL)
                 batch.refused(cause, len(records) - index)
@@ -112,6 +111,37 @@ class RecordWriter:
         self._closing = True
         self._thread.join()
 
+    def _new_producer(self) -> Producer:
+        return Producer(
+            client_config(
+                self._bootstrap,
+                acks="all",
+                enable_idempotence=True,
+                linger_ms=self._linger_ms,
+                partitioner="murmur2_random",  # Kafka's own default; librdkafka's scatters empty keys.
+                message_timeout_ms=int(self._delivery_timeout_s * 1000),
+                queue_buffering_max_messages=500_000,
+                queue_buffering_max_kbytes=131_072,
+            )
+        )
+
     def _collect(self) -> None:
         while not self._closing:
-            self._producer.poll(0.2)
+            try:
+                self._producer.poll(0.2)
+            except KafkaException as error:
+                self._replace_producer(error)
+
+    def _replace_producer(self, fatal: KafkaException) -> None:
+        """Go on with a new producer after a *fatal* error: the old one takes nothing any more.
+
+        When several acknowledgements were lost and the broker was restarted, the repetition of the first of them is
+        out of sequence for it, and that is fatal to an idempotent producer.
+        """
+        logger.warning("the producer is replaced; the outcome of what it has not delivered is unknown: %s", fatal)
+        old, self._producer = self._producer, self._new_producer()
+        old.purge()
+        deadline = time.monotonic() + self._delivery_timeout_s
+        while len(old) and time.monotonic() < deadline:
+            with contextlib.suppress(KafkaException):  # It tells its end at every call.
+                old.poll(0.1)

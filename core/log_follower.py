@@ -38,7 +38,10 @@ BATCH_RECORDS = 10_000
 """Most records that one transaction of the index holds."""
 
 LOOK_AROUND_S = 5.0
-"""How often the folding process looks whether the topic is still the same one."""
+"""How often the folding process looks whether the topic is still the same one when nothing comes from it."""
+
+CONFIRM_S = 0.1
+"""How old such a look may be for records that come: less than `core.kafka_reader.DELETION_PAUSE_S`."""
 
 CHECK_SETTINGS_S = 180.0
 """How often it looks whether somebody has made the topic's settings unsafe."""
@@ -218,10 +221,14 @@ class LogFollower(threading.Thread):
         """Read the topic from *offset* on: yield what returns the records at hand, in order; none after a while."""
         consumer = log_consumer(self._topic.bootstrap, self._topic.name, offset, self._on_error)
         self._end = 0
+        waiting: list[Message] = []
 
         def next_entries() -> list[LogEntry]:
-            messages = next_batch(consumer, limit=BATCH_RECORDS, timeout_s=0.2)
-            self._look_around()
+            nonlocal waiting
+            waiting = waiting or next_batch(consumer, limit=BATCH_RECORDS, timeout_s=0.2)
+            if not self._look_around(has_news=any(message.error() is None for message in waiting)):
+                return []  # They wait until it is certain which log they are of.
+            messages, waiting = waiting, []
             return [_entry(message) for message in messages if not self._is_event(message)]
 
         try:
@@ -246,26 +253,34 @@ class LogFollower(threading.Thread):
         logger.info("the log's broker: %s", error)
         self._is_doubtful = True
 
-    def _look_around(self) -> None:
-        """Confirm, before anything more is folded, that the topic is still the one that the index belongs to."""
+    def _look_around(self, *, has_news: bool) -> bool:
+        """Return whether the topic is the one that the index belongs to, as far as that has to be asked.
+
+        A consumer goes on in a topic that was created again, at the old offset and without a word. But it hears when
+        its topic is deleted, and pauses then for longer than `CONFIRM_S` (see `log_consumer`). So what comes within
+        that time of a confirmation is of the same topic; for what comes later, the topic is confirmed first.
+        """
         raise_superseded(self._index)
         now = time.monotonic()
-        if not self._is_doubtful and now - self._looked_around < LOOK_AROUND_S:
-            return
+        if not self._is_doubtful and now - self._looked_around < (CONFIRM_S if has_news else LOOK_AROUND_S):
+            return True
         try:
             confirm_topic(self._topic, self._identity)
-            if self._is_doubtful:
+            are_settings_due = now - self._checked_settings >= CHECK_SETTINGS_S
+            if self._is_doubtful or are_settings_due:
                 confirm_last_record(self._topic, self._index)
                 self._is_doubtful = False
-            if now - self._checked_settings >= CHECK_SETTINGS_S:
+            if are_settings_due:
                 self._checked_settings = now
                 self._look_for_dangers()
         except KafkaUnavailableError:
-            self._is_doubtful = True  # The broker is still away; nothing new comes from it either.
+            self._is_doubtful = True  # The broker is still away; what came from it before must wait.
+            return False
         except LogIdentityError as error:
             self._index.mark_superseded(str(error))
             raise
         self._looked_around = now
+        return True
 
     def _look_for_dangers(self) -> None:
         """Note whether somebody has made the topic unsafe. What is recorded still counts, so the fold goes on."""

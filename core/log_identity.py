@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import logging
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,9 @@ from core.log_rows import LAYOUT
 from core.log_topic import LogIdentity, LogTopic
 
 logger = logging.getLogger(__name__)
+
+_INDEX_NAME = re.compile(r"[\w-]{22}\.[\w-]{22}\.v\d+")
+"""The folder name of an index: two UUIDs as Kafka writes them, and the layout."""
 
 
 def index_path(folder: Path, identity: str) -> Path:
@@ -31,6 +35,8 @@ def trusted_index(topic: LogTopic, identity: LogIdentity, folder: Path) -> LogIn
     path = index_path(folder, identity.folder_name)
     with _exclusive(folder / "open.lock"):  # Two processes that find the same mismatch must not move twice.
         discard_untrusted(path)
+        if not path.exists():
+            _tell_of_former_logs(topic, identity, folder)
         index = LogIndex(path, topic.name)
         try:
             raise_superseded(index)
@@ -60,14 +66,24 @@ def confirm_topic(topic: LogTopic, identity: LogIdentity) -> None:
         LogIdentityError: It was deleted, created again, or is another cluster's.
         KafkaUnavailableError: No broker answered.
     """
-    found = topic.identity()
-    if found is None:
-        raise LogIdentityError(f"The log topic {topic.name} was deleted. Restore it, or start with a new data folder.")
-    if found != identity:
-        raise LogIdentityError(
-            f"The log topic {topic.name} is another one now (cluster {found.cluster_id}, topic {found.topic_id}"
-            f" instead of {identity.cluster_id}, {identity.topic_id}). Restart to build everything from it."
+    # Nobody but this topic has its ID, so one question is enough as long as all is well.
+    if topic.topic_id() != identity.topic_id:
+        raise LogIdentityError(_what_happened(topic, identity))
+
+
+def _what_happened(topic: LogTopic, identity: LogIdentity) -> str:
+    cluster_id, topic_id = topic.cluster_id(), topic.topic_id()
+    if cluster_id != identity.cluster_id:
+        return (
+            f"The log topic {topic.name} is served by another cluster now ({cluster_id} instead of"
+            f" {identity.cluster_id}). Point to the former cluster again, or restart to build everything from this one."
         )
+    if topic_id is None:
+        return f"The log topic {topic.name} was deleted. Restore it, or start with a new data folder."
+    return (
+        f"The log topic {topic.name} was deleted and created again ({topic_id} instead of {identity.topic_id})."
+        " Restart to build everything from the new one."
+    )
 
 
 def confirm_last_record(topic: LogTopic, index: LogIndex) -> None:
@@ -80,6 +96,18 @@ def confirm_last_record(topic: LogTopic, index: LogIndex) -> None:
     last = index.last_folded()
     if last is not None:
         topic.check_record(*last)
+
+
+def _tell_of_former_logs(topic: LogTopic, identity: LogIdentity, folder: Path) -> None:
+    """Say that the topic is another one than when this data folder was used last, when it is."""
+    for former in sorted(folder.iterdir()):
+        if _INDEX_NAME.fullmatch(former.name) is None:
+            continue
+        is_same_cluster = former.name.startswith(LogIdentity(identity.cluster_id, "").folder_name)
+        what = "was deleted and created again" if is_same_cluster else "is served by another cluster now"
+        logger.warning(
+            "The log topic %s %s. Its former index %s stays as it is; a new one is built.", topic.name, what, former
+        )
 
 
 @contextmanager

@@ -73,8 +73,17 @@ class LogTopic:
 
     def identity(self) -> LogIdentity | None:
         """Return the identity of the topic as it is now, `None` when there is no such topic."""
+        topic_id = self.topic_id()
+        return None if topic_id is None else LogIdentity(self.cluster_id(), topic_id)
+
+    def topic_id(self) -> str | None:
+        """Return Kafka's ID of the topic as it is now, `None` when there is no such topic."""
         facts = self._admin.describe(self.name)
-        return None if facts is None else LogIdentity(self._admin.cluster_id(), facts.topic_id)
+        return None if facts is None else facts.topic_id
+
+    def cluster_id(self) -> str:
+        """Return the ID of the cluster that answers."""
+        return self._admin.cluster_id()
 
     def dangers(self) -> list[str]:
         """Return what could lose commands, or has lost some: a sentence each, with what would be lost and the way out.

@@ -43,7 +43,7 @@ from eventsourcing.utils import Environment, resolve_topic
 
 from core.command_log import CommandLog
 from core.data_folder import DataFolder
-from core.errors import CommandRepeatedError, KafkaUnavailableError, QuickError
+from core.errors import CommandNotRecordedError, CommandRepeatedError, KafkaUnavailableError, QuickError
 from core.local_recorders import LocalRecorder, LocalSnapshotRecorder, LocalTrackingRecorder
 from core.log_rows import IndexedEvent
 from core.record import (
@@ -127,6 +127,8 @@ class KafkaAggregateRecorder(AggregateRecorder):
         record = self._record(stored_events, info, expected, tracking)
         try:
             outcome = self._log.append(record)
+            if outcome is not None and outcome.is_voided:
+                raise CommandNotRecordedError.given_up(info.command_id)
         except QuickError as error:
             raise OperationalError(str(error)) from error
         if outcome is None:
@@ -134,7 +136,7 @@ class KafkaAggregateRecorder(AggregateRecorder):
                 f"Refused by the log: what {[_summary(s) for s in stored_events]} relied on has changed"
             )
         notification_ids = outcome.notification_ids
-        if outcome.is_voided or not self._is_recorded_as(stored_events, notification_ids):
+        if not self._is_recorded_as(stored_events, notification_ids):
             raise CommandRepeatedError(info.command_id, outcome.last_id)
         return notification_ids
 

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from itertools import chain, cycle
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.acceptance import refusal
+from core.log_index import LogEntry, LogIndex
 from core.record import (
     FORMAT,
     CommandRecord,
@@ -187,3 +195,138 @@ def test_what_was_accepted_never_contradicts_itself(log: list[LogRecord]) -> Non
 @given(records)
 def test_a_record_reads_as_it_was_written(log: list[LogRecord]) -> None:
     assert log == [decode(encode(record)) for record in log]
+
+
+# Every reader decides alike: the rule's text written down plainly, the rule over a list, the index on disk.
+
+
+class Decided(NamedTuple):
+    """All that a reader knows after a log."""
+
+    accepted: list[int]
+    """Offsets of the accepted commands."""
+    voided: set[str]
+    events: list[tuple[int, str, int]]
+    """Each with its notification ID."""
+    heads: dict[str, int | None]
+    tracked: dict[str, int | None]
+
+
+NAMES = ["a", "b", "c"]
+IDS = [f"c{i}" for i in range(1, 7)]
+
+
+def by_the_text(log: Sequence[LogRecord]) -> Decided:
+    """Decide about each record by looking at all before it."""
+    settled: set[str] = set()
+    voided: set[str] = set()
+    accepted: list[int] = []
+    events: list[tuple[str, int]] = []
+    tracked: dict[str, int | None] = dict.fromkeys(NAMES)
+    for offset, record in enumerate(log):
+        if _id_of(record) in settled:
+            continue
+        if isinstance(record, VoidRecord):
+            settled.add(record.void)
+            voided.add(record.void)
+            continue
+        versions = [(event.originator_id, event.originator_version) for event in record.events]
+        if len({*events, *versions}) < len(events) + len(versions):
+            continue
+        if any(expected.head != _head(events, expected.originator_id) for expected in record.expected):
+            continue
+        if record.tracking is not None:
+            last = tracked[record.tracking.application]
+            if last is not None and last >= record.tracking.notification_id:
+                continue
+            tracked[record.tracking.application] = record.tracking.notification_id
+        settled.add(record.command_id)
+        accepted.append(offset)
+        events += versions
+    numbered = [(event_id, *event) for event_id, event in enumerate(events, 1)]
+    return Decided(accepted, voided, numbered, {name: _head(events, name) for name in NAMES}, tracked)
+
+
+def _head(events: list[tuple[str, int]], name: str) -> int | None:
+    return max((version for originator, version in events if originator == name), default=None)
+
+
+def by_the_rule(log: Sequence[LogRecord]) -> Decided:
+    so_far = Accepted()
+    accepted = [offset for offset, record in enumerate(log) if so_far.take(record) is None]
+    events = chain.from_iterable(record.events for record in so_far.records if isinstance(record, CommandRecord))
+    return Decided(
+        [offset for offset in accepted if isinstance(log[offset], CommandRecord)],
+        {record.void for record in so_far.records if isinstance(record, VoidRecord)},
+        [(event_id, event.originator_id, event.originator_version) for event_id, event in enumerate(events, 1)],
+        {name: so_far.head(name) for name in NAMES},
+        {name: so_far.tracked(name) for name in NAMES},
+    )
+
+
+def by_the_index(log: Sequence[LogRecord], folder: Path, turns: Iterator[tuple[int, bool]]) -> Decided:
+    """Fold in batches; each turn says how large the next one is, and whether the reader is restarted after it."""
+    index = LogIndex(folder, "log")
+    start = 0
+    while start < len(log):
+        size, is_restarted = next(turns)
+        batch = enumerate(log[start : start + size], start)
+        index.fold([LogEntry(offset, 1000 + offset, encode(record)) for offset, record in batch])
+        start += size
+        if is_restarted:
+            index.close()
+            index = LogIndex(folder, "log")
+            start = index.next_offset()
+    with closing(index):
+        outcomes = {command_id: index.outcome(command_id) for command_id in IDS}
+        commands = index.commands_from(0, 1000)
+        assert {(c.record.command_id, c.offset, c.position) for c in commands} == {
+            (command_id, outcome.offset, outcome.last_id)
+            for command_id, outcome in outcomes.items()
+            if outcome is not None and not outcome.is_voided
+        }
+        return Decided(
+            [c.offset for c in commands],
+            {command_id for command_id, outcome in outcomes.items() if outcome is not None and outcome.is_voided},
+            [(i, event.originator_id, event.originator_version) for i, event in index.notifications(1, 1000)],
+            {name: index.head(name) for name in NAMES},
+            {name: index.tracked(name) for name in NAMES},
+        )
+
+
+@st.composite
+def interleavings(draw: st.DrawFn) -> list[LogRecord]:
+    """Return the records of several writers, each in its own order, and some of them once more at any later place."""
+    name = st.sampled_from(NAMES)
+    version = st.integers(1, 5)
+    one_command = st.builds(
+        lambda id_, events, expected, tracking: command(id_, *events, expected=tuple(expected), tracking=tracking),
+        st.sampled_from(IDS),
+        st.lists(st.tuples(name, version), max_size=3),
+        st.lists(st.tuples(name, st.none() | version), max_size=2),
+        st.none() | st.tuples(name, version),
+    )
+    writer = st.lists(one_command | st.builds(void, st.sampled_from(IDS)), max_size=6)
+    writers = draw(st.lists(writer, min_size=1, max_size=4))
+    log: list[LogRecord] = []
+    while any(writers):
+        log.append(draw(st.sampled_from([waiting for waiting in writers if waiting])).pop(0))
+    for record in draw(st.lists(st.sampled_from(log), max_size=4)) if log else []:
+        log.insert(draw(st.integers(log.index(record) + 1, len(log))), record)
+    return log
+
+
+_turns = st.lists(st.tuples(st.integers(1, 6), st.booleans()), min_size=1, max_size=6)
+
+
+@settings(max_examples=200, deadline=None)
+@given(interleavings(), _turns, _turns)
+def test_every_reader_decides_alike(
+    log: list[LogRecord], turns: list[tuple[int, bool]], other_turns: list[tuple[int, bool]]
+) -> None:
+    decided = by_the_text(log)
+    assert decided == by_the_rule(log)
+    with TemporaryDirectory() as folder:
+        assert decided == by_the_index(log, Path(folder, "whole"), cycle([(len(log) + 1, False)]))
+        assert decided == by_the_index(log, Path(folder, "one"), cycle(turns))
+        assert decided == by_the_index(log, Path(folder, "other"), cycle(other_turns))

@@ -1,4 +1,4 @@
-"""The command log on a real broker: append, settle, follow, and knowing which log it is."""
+"""The command log on a real broker: append, settle, follow."""
 
 from __future__ import annotations
 
@@ -17,8 +17,6 @@ from core.command_log import CommandLog
 from core.errors import (
     CommandNotRecordedError,
     KafkaUnavailableError,
-    LogError,
-    LogIdentityError,
     OutcomeUnknownError,
     UnsafeLogError,
 )
@@ -192,39 +190,6 @@ def test_when_the_folding_process_is_killed_another_one_folds(topic: LogTopic, o
     finally:
         other.kill()
         other.join()
-
-
-def recreate(topic: LogTopic) -> None:
-    admin = KafkaAdmin(topic.bootstrap)
-    old = admin.describe(topic.name)
-    admin.delete_topic(topic.name)
-    until(lambda: admin.describe(topic.name) is None)
-    admin.create_topic(topic.name, partitions=1, replication_factor=1, config=LOG_CONFIG)
-    until(lambda: (new := admin.describe(topic.name)) is not None and new != old)
-
-
-def test_a_log_that_was_created_again_gets_an_index_of_its_own(topic: LogTopic, tmp_path: Path) -> None:
-    log = CommandLog(topic, tmp_path)
-    log.append(command("a", 1))
-    log.close()
-    recreate(topic)
-    log = CommandLog(topic, tmp_path)
-    assert log.index.max_notification_id() is None
-    log.close()
-
-
-def test_a_log_that_is_created_again_under_a_running_process_is_named_and_nothing_is_renumbered(
-    topic: LogTopic, open_log: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("core.log_follower.LOOK_AROUND_S", 0.2)
-    log = open_log(tmp_path)
-    log.append(command("a", 1))
-    recreate(topic)
-    until(lambda: log.failure() is not None)
-    assert isinstance(log.failure(), LogIdentityError)
-    assert 1 == log.index.max_notification_id()
-    with pytest.raises((LogError, OutcomeUnknownError)):
-        log.append(command("a", 2))
 
 
 @pytest.mark.parametrize(

@@ -40,3 +40,10 @@ def test_without_a_broker_nothing_is_acknowledged(free_port: Callable[[], int]) 
     with pytest.raises(KafkaUnavailableError):
         writer.write("topic", [OutRecord(b"a", b"1"), OutRecord(b"b", b"2")]).result(30)
     writer.close()
+
+
+def test_who_gives_up_waiting_does_not_disturb_the_others(kafka: str, topic: str) -> None:
+    writer = RecordWriter(kafka)
+    assert not writer.write(topic, [OutRecord(b"a", b"1")]).cancel()
+    assert [Written(0, 1)] == writer.write(topic, [OutRecord(b"b", b"2")]).result(30)
+    writer.close()
