@@ -120,6 +120,8 @@ class _Header(msgspec.Struct):
     quarantine: int | None = None
 
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
 _encoder = msgspec.json.Encoder()
 _header_decoder = msgspec.json.Decoder(_Header)
 _command_decoder = msgspec.json.Decoder(CommandRecord)
@@ -188,7 +190,7 @@ def now() -> str:
 
 def timestamp_text(timestamp_ms: int) -> str:
     """Return Kafka's *timestamp_ms* as ISO 8601 in UTC with milliseconds."""
-    moment = datetime.fromtimestamp(timestamp_ms / 1000, UTC)
+    moment = _EPOCH + timedelta(milliseconds=timestamp_ms)  # In whole numbers: a float drops milliseconds.
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -196,11 +198,14 @@ def timestamp_of(text: str) -> int:
     """Return the milliseconds since 1970 of a time in ISO 8601; one without an offset is taken as UTC.
 
     Raises:
-        ValueError: It is no such time.
+        ValueError: It is no such time, or in UTC not of the years 1 to 9999.
     """
     moment = datetime.fromisoformat(text)
-    aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-    return (aware - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
+    try:
+        aware = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(f"{text} is not of the years 1 to 9999") from error
+    return (aware - _EPOCH) // timedelta(milliseconds=1)
 
 
 def _form_of(header: _Header) -> msgspec.json.Decoder[Any]:

@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from core.errors import UndecodableError
 from core.record import (
@@ -14,6 +16,7 @@ from core.record import (
     encode,
     new_void,
     state_of,
+    timestamp_of,
     timestamp_text,
 )
 
@@ -111,3 +114,41 @@ def test_what_is_no_record_is_told_so(raw: bytes | None, reason: str) -> None:
 
 def test_times_are_utc_with_milliseconds() -> None:
     assert "2026-11-24T03:34:00.123Z" == timestamp_text(1795491240123)
+
+
+@given(st.integers(min_value=0, max_value=253_402_300_799_999))
+def test_a_time_comes_back_from_its_text(timestamp_ms: int) -> None:
+    assert timestamp_ms == timestamp_of(timestamp_text(timestamp_ms))
+
+
+@pytest.mark.parametrize(
+    ("text", "timestamp_ms"),
+    [
+        ("1970-01-01T00:00:00Z", 0),
+        ("1970-01-01", 0),
+        ("1970-01-01T00:00:01.001999", 1001),
+        ("1970-01-01T01:00:00+01:00", 0),
+        ("1969-12-31T23:59:59.999Z", -1),
+        ("0001-01-01T00:00:00Z", -62_135_596_800_000),
+        ("9999-12-31T23:59:59.999Z", 253_402_300_799_999),
+    ],
+)
+def test_a_time_without_an_offset_is_utc_and_less_than_milliseconds_is_dropped(text: str, timestamp_ms: int) -> None:
+    assert timestamp_ms == timestamp_of(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "now",
+        "1700000000",
+        "2020-13-01T00:00:00Z",
+        "\ud800",
+        "0001-01-01T00:00:00+23:59",
+        "9999-12-31T23:59:59-23:59",
+    ],
+)
+def test_what_is_no_time_or_could_not_be_shown_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        timestamp_of(text)
