@@ -62,6 +62,7 @@ class LogFollower(threading.Thread):
         self._end = 0
         self._looked_around = self._checked_settings = time.monotonic()
         self.failure: QuickError | None = None
+        self._take_over()
 
     # Waiting, in any thread.
 
@@ -128,7 +129,7 @@ class LogFollower(threading.Thread):
         """Fold when elected, watch otherwise, until stopped or the log cannot be followed any more."""
         try:
             while not self._stopping.is_set():
-                if self._lock.acquire():
+                if self._take_over():
                     self._fold_until_stopped()
                 else:
                     self._watch()
@@ -147,6 +148,13 @@ class LogFollower(threading.Thread):
         self._stopping.set()
         self._wake()
         self.join()
+
+    def _take_over(self) -> bool:
+        """Begin to fold, unless another process does; return whether this one folds now."""
+        if not self._lock.acquire():
+            return False
+        self._index.note_searching()  # What was found before may have been quarantined while nobody looked.
+        return True
 
     def _watch(self) -> None:
         """Let another process fold; notice when its index has been given up."""

@@ -72,6 +72,10 @@ class LogIndex:
         if self.next_offset() < end:
             self.store.update(lambda txn: LogFold(txn).move_to(end))
 
+    def note_searching(self) -> None:
+        """Tell every process that where the fold stood still, if it did, a quarantine is looked for again."""
+        self.store.update(lambda txn: LogFold(txn).note_searching())
+
     def note_not_released(self) -> None:
         """Tell every process that nothing in the log tells to pass the record at which the fold stands still."""
         self.store.update(lambda txn: LogFold(txn).note_not_released())

@@ -197,6 +197,16 @@ def test_a_search_that_begins_again_calls_nothing_unreadable(index: LogIndex) ->
     assert index.unreadable() is None
 
 
+def test_a_fold_that_begins_anew_calls_nothing_unreadable_before_it_has_searched(index: LogIndex) -> None:
+    index.note_searching()
+    fold_until_unreadable(index, b"garbage")
+    index.note_not_released()
+    index.note_searching()
+    assert index.unreadable() is None
+    index.note_not_released()
+    assert index.unreadable() is not None
+
+
 def test_a_program_that_reads_what_an_older_one_could_not_goes_on(index: LogIndex) -> None:
     fold_until_unreadable(index, NEWER)
     index.note_not_released()
