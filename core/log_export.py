@@ -134,7 +134,8 @@ class LogExport:
 
     def __init__(self, file: IO[bytes]) -> None:
         try:
-            self._reader = fastavro.reader(file, reader_schema=SCHEMA)
+            # As it was written: resolved against our schema, a state of bytes would become a text.
+            self._reader = fastavro.reader(file)
             metadata = self._reader.metadata
             if int(metadata[_FORMAT]) != FORMAT:
                 raise InvalidInputError(
