@@ -176,10 +176,11 @@ class CommandLog:
             self._follower.wait_until_folded(offset, timeout_s=READ_BACK_TIMEOUT_S)
         except (UnavailableError, LogError) as error:
             raise OutcomeUnknownError(command_id, str(error)) from error
-        if not self._index.has_decided(offset, command_id):
+        is_about, outcome = self._index.decision(offset, command_id)
+        if not is_about:
             # Our record lies at an offset where this index has read another one: the topic was replaced under us.
             raise OutcomeUnknownError(command_id, f"the log topic {self.topic.name} is not the one that was read")
-        return self._index.outcome(command_id)
+        return outcome
 
     def _settle(self, record: CommandRecord, cause: str) -> Outcome:
         """Let the log decide about a record that may still land: it or its void, whichever comes first."""

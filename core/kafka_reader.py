@@ -108,6 +108,8 @@ def log_consumer(bootstrap: str, topic: str, offset: int, on_error: Callable[[Ka
             auto_offset_reset="error",  # A missing offset is a finding, not a reason to jump.
             isolation_level="read_uncommitted",  # Every reader sees every record; no transaction can hold it up.
             fetch_wait_max_ms=500,
+            queued_max_messages_kbytes=8_192,  # What waits to be folded costs memory in each process.
+            fetch_queue_backoff_ms=5,  # By default a full queue pauses fetching for a second.
             allow_auto_create_topics=False,
         )
         | {"error_cb": on_error}

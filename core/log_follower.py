@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import fcntl
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from typing import IO
 from confluent_kafka import KafkaError, Message
 
 from core.errors import KafkaUnavailableError, LogError, LogIdentityError, QuickError, UnreadableRecordError
+from core.fold_progress import FoldProgress
 from core.kafka_reader import log_consumer, next_batch, partition_end
 from core.log_identity import confirm_last_record, confirm_topic, raise_superseded
 from core.log_index import LogIndex
@@ -56,8 +58,7 @@ class LogFollower(threading.Thread):
         self._index = index
         self._lock = _FoldLock(lock_path)
         self._stopping = threading.Event()
-        self._progress = threading.Condition()
-        self._folds = 0
+        self._progress = FoldProgress()
         self._is_doubtful = False
         self._end = 0
         self._looked_around = self._checked_settings = time.monotonic()
@@ -75,10 +76,8 @@ class LogFollower(threading.Thread):
             LogError: The log can no longer be followed.
         """
         deadline = time.monotonic() + (READ_BACK_TIMEOUT_S if timeout_s is None else timeout_s)
-        while True:
-            folds = self._folds
-            if (next_offset := self._index.next_offset()) > offset:
-                return
+        seen = self._progress.count
+        while (next_offset := self._next_offset()) <= offset:
             self._raise_failure()
             if (unreadable := self._index.unreadable()) is not None:
                 raise unreadable
@@ -87,37 +86,38 @@ class LogFollower(threading.Thread):
                     f"The index of {self._topic.name} stands at offset {next_offset} and has not reached {offset}."
                     " Try again."
                 )
-            self._sleep(folds, _WATCH_S)
-            if timeout_s is None and (self._folds != folds or self._index.next_offset() > next_offset):
-                deadline = time.monotonic() + READ_BACK_TIMEOUT_S
+            self._progress.wait_for_offset(offset, self._pause_s(_WATCH_S))
+            if timeout_s is None and (self._progress.count != seen or self._next_offset() > next_offset):
+                seen, deadline = self._progress.count, time.monotonic() + READ_BACK_TIMEOUT_S
 
     def wait_until_passed(self, offset: int, *, timeout_s: float) -> bool:
         """Block until the record at *offset* is folded or quarantined; return whether it was within *timeout_s*."""
         deadline = time.monotonic() + timeout_s
-        while self._index.next_offset() <= offset:
-            folds = self._folds
+        while self._next_offset() <= offset:
             self._raise_failure()
             if time.monotonic() > deadline:
                 return False
-            self._sleep(folds, _IDLE_WATCH_S)
+            self._progress.wait_for_offset(offset, self._pause_s(_IDLE_WATCH_S))
         return True
 
     def wait_for_position(self, above: int, timeout_s: float) -> int:
         """Block until an event with an ID above *above* is accepted or *timeout_s* has passed."""
         deadline = time.monotonic() + timeout_s
         while True:
-            folds = self._folds
+            count = self._progress.count
             self._raise_failure()
             last_id = self._index.max_notification_id() or 0
             if last_id > above or time.monotonic() > deadline:
                 return last_id
-            self._sleep(folds, _IDLE_WATCH_S)
+            self._progress.wait_for_change(count, self._pause_s(_IDLE_WATCH_S))
 
-    def _sleep(self, folds: int, watch_s: float) -> None:
-        """Sleep until this process has folded more often than *folds* times; look again soon when another one folds."""
-        with self._progress:
-            if self._folds == folds:
-                self._progress.wait(0.2 if self._lock.is_held else watch_s)
+    def _next_offset(self) -> int:
+        """Return how far the log is folded: here without a look at the disk, or by another process."""
+        return self._progress.next_offset if self._lock.is_held else self._index.next_offset()
+
+    def _pause_s(self, watch_s: float) -> float:
+        """Return how long to sleep unless woken: another process that folds wakes nobody here."""
+        return 0.2 if self._lock.is_held else watch_s
 
     def _raise_failure(self) -> None:
         if self.failure is not None:
@@ -141,18 +141,19 @@ class LogFollower(threading.Thread):
             self.failure = LogError(f"The log {self._topic.name} cannot be followed: {error!r}. Restart this process.")
         finally:
             self._lock.release()
-            self._wake()
+            self._progress.wake_all()
 
     def stop(self) -> None:
         """End the thread, wherever it stands."""
         self._stopping.set()
-        self._wake()
+        self._progress.wake_all()
         self.join()
 
     def _take_over(self) -> bool:
         """Begin to fold, unless another process does; return whether this one folds now."""
         if not self._lock.acquire():
             return False
+        self._index.begin_folding()
         self._index.note_searching()  # What was found before may have been quarantined while nobody looked.
         return True
 
@@ -162,10 +163,14 @@ class LogFollower(threading.Thread):
         self._stopping.wait(_ELECTION_S)
 
     def _fold_until_stopped(self) -> None:
+        """Fold while elected. An end by an error leaves the index marked: whether it is whole shows the next start."""
+        self._progress.move(self._index.next_offset())
+        self._checked_settings = -math.inf  # What the process before this one has noted may be mended: look soon.
         while not self._stopping.is_set():
             unreadable = self._fold_from(self._index.next_offset())
             if unreadable is not None:
                 self._stand_still(unreadable)
+        self._index.end_folding()
 
     def _fold_from(self, offset: int) -> UnreadableRecordError | None:
         """Fold until stopped; return the record at which that was not possible."""
@@ -175,12 +180,13 @@ class LogFollower(threading.Thread):
                 try:
                     if entries:
                         self._index.fold(entries)
-                    self._index.move_to(self._end)
+                        self._progress.move(entries[-1].offset + 1)
+                    if self._end > self._progress.next_offset:
+                        self._index.move_to(self._end)
+                        self._progress.move(self._end)
                 except UnreadableRecordError as error:
+                    self._progress.move(error.offset)
                     return error
-                finally:
-                    if entries:
-                        self._wake()
         return None
 
     def _stand_still(self, unreadable: UnreadableRecordError) -> None:
@@ -198,9 +204,9 @@ class LogFollower(threading.Thread):
                     has_searched_all = True
                     logger.error("the log %s stands still: %s", self._topic.name, unreadable)
                     self._index.note_not_released()
-                    self._wake()
+                    self._progress.wake_all()
                 elif entries:
-                    self._wake()
+                    self._progress.wake_all()
 
     def _pass(self, unreadable: UnreadableRecordError, entries: list[LogEntry]) -> bool:
         """Pass the unreadable record if one of *entries*, which lie behind it, tells to; return whether that was so."""
@@ -210,7 +216,7 @@ class LogFollower(threading.Thread):
             quarantine = quarantine_in(entry.raw)
             if quarantine is not None and quarantine.quarantine == unreadable.offset:
                 self._index.skip(quarantine, entry)
-                self._wake()
+                self._progress.move(unreadable.offset + 1)
                 logger.warning("passed %s[0]@%s: quarantined", self._topic.name, unreadable.offset)
                 return True
         return False
@@ -275,11 +281,6 @@ class LogFollower(threading.Thread):
         for danger in dangers:
             logger.error("%s", danger)
         self._index.mark_unsafe(dangers)
-
-    def _wake(self) -> None:
-        with self._progress:
-            self._folds += 1
-            self._progress.notify_all()
 
 
 class _FoldLock:

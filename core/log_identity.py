@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from core.boot_mark import discard_untrusted
 from core.errors import LogIdentityError
 from core.log_index import LogIndex
 from core.log_rows import LAYOUT
@@ -29,6 +30,7 @@ def trusted_index(topic: LogTopic, identity: LogIdentity, folder: Path) -> LogIn
     """
     path = index_path(folder, identity.folder_name)
     with _exclusive(folder / "open.lock"):  # Two processes that find the same mismatch must not move twice.
+        discard_untrusted(path)
         index = LogIndex(path, topic.name)
         try:
             raise_superseded(index)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
+from core.boot_mark import mark_clean, mark_dirty
 from core.errors import UnreadableRecordError
 from core.log_fold import LAST_ID, LAST_RECORD, NEXT_OFFSET, UNREADABLE, LogFold
 from core.log_rows import (
@@ -42,11 +43,13 @@ class LogIndex:
         path: Folder of the index; made when absent, unless *readonly*.
         topic: Name of the log topic, for messages.
         readonly: Open for reading the index that another process keeps.
-        is_durable: Make each fold durable before it returns; a throw-away index needs that not.
+
+    Its commits are not flushed one by one, which would cost more than everything else of an append; who keeps an index
+    marks it meanwhile (core.boot_mark).
     """
 
-    def __init__(self, path: Path, topic: str, *, readonly: bool = False, is_durable: bool = True) -> None:
-        self.store = Store(path, TABLES, sync=is_durable, readonly=readonly)
+    def __init__(self, path: Path, topic: str, *, readonly: bool = False) -> None:
+        self.store = Store(path, TABLES, sync=False, readonly=readonly)
         self._topic = topic
         self.path = path
 
@@ -55,6 +58,15 @@ class LogIndex:
         self.store.close()
 
     # Folding: by the elected process only.
+
+    def begin_folding(self) -> None:
+        """Mark the index: from now on the disk may not hold all that it says."""
+        mark_dirty(self.path)
+
+    def end_folding(self) -> None:
+        """Flush the index and take the mark away."""
+        self.store.sync()
+        mark_clean(self.path)
 
     def fold(self, entries: Sequence[LogEntry]) -> None:
         """Apply the acceptance rule to *entries*, which continue where the last call ended.
@@ -69,8 +81,7 @@ class LogIndex:
 
     def move_to(self, end: int) -> None:
         """Move on to the offset *end*, up to which there is nothing more to fold."""
-        if self.next_offset() < end:
-            self.store.update(lambda txn: LogFold(txn).move_to(end))
+        self.store.update(lambda txn: LogFold(txn).move_to(end))
 
     def note_searching(self) -> None:
         """Tell every process that where the fold stood still, if it did, a quarantine is looked for again."""
@@ -144,10 +155,13 @@ class LogIndex:
             raw = txn.get("outcomes", fixed_key(command_id))
         return None if raw is None else unpack_outcome(raw)
 
-    def has_decided(self, offset: int, command_id: str) -> bool:
-        """Return whether the record at *offset* was folded, accepted or not, and was one about *command_id*."""
+    def decision(self, offset: int, command_id: str) -> tuple[bool, Outcome | None]:
+        """Return whether the record at *offset* was folded and was one about *command_id*, and what became of that."""
+        key = fixed_key(command_id)
         with self.store.read() as txn:
-            return txn.get("decided", number_key(offset)) == fixed_key(command_id)
+            is_about = txn.get("decided", number_key(offset)) == key
+            raw = txn.get("outcomes", key)
+        return is_about, None if raw is None else unpack_outcome(raw)
 
     def tracked(self, application: str) -> int | None:
         """Return the greatest accepted tracking of *application*, `None` when there is none."""

@@ -56,7 +56,7 @@ class LogRestore:
 
     def __enter__(self) -> Self:
         self._temporary = tempfile.TemporaryDirectory(prefix="restore-", dir=self._folder)
-        self.index = LogIndex(Path(self._temporary.name), "the file", is_durable=False)
+        self.index = LogIndex(Path(self._temporary.name), "the file")
         try:
             for start, batch in _batches(self._commands()):
                 _fold(self.index, start, batch)

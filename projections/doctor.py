@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from core.errors import KafkaRefusedError, QuickError
 from core.kafka import client_version
 from core.kafka_admin import KafkaAdmin, TopicFacts
 from core.log_index import LogIndex
+from core.log_rows import IndexedCommand
 from core.log_topic import LogTopic
 from core.record import FORMAT, timestamp_of
 from core.topics import Topic
@@ -194,13 +195,10 @@ class Doctor:
             yield Finding("views", OK, f"index and registry are at the end of the log, position {last}")
 
     def _clock(self) -> Iterator[Finding]:
-        last = self._index.commands(limit=1)
-        record = last[0].record if last else None
-        if record is None or record.issued_at is None or record.recorded_at is not None:
+        skew_ms = _skew_ms(self._index.commands(limit=1))
+        if skew_ms is None:
             yield Finding("clock", OK, "no command to compare clocks by")
-            return
-        skew_ms = timestamp_of(record.issued_at) - last[0].time_ms
-        if abs(skew_ms) > CLOCK_SKEW_MS:
+        elif abs(skew_ms) > CLOCK_SKEW_MS:
             yield Finding(
                 "clock",
                 WARNING,
@@ -228,6 +226,16 @@ class Doctor:
             f"Quick {version('quick-es')}, log format {FORMAT}, Python {platform.python_version()},"
             f" librdkafka {client_version()}",
         )
+
+
+def _skew_ms(last: Sequence[IndexedCommand]) -> int | None:
+    """Return how far Quick's clock was ahead of Kafka's at the *last* command, `None` where none tells."""
+    if not last or last[0].record.issued_at is None or last[0].record.recorded_at is not None:
+        return None
+    try:
+        return timestamp_of(last[0].record.issued_at) - last[0].time_ms
+    except ValueError:
+        return None  # Not written by Quick.
 
 
 def _examined(name: str, check: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:

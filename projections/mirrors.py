@@ -11,7 +11,6 @@ not trusted but built again, after a crash of the process it continues.
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import struct
 import time
@@ -21,11 +20,11 @@ from operator import add
 from pathlib import Path
 from typing import NamedTuple, cast
 
+from core.boot_mark import discard_untrusted, mark_clean, mark_dirty
 from core.errors import StoreError, StoreFullError, ViewBehindError
 from core.kafka_reader import ConsumedRecord, PartitionEnd, keys_of, partitions_of, timestamps_of, values_of
 from core.position import Position
 from core.store import OpenWriter, Reader, Store, key_number, number_key
-from projections.places import boot_id
 
 TABLES = ("meta", "entries")
 
@@ -63,9 +62,9 @@ class MirrorProjection:
 
     def __init__(self, path: Path, ends: Mapping[int, int]) -> None:
         self._path = path
-        _discard_untrusted(path)
+        discard_untrusted(path)
         self._store = Store(path, TABLES, sync=False)
-        _mark_dirty(path)
+        mark_dirty(path)
         self._store.update(lambda txn: txn.put("meta", _PARTITIONS, number_key(len(ends))))
         self._txn: OpenWriter | None = None
         self.offsets: dict[int, int] = {}
@@ -129,7 +128,7 @@ class MirrorProjection:
         self._abort()
         self._store.sync()
         self._store.close()
-        _dirty_mark(self._path).unlink(missing_ok=True)
+        mark_clean(self._path)
 
     def delete(self) -> None:
         """Close and remove the mirror; readers that have it open keep what they see."""
@@ -291,23 +290,3 @@ def _next_offset(txn: Reader, partition: int) -> int:
 def _number(txn: Reader, key: bytes) -> int:
     raw = txn.get("meta", key)
     return 0 if raw is None else key_number(raw)
-
-
-def _dirty_mark(path: Path) -> Path:
-    """Return the file that exists while the mirror may hold what is not on the disk yet."""
-    return path / "dirty"
-
-
-def _mark_dirty(path: Path) -> None:
-    """Leave the mark, on the disk before anything of the mirror is."""
-    with _dirty_mark(path).open("w") as file:
-        file.write(boot_id())
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _discard_untrusted(path: Path) -> None:
-    """Remove a mirror that was being written when the machine, not only the process, stopped."""
-    mark = _dirty_mark(path)
-    if mark.exists() and mark.read_text() != boot_id():
-        shutil.rmtree(path)

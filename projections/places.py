@@ -69,11 +69,6 @@ def log_index_path(data_dir: Path, topic: str, folder: ViewFolder) -> Path:
     return index_path(log_folder(data_dir, topic), folder.path.name)
 
 
-def boot_id() -> str:
-    """Return what identifies the running time of this machine since it was started."""
-    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-
-
 def file_id(path: Path) -> tuple[int, int]:
     """Return what tells a folder from one that was made again under the same name."""
     status = os.stat(path)  # noqa: PTH116 - asked for often

@@ -14,6 +14,7 @@ import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -114,11 +115,11 @@ class Replay(ABC):
         for _ in range(ATTEMPTS):
             self.catch_up(self._position(self._live))
             with self._rebuilt.read() as rebuilt:
-                if self._live.update(lambda txn, rebuilt=rebuilt: self._swapped(txn, rebuilt)):  # type: ignore[misc]
+                if self._live.update(partial(self._swapped, rebuilt)):
                     return
         raise UnavailableError("The live view moved on all the time. Replay again when there is less to do.")
 
-    def _swapped(self, live: Writer, rebuilt: Reader) -> bool:
+    def _swapped(self, rebuilt: Reader, live: Writer) -> bool:
         """Copy, if both stand at the same position: the live view cannot move while this transaction is open."""
         if self._at(live) != self._at(rebuilt):
             return False

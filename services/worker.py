@@ -224,6 +224,9 @@ class Worker:
             return
         try:
             note_safety(self._commands, platform.node(), dangers)
+        except UnavailableError as error:
+            logger.warning("that the log's settings have changed is to be recorded later: %s", error)
+            return
         except QuickError as error:
             logger.error("the log became unsafe, and cannot even record that: %s", error)
         self._noted_dangers = dangers

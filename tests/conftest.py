@@ -79,8 +79,8 @@ def new_running(
     """Make instances that are started by the test and stopped at the latest at the end."""
     made: list[Running] = []
 
-    def make(bootstrap: str = kafka) -> Running:
-        running = Running(bootstrap, tmp_path_factory.mktemp("up"), free_port())
+    def make(bootstrap: str = kafka, **more: str) -> Running:
+        running = Running(bootstrap, tmp_path_factory.mktemp("up"), free_port(), **more)
         made.append(running)
         return running
 

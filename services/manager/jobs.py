@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import falcon
@@ -69,7 +70,7 @@ class RestoreResource:
         with tempfile.NamedTemporaryFile(prefix="restore-", suffix=".avro", delete=False) as file:
             try:
                 async for piece in req.stream:
-                    await self._worker.in_thread(lambda piece=piece: file.write(piece))  # type: ignore[misc]
+                    await self._worker.in_thread(partial(file.write, piece))
             except BaseException:
                 Path(file.name).unlink()
                 raise

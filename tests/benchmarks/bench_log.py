@@ -1,30 +1,33 @@
-"""A log of 100,000 commands: how soon a process has it, with an index and from nothing, and what it costs to look back."""
+"""A log of 100,000 commands: how soon a process has it, what it costs, and what it costs to look back."""
 
 from __future__ import annotations
 
+import re
 import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
+from typing import NamedTuple
 
-import psutil
+from bench_mirror import in_a_process
 
 from core.aggregates import aggregate_id
 from core.command_log import CommandLog
 from core.event_mapper import EventMapper
-from core.gateways import GatewayCreated, GatewayDeleted, GatewaySchemaApplied
+from core.gateways import GatewayCreated, GatewaySchemaApplied
 from core.kafka_writer import OutRecord, RecordWriter, Written
 from core.log_topic import LogTopic
 from core.record import FORMAT, CommandRecord, ExpectedHead, RecordedEvent, encode, now
+from projections.past import past_registries
 
 COMMANDS = 100_000
 GATEWAYS = 5_000
 SDL = 'type Query {{ find(id: Long): String @topic(name: "t{}", keyArgument: "id") }}'
 
 
-def fill(bootstrap: str) -> LogTopic:
-    """Return a log topic with gateways that were created, changed many times and deleted."""
+def fill(bootstrap: str) -> str:
+    """Return the name of a log topic with gateways that were created and changed many times."""
     topic = LogTopic(bootstrap, f"bench-{uuid.uuid4().hex[:8]}")
     topic.ensure()
     writer = RecordWriter(bootstrap, linger_ms=20, delivery_timeout_s=60)
@@ -36,17 +39,17 @@ def fill(bootstrap: str) -> LogTopic:
     assert written is not None
     written.result(120)
     writer.close()
-    return topic
+    return topic.name
 
 
 def _command(mapper: EventMapper, number: int) -> CommandRecord:
     name, version = f"gateway-{number % GATEWAYS}", number // GATEWAYS + 1
     facts = {"originator_id": aggregate_id("gateway", name), "originator_version": version, "name": name}
-    event: GatewayCreated | GatewaySchemaApplied | GatewayDeleted
+    event: GatewayCreated | GatewaySchemaApplied
     if version == 1:
-        event = GatewayCreated(**facts, replicas=1, tag=None, sdl="")  # type: ignore[arg-type]
+        event = GatewayCreated(**facts, replicas=1, tag=None, sdl="")
     else:
-        event = GatewaySchemaApplied(**facts, sdl=SDL.format(version))  # type: ignore[arg-type]
+        event = GatewaySchemaApplied(**facts, sdl=SDL.format(version))
     stored = mapper.to_stored_event(event)
     recorded = RecordedEvent(str(stored.originator_id), version, stored.topic, stored.state.decode())
     return CommandRecord(
@@ -63,45 +66,49 @@ def _command(mapper: EventMapper, number: int) -> CommandRecord:
     )
 
 
-def opened(topic: LogTopic, folder: Path) -> tuple[float, CommandLog]:
+def measure(bootstrap: str, folder: Path) -> Iterator[tuple[str, str, str, str, str]]:
+    """Yield rows of the table; each figure is that of a fresh process."""
+    topic = fill(bootstrap)
+    index = folder / "index"
+    nothing = in_a_process(open_log, bootstrap, topic, index)
+    present = in_a_process(open_log, bootstrap, topic, index)
+    what = f"log of {COMMANDS:,} commands"
+    yield f"{what}, from nothing", f"{nothing.took_s:.2f} s", "", "", "< 10 s"
+    yield f"{what}, index present", f"{present.took_s:.2f} s", "", "", "< 1 s"
+    yield f"{what}, memory", f"{nothing.anonymous_mb:.0f} MB (RssAnon)", "", "", "< 150 MB"
+    for position in (COMMANDS // 2, COMMANDS):
+        past = in_a_process(look_back, bootstrap, topic, index, position)
+        yield f"{what}, as of {position:,}", f"{past.took_s:.2f} s", "", "", "< 2 s"
+
+
+class Cost(NamedTuple):
+    """What a piece of work took, in a process that has done nothing else."""
+
+    took_s: float
+    anonymous_mb: float
+
+
+def open_log(bootstrap: str, topic: str, folder: Path) -> Cost:
+    """Open the log as every process does at its start."""
     began = time.perf_counter()
-    log = CommandLog(topic, folder)
-    return time.perf_counter() - began, log
+    log = CommandLog(LogTopic(bootstrap, topic), folder)
+    took_s = time.perf_counter() - began
+    anonymous_mb = _anonymous_mb()
+    log.close()
+    return Cost(took_s, anonymous_mb)
 
 
-if __name__ == "__main__":
-    import sys, tempfile
-    from cli.local_kafka import LocalKafka
+def look_back(bootstrap: str, topic: str, folder: Path, position: int) -> Cost:
+    """Fold the registry as it was at *position*."""
+    log = CommandLog(LogTopic(bootstrap, topic), folder)
+    began = time.perf_counter()
+    past_registries(log.index, [position])
+    took_s = time.perf_counter() - began
+    log.close()
+    return Cost(took_s, _anonymous_mb())
 
-    with tempfile.TemporaryDirectory() as name, LocalKafka(Path(name)) as kafka:
-        t = time.perf_counter()
-        topic = fill(kafka.bootstrap)
-        print("fill", time.perf_counter() - t)
-        took, log = opened(topic, Path(name) / "idx")
-        print("from nothing", took, log.index.max_notification_id())
-        log.close()
-        took, log = opened(topic, Path(name) / "idx")
-        print("with index", took)
-        from projections.past import past_registries
 
-        for pos in (50_000, 100_000):
-            t = time.perf_counter()
-            past_registries(log.index, [pos])
-            print("as of", pos, time.perf_counter() - t)
-        from projections.registry import RegistryProjection
-        from projections.registry_folder import RegistryFolder
-
-        t = time.perf_counter()
-        RegistryFolder(log.index, RegistryProjection(Path(name) / "reg")).fold_to(100_000)
-        print("registry fold", time.perf_counter() - t)
-        t = time.perf_counter()
-        log.index.position_at(0)
-        print("position_at", time.perf_counter() - t)
-        t = time.perf_counter()
-        log.index.commands(limit=100_000)
-        print("commands", time.perf_counter() - t)
-        print(psutil.Process().memory_info().rss / 2**20)
-        import re
-
-        print(re.search(r"RssAnon:.*", Path("/proc/self/status").read_text())[0])
-        log.close()
+def _anonymous_mb() -> float:
+    found = re.search(r"RssAnon:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    assert found is not None, "Linux tells it"
+    return int(found[1]) / 1024

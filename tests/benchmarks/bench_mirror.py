@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 from core.kafka_admin import KafkaAdmin
 from core.kafka_reader import TopicsConsumer, next_batch, watermarks
@@ -17,6 +18,8 @@ from core.kafka_writer import OutRecord, RecordWriter
 from projections.mirrors import MirrorProjection
 from projections.projector import spare_the_collector
 from projections.topic_folds import PIECE_RECORDS, PIECES
+
+T = TypeVar("T")
 
 RECORDS = 1_000_000
 KEYS = 200_000
@@ -97,7 +100,7 @@ def measure(bootstrap: str, folder: Path) -> Iterator[tuple[str, str, str, str, 
     yield "mirror fold, 1 M records", f"{folded:,.0f}/s", beside, f"{folded / consumed:.2f}", "≥ 0.40, ≥ 350,000/s"
 
 
-def in_a_process(work: Callable[..., float], *arguments: object) -> float:
+def in_a_process(work: Callable[..., T], *arguments: object) -> T:
     """Run *work* in a fresh process, as a projector is one: no heap of the other runs to look after."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
         return process.submit(work, *arguments).result()

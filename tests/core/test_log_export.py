@@ -64,7 +64,7 @@ def entries(*records: LogRecord, offset: int = 0) -> list[LogEntry]:
 
 @pytest.fixture
 def index(tmp_path: Path) -> Iterator[LogIndex]:
-    index = LogIndex(tmp_path / "index", "log", is_durable=False)
+    index = LogIndex(tmp_path / "index", "log")
     yield index
     index.close()
 
@@ -129,7 +129,7 @@ def test_any_avro_tool_reads_it(full: bytes) -> None:
 )
 @settings(max_examples=50)
 def test_any_state_comes_back_byte_for_byte(tmp_path_factory: pytest.TempPathFactory, states: list[bytes]) -> None:
-    index = LogIndex(tmp_path_factory.mktemp("states"), "log", is_durable=False)
+    index = LogIndex(tmp_path_factory.mktemp("states"), "log")
     events = tuple(RecordedEvent("a", version, "t", state_of(state)) for version, state in enumerate(states, 1))
     record = CommandRecord(format=FORMAT, application="t", command_id="c", events=events)
     index.fold(entries(record))

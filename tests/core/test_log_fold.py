@@ -120,11 +120,11 @@ def test_a_map_that_grows_in_the_middle_of_a_fold_leaves_no_trace(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("core.store.INITIAL_MAP_BYTES", 1 << 18)
-    small = LogIndex(tmp_path / "small", "log", is_durable=False)
+    small = LogIndex(tmp_path / "small", "log")
     entries = [LogEntry(i, 1, command(f"c{i}", (f"a{i}", 1), (f"a{i}", 2))) for i in range(2000)]
     small.fold(entries)
     monkeypatch.undo()
-    large = LogIndex(tmp_path / "large", "log", is_durable=False)
+    large = LogIndex(tmp_path / "large", "log")
     large.fold(entries)
     assert 4000 == small.max_notification_id()
     assert large.notifications(1, 9999) == small.notifications(1, 9999)

@@ -62,7 +62,7 @@ def path(request: pytest.FixtureRequest) -> Path:
 @pytest.fixture
 def log(path: Path, tmp_path: Path) -> Iterator[tuple[LogIndex, Any]]:
     """Return the index of an old log, and what is expected of it."""
-    index = LogIndex(tmp_path / "index", "log", is_durable=False)
+    index = LogIndex(tmp_path / "index", "log")
     fold(index, entries_of(path))
     yield index, json.loads(path.with_suffix(".expected.json").read_text())
     index.close()
@@ -160,7 +160,7 @@ def test_an_old_log_is_read_alike_in_any_pieces(
     path: Path, log: tuple[LogIndex, Any], tmp_path: Path, size: int
 ) -> None:
     entries = entries_of(path)
-    pieces = LogIndex(tmp_path / "pieces", "log", is_durable=False)
+    pieces = LogIndex(tmp_path / "pieces", "log")
     fold(pieces, entries, size)
     assert commands_of(log[0]) == commands_of(pieces)
     assert log[0].quarantined() == pieces.quarantined()

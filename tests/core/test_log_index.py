@@ -274,21 +274,20 @@ def test_offsets_without_a_record_are_gaps_and_everything_decided_is_none(index:
     assert [(0, 1), (5, 6), (8, 9)] == list(index.gaps())
 
 
-def test_moving_on_goes_forward_only(index: LogIndex) -> None:
+def test_moving_on_decides_nothing(index: LogIndex) -> None:
     index.fold(entries(command("c1", ("a", 1))))
     last = index.last_folded()
     index.move_to(5)
-    index.move_to(3)
     assert 5 == index.next_offset()
     assert last == index.last_folded()
-    assert not index.has_decided(4, "c1")
+    assert not index.decision(4, "c1")[0]
 
 
 def test_a_record_is_decided_at_its_own_offset_only(index: LogIndex) -> None:
     index.fold(entries(command("c1", ("a", 1)), command("c2", ("a", 1)), new_void("t", "c3"), quarantine(0)))
-    assert [True, False, False, False] == [index.has_decided(offset, "c1") for offset in range(4)]
-    assert [False, True, False, False] == [index.has_decided(offset, "c2") for offset in range(4)]
-    assert [False, False, True, False] == [index.has_decided(offset, "c3") for offset in range(4)]
+    assert [True, False, False, False] == [index.decision(offset, "c1")[0] for offset in range(4)]
+    assert [False, True, False, False] == [index.decision(offset, "c2")[0] for offset in range(4)]
+    assert [False, False, True, False] == [index.decision(offset, "c3")[0] for offset in range(4)]
 
 
 # Times.

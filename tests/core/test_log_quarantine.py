@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from confluent_kafka import Consumer, Producer
 
+import core.kafka_reader
 import core.log_follower
 from core.command_log import CommandLog
 from core.errors import InvalidInputError, NotFoundError, OutcomeUnknownError, UnreadableRecordError
@@ -30,6 +31,17 @@ Put = Callable[..., int]
 
 GARBAGE = b"garbage"
 NEWER = b'{"format":2,"quarantine":[0]}'
+
+
+@pytest.fixture(autouse=True)
+def prompt_broker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the broker tell at once that the log has ended; otherwise it waits half a second for more."""
+    client_config = core.kafka_reader.client_config
+
+    def prompt_config(bootstrap: str, **more: str | float | bool) -> dict[str, Any]:
+        return client_config(bootstrap, **more) | {"fetch.wait.max.ms": 20}
+
+    monkeypatch.setattr(core.kafka_reader, "client_config", prompt_config)
 
 
 @pytest.fixture

@@ -123,7 +123,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def exported_of(tmp_path: Path, *records: LogRecord) -> Path:
-    index = LogIndex(tmp_path / uuid.uuid4().hex, "source", is_durable=False)
+    index = LogIndex(tmp_path / uuid.uuid4().hex, "source")
     index.fold([LogEntry(i, 1000 + i, encode(record)) for i, record in enumerate(records)])
     path = written(tmp_path, b"".join(export_log(index, "source", "id")))
     index.close()
@@ -310,7 +310,7 @@ def refusal(file: Path, folder: Path) -> str:
 def test_a_file_is_checked_whole_before_anything_else(file: Path, tmp_path: Path) -> None:
     with LogRestore(file, tmp_path) as restore:
         assert 6 == restore.index.max_notification_id()
-        empty = LogIndex(tmp_path / "empty", "log", is_durable=False)
+        empty = LogIndex(tmp_path / "empty", "log")
         assert RestorePlan(commands=6, last_position=6, present=0) == restore.plan(empty)
         empty.close()
     assert [] == [path for path in tmp_path.iterdir() if path.name.startswith("restore-")]

@@ -168,7 +168,7 @@ def test_events_that_this_program_does_not_know_are_found(topic: LogTopic, put: 
 def test_an_index_that_is_not_what_the_log_says_is_found(topic: LogTopic, put: Put, tmp_path: Path) -> None:
     values = [record(created(name)) for name in ("shop", "zoo", "bar")]
     put(*values)
-    live = LogIndex(tmp_path / "live", topic.name, is_durable=False)
+    live = LogIndex(tmp_path / "live", topic.name)
     live.fold([LogEntry(0, 1000, values[0]), LogEntry(1, 1000, record(created("other"))), LogEntry(2, 1000, values[2])])
     [finding] = findings(topic, tmp_path, live)
     assert finding.startswith(f"{topic.name}[0]@0, position 1: the index of this machine holds something else")
@@ -194,7 +194,7 @@ def new_index(tmp_path: Path) -> Iterator[Callable[..., LogIndex]]:
     made: list[LogIndex] = []
 
     def new_index(*entries: LogEntry) -> LogIndex:
-        index = LogIndex(tmp_path / uuid.uuid4().hex, "log", is_durable=False)
+        index = LogIndex(tmp_path / uuid.uuid4().hex, "log")
         made.append(index)
         if entries:
             index.fold(entries)

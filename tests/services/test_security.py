@@ -1,77 +1,210 @@
-"""Nothing is told without the key, not even which paths there are."""
+"""Nothing is told without a key, not even which paths there are, and no more than a key's scopes cover."""
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import falcon.inspect
 import httpx
 import pytest
 
+from core.keys import digest_of, new_secret
 from core.settings import Settings
 from services.app import create_app
+from services.security import needed_scope
 from services.worker import Worker
-from tests.running import Running
+from tests.running import API_KEY, Running, until
+
+MANAGE, ADMIN = "manage", "admin"
 
 ROUTES = {
     "/health": "open",
-    "/manager/topics": "key",
-    "/manager/topic/{name}": "key",
-    "/manager/topic/{name}/mirror": "key",
-    "/manager/gateways": "key",
-    "/manager/gateway": "key",
-    "/manager/gateway/{name}": "key",
-    "/manager/gateway/{name}/schema": "key",
-    "/manager/gateway/{name}/schema/{type_name}/{form}": "key",
-    "/manager/log": "key",
-    "/manager/applications": "key",
-    "/manager/application": "key",
-    "/manager/application/{name}": "key",
-    "/ingest/{topic}": "key",
-    "/ingest/{topic}/{key:path}": "key",
-    "/mirror/{topic}/mirror": "key",
-    "/mirror/{topic}/mirror/keys": "key",
-    "/mirror/{topic}/mirror/{key:path}": "key",
-    "/gateway/{name}/graphql": "key",
+    "/metrics": "open",
+    "/manager/topics": MANAGE,
+    "/manager/topic/{name}": MANAGE,
+    "/manager/topic/{name}/mirror": MANAGE,
+    "/manager/mirrors": MANAGE,
+    "/manager/gateways": MANAGE,
+    "/manager/gateway": MANAGE,
+    "/manager/gateway/{name}": MANAGE,
+    "/manager/gateway/{name}/schema": MANAGE,
+    "/manager/gateway/{name}/schema/{type_name}/{form}": MANAGE,
+    "/manager/keys": ADMIN,
+    "/manager/key/{name}": ADMIN,
+    "/manager/log": MANAGE,
+    "/manager/log/{position:int}": MANAGE,
+    "/manager/log/verify": MANAGE,
+    "/manager/log/export": MANAGE,
+    "POST /manager/log/restore": ADMIN,
+    "GET /manager/log/quarantine": MANAGE,
+    "POST /manager/log/quarantine": ADMIN,
+    "/manager/diff": MANAGE,
+    "GET /manager/replay": MANAGE,
+    "POST /manager/replay": ADMIN,
+    "/manager/doctor": MANAGE,
+    "/manager/applications": MANAGE,
+    "/manager/application": MANAGE,
+    "/manager/application/{name}": MANAGE,
+    "/ingest/{topic}": "ingest:x",
+    "/ingest/{topic}/{key:path}": "ingest:x",
+    "/mirror/{topic}/mirror": "mirror:x",
+    "/mirror/{topic}/mirror/keys": "mirror:x",
+    "/mirror/{topic}/mirror/{key:path}": "mirror:x",
+    "/gateway/{name}/graphql": "read:x",
     "/gateway/{name}/graphiql-assets/{file}": "open",
 }
+"""What each route needs, for each of its methods or for all of them."""
 
-GUARDED = [path for path, need in ROUTES.items() if need == "key"]
+SCOPES = (MANAGE, ADMIN, "ingest:x", "read:x", "mirror:x", "ingest:other", "read:other", "mirror:other", "ingest:*")
+
+
+def need_of(method: str, path: str) -> str:
+    return ROUTES.get(f"{method} {path}") or ROUTES[path]
+
+
+def all_routes() -> list[tuple[str, str]]:
+    """Return method and template of every route that the application has."""
+    app = create_app(Worker(Settings(kafka="127.0.0.1:1", data_dir=None, api_key="k")))
+    return [
+        (method.method, route.path)
+        for route in falcon.inspect.inspect_routes(app)
+        for method in route.methods
+        if not method.internal
+    ]
+
+
+GUARDED = [(method, path) for method, path in all_routes() if need_of(method, path) != "open"]
 
 
 def filled(route: str) -> str:
-    return "/".join("x" if part.startswith("{") else part for part in route.split("/"))
+    segments = ("1" if part.endswith(":int}") else "x" if part.startswith("{") else part for part in route.split("/"))
+    return "/".join(segments)
 
 
-def test_no_route_is_forgotten_here(tmp_path: object) -> None:
-    app = create_app(Worker(Settings(kafka="127.0.0.1:1", data_dir=tmp_path, api_key="k")))  # type: ignore[arg-type]
-    found = set()
-    nodes = [(node, "") for node in app._router._roots]
-    while nodes:
-        node, prefix = nodes.pop()
-        path = f"{prefix}/{node.raw_segment}"
-        if node.resource is not None:
-            found.add(path)
-        nodes += [(child, path) for child in node.children]
-    assert set(ROUTES) == found
+@pytest.fixture(scope="module")
+def key(running: Running) -> Callable[..., str]:
+    """Return a function that makes a key with scopes, the same one for the same scopes."""
+    made: dict[tuple[str, ...], str] = {}
+
+    def key(*scopes: str) -> str:
+        if scopes not in made:
+            made[scopes] = create_key(running, f"k-{uuid.uuid4().hex[:8]}", scopes)
+        return made[scopes]
+
+    return key
 
 
-@pytest.mark.parametrize("key", [None, "", "wrong", "e2e-ke", "e2e-key2", b"\xff\xfe"])
-@pytest.mark.parametrize("route", [*GUARDED, "/", "/nowhere", "/manager/nowhere"])
-def test_without_the_key_every_path_is_refused_alike(running: Running, route: str, key: str | bytes | None) -> None:
-    headers = {} if key is None else {"X-API-Key": key}
-    for method in ("GET", "POST", "DELETE", "PUT"):
-        answer = httpx.request(method, running.url + filled(route), headers=headers)  # type: ignore[arg-type]
-        expected = {
-            "type": "errors/clientError",
-            "title": "Unauthorized",
-            "code": 401,
-            "detail": "No valid authentication token found in request.",
-            "uriPath": filled(route),
-        }
-        assert (401, expected) == (answer.status_code, answer.json())
+def create_key(running: Running, name: str, scopes: tuple[str, ...], **more: str) -> str:
+    secret = new_secret(name)
+    with running.http() as http:
+        body = {"scopes": list(scopes), "digest": digest_of(secret), **more}
+        answer = http.post(f"/manager/key/{name}", json=body)
+    assert 200 == answer.status_code, answer.text
+    return secret
 
 
-def test_health_is_open(running: Running) -> None:
+def test_every_route_says_what_it_needs() -> None:
+    known = {path.split(" ")[-1] for path in ROUTES}
+    assert known == {path for _, path in all_routes()}
+
+
+@pytest.mark.parametrize("given", [None, "", "wrong", "e2e-ke", "e2e-key2", b"\xff\xfe", "qk_", "qk_nobody_x", "qk__x"])
+@pytest.mark.parametrize("route", sorted({path for _, path in GUARDED} | {"/", "/nowhere", "/manager/nowhere"}))
+def test_without_a_key_every_path_is_refused_alike(running: Running, route: str, given: str | bytes | None) -> None:
+    headers = {} if given is None else {"X-API-Key": given}
+    with httpx.Client(base_url=running.url) as http:
+        for method in ("GET", "POST", "DELETE", "PUT"):
+            answer = http.request(method, filled(route), headers=headers)
+            expected = {
+                "type": "errors/clientError",
+                "title": "Unauthorized",
+                "code": 401,
+                "detail": "No valid authentication token found in request.",
+                "uriPath": filled(route),
+            }
+            assert (401, expected) == (answer.status_code, answer.json())
+
+
+@pytest.mark.parametrize(("method", "route"), GUARDED)
+def test_a_key_of_too_small_a_scope_is_refused(
+    running: Running, key: Callable[..., str], method: str, route: str
+) -> None:
+    need = need_of(method, route)
+    with httpx.Client(base_url=running.url) as http:
+        for scope in SCOPES:
+            if scope in {need, ADMIN} or (scope == "ingest:*" and need.startswith("ingest:")):
+                continue
+            answer = http.request(method, filled(route), headers={"X-API-Key": key(scope)})
+            assert 403 == answer.status_code, f"{method} {route} with {scope}: {answer.text}"
+            assert f"lacks the scope {need}" in answer.json()["detail"]
+            assert "You are not allowed to access this resource." in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(("method", "route"), GUARDED)
+def test_a_key_of_the_right_scope_is_taken(key: Callable[..., str], method: str, route: str) -> None:
+    """Asked of the rule itself, since many of these requests would change something."""
+    need = needed_scope(method, filled(route))
+    assert need_of(method, route) == need
+
+
+@pytest.mark.parametrize("scopes", [("admin",), ("manage",), ("read:other", "manage")])
+def test_a_key_may_do_what_one_of_its_scopes_covers(
+    running: Running, key: Callable[..., str], scopes: tuple[str, ...]
+) -> None:
+    answer = httpx.get(f"{running.url}/manager/topics", headers={"X-API-Key": key(*scopes)})
+    assert 200 == answer.status_code
+
+
+def test_scopes_with_a_star_cover_what_begins_so(running: Running, key: Callable[..., str]) -> None:
+    def status(path: str) -> int:
+        return httpx.get(running.url + path, headers={"X-API-Key": key("mirror:orders-*")}).status_code
+
+    assert (404, 403) == (status("/mirror/orders-eu/mirror"), status("/mirror/order/mirror"))
+
+
+def test_a_path_that_does_not_exist_is_not_found_with_any_key(running: Running, key: Callable[..., str]) -> None:
+    assert 404 == httpx.get(f"{running.url}/nowhere", headers={"X-API-Key": key("read:other")}).status_code
+
+
+@pytest.mark.parametrize("path", ["/ingest/x%2Fy", "/ingest//x", "//ingest/x", "/ingest/x/", "/manager/../ingest/x"])
+def test_no_spelling_of_a_path_goes_around_a_scope(running: Running, key: Callable[..., str], path: str) -> None:
+    request = httpx.Request("DELETE", running.url, headers={"X-API-Key": key("ingest:y")})
+    request.url = httpx.URL(running.url).copy_with(raw_path=path.encode())
+    with httpx.Client() as http:
+        assert http.send(request).status_code in {403, 404}
+
+
+def test_a_revoked_key_is_refused_by_every_worker(running: Running) -> None:
+    secret = create_key(running, "leaver", ("manage",))
+    assert 200 == httpx.get(f"{running.url}/manager/topics", headers={"X-API-Key": secret}).status_code
+    with running.http() as http:
+        assert 200 == http.delete("/manager/key/leaver").status_code
+    for _ in range(10):  # Each on a connection of its own, so that both workers answer some.
+        assert 401 == httpx.get(f"{running.url}/manager/topics", headers={"X-API-Key": secret}).status_code
+
+
+def test_an_expired_key_is_refused(running: Running) -> None:
+    soon = (datetime.now(UTC) + timedelta(seconds=2)).isoformat()
+    secret = create_key(running, "guest", ("manage",), expiresAt=soon)
+
+    def status() -> int:
+        return httpx.get(f"{running.url}/manager/topics", headers={"X-API-Key": secret}).status_code
+
+    until(lambda: status() == 401)
+
+
+def test_a_key_of_the_right_name_and_another_secret_is_refused(running: Running) -> None:
+    create_key(running, "named", ("manage",))
+    answer = httpx.get(f"{running.url}/manager/topics", headers={"X-API-Key": new_secret("named")})
+    assert 401 == answer.status_code
+
+
+def test_health_and_figures_are_open(running: Running) -> None:
     answer = httpx.get(f"{running.url}/health")
     assert (200, {"status": "UP"}) == (answer.status_code, answer.json())
+    assert 200 == httpx.get(f"{running.url}/metrics").status_code
 
 
 def test_the_editor_is_open_and_its_queries_are_not(running: Running) -> None:
@@ -87,3 +220,7 @@ def test_a_browser_of_another_site_may_ask_before_it_sends_a_key(running: Runnin
     answer = httpx.options(f"{running.url}/ingest/any", headers=headers)
     assert 200 == answer.status_code
     assert "*" == answer.headers["Access-Control-Allow-Origin"]
+
+
+def test_the_administrators_key_still_opens_everything(running: Running) -> None:
+    assert 200 == httpx.get(f"{running.url}/manager/keys", headers={"X-API-Key": API_KEY}).status_code

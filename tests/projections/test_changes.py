@@ -1,0 +1,94 @@
+"""What a command changed, and what is different between two moments."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from core.log_rows import IndexedCommand
+from projections.changes import Change, FieldChange, changes_between, changes_by
+from projections.past import past_registries
+from tests.made_log import MadeLog
+
+OLD = "type Query {\n  a: Int\n}\n"
+NEW = "type Query {\n  a: Long\n}\n"
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> MadeLog:
+    return MadeLog(tmp_path / "index")
+
+
+def between(log: MadeLog, first: int, last: int) -> list[Change]:
+    return changes_between(*past_registries(log.index, [first, last]))
+
+
+def command(log: MadeLog, position: int) -> IndexedCommand:
+    found = log.index.command_of(position)
+    assert found is not None
+    return found
+
+
+def kinds(changes: list[Change]) -> list[tuple[str, str, str]]:
+    return [(change.change, change.noun, change.name) for change in changes]
+
+
+def test_what_came_and_went_in_between_is_no_difference(log: MadeLog) -> None:
+    log.create_topic("a")
+    last = log.delete_topic("a")
+    assert [] == between(log, 0, last)
+
+
+def test_created_changed_and_removed_are_told_apart(log: MadeLog) -> None:
+    log.create_topic("old")
+    begin = log.create_gateway("shop", OLD)
+    log.apply_schema("shop", NEW)
+    log.delete_topic("old")
+    end = log.create_topic("new")
+    expected = [("created", "topic", "new"), ("removed", "topic", "old"), ("changed", "gateway", "shop")]
+    assert expected == kinds(between(log, begin, end))
+
+
+def test_what_was_deleted_and_created_again_is_replaced_even_when_it_looks_the_same(log: MadeLog) -> None:
+    begin = log.create_topic("a")
+    log.delete_topic("a")
+    end = log.create_topic("a")
+    assert [Change("replaced", "topic", "a", [])] == between(log, begin, end)
+
+
+def test_a_change_of_a_schema_is_a_diff_of_its_lines(log: MadeLog) -> None:
+    begin = log.create_gateway("shop", OLD)
+    end = log.apply_schema("shop", NEW)
+    (change,) = between(log, begin, end)
+    (field,) = change.fields
+    assert ("sdl", OLD, NEW) == (field.field, field.before, field.after)
+    assert field.diff is not None
+    assert ["-  a: Int", "+  a: Long"] == [line for line in field.diff.splitlines()[2:] if line[0] in "+-"]
+
+
+def test_only_the_fields_that_differ_are_named(log: MadeLog) -> None:
+    begin = log.create_gateway("shop", "a")
+    end = log.apply_schema("shop", "b")
+    assert [Change("changed", "gateway", "shop", [FieldChange("sdl", "a", "b")])] == between(log, begin, end)
+
+
+def test_fields_that_lie_deeper_are_dotted(log: MadeLog) -> None:
+    (change,) = between(log, 0, log.create_topic("a"))
+    assert FieldChange("config.cleanup.policy", None, "compact") in change.fields
+
+
+def test_a_command_shows_what_it_changed_and_nothing_else(log: MadeLog) -> None:
+    log.create_gateway("shop", OLD)
+    position = log.apply_schema("shop", NEW)
+    log.create_topic("later")
+    (change,) = changes_by(log.index, command(log, position))
+    assert ("changed", "gateway", "shop") == (change.change, change.noun, change.name)
+    assert [("created", "topic", "later")] == kinds(changes_by(log.index, command(log, position + 1)))
+
+
+def test_a_deletion_shows_what_was_there(log: MadeLog) -> None:
+    log.create_topic("a")
+    (change,) = changes_by(log.index, command(log, log.delete_topic("a")))
+    assert "removed" == change.change
+    assert FieldChange("key_type", "LONG", None) in change.fields

@@ -1,0 +1,74 @@
+"""A worker watches the log that it serves, and records what makes it unsafe."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from core.log_rows import IndexedCommand
+from core.settings import Settings
+from services.worker import Worker
+from tests.altering import alter_topic
+from tests.running import until
+
+
+@pytest.fixture(autouse=True)
+def _quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.log_follower.LOOK_AROUND_S", 0.1)
+    monkeypatch.setattr("core.log_follower.CHECK_SETTINGS_S", 0.1)
+    monkeypatch.setattr("services.worker.WATCH_S", 0.05)
+
+
+@pytest.fixture
+def settings(kafka: str, tmp_path: Path) -> Settings:
+    return Settings(kafka=kafka, data_dir=tmp_path / "one", api_key="k", log_topic=f"log-{uuid.uuid4().hex}")
+
+
+@pytest.fixture
+def workers(settings: Settings, tmp_path: Path) -> Iterator[list[Worker]]:
+    """Return two workers, each on a machine of its own."""
+    there = Settings(kafka=settings.kafka, data_dir=tmp_path / "two", api_key="k", log_topic=settings.log_topic)
+    started = [Worker(each) for each in (settings, there)]
+    for worker in started:
+        worker.start()
+    yield started
+    for worker in started:
+        worker.stop()
+
+
+def commands(worker: Worker) -> list[IndexedCommand]:
+    return worker.log.index.commands(limit=100)[::-1]
+
+
+def test_settings_that_could_lose_commands_are_noticed_and_recorded_once(
+    workers: list[Worker], settings: Settings
+) -> None:
+    here, there = workers
+    alter_topic(settings.kafka, settings.log_topic, "retention.ms", "86400000")
+    until(lambda: all(worker.log.index.unsafe() for worker in workers))
+    until(lambda: len(commands(here)) == 1)
+    alter_topic(settings.kafka, settings.log_topic, "retention.ms", "-1")
+    until(lambda: not any(worker.log.index.unsafe() for worker in workers))
+    until(lambda: len(commands(here)) == 2)
+    unsafe, safe = commands(here)
+    assert ("quick", "note_log_safety", "log/safety") == (
+        unsafe.record.actor,
+        unsafe.record.command,
+        unsafe.record.target,
+    )
+    assert b"retention.ms=86400000" in unsafe.record.events[0].state_bytes()
+    assert b'"dangers":[]' in safe.record.events[0].state_bytes()
+    until(lambda: commands(here) == commands(there))
+
+
+def test_a_log_that_is_compacted_takes_no_commands_and_is_named_all_the_same(
+    workers: list[Worker], settings: Settings
+) -> None:
+    """Records without keys are what makes Kafka refuse them then: nothing is lost by compaction."""
+    here, _ = workers
+    alter_topic(settings.kafka, settings.log_topic, "cleanup.policy", "compact")
+    until(lambda: any("cleanup.policy=compact" in danger for danger in here.log.index.unsafe()))
+    assert [] == commands(here)
