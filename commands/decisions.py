@@ -147,9 +147,15 @@ class Commands(Application[UUID]):
             if (position := self._position_of(info)) is not None:
                 return position
             consulted = Consulted(self)
-            events = decide(consulted)
+            try:
+                events = decide(consulted)
+            except QuickError:
+                # What is in the way may be the command itself, carried out elsewhere since we looked for it.
+                if (position := self._position_of(info)) is not None:
+                    return position
+                raise
             if not events:
-                return None
+                return self._position_of(info)
             try:
                 return self._record_command(events, info, consulted)
             except IntegrityError:

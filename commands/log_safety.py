@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from uuid import uuid5
 
@@ -32,6 +33,13 @@ def note_safety(commands: Commands, source: str, dangers: Sequence[str]) -> int 
             return []
         return [known.record(log_safety.LogSafetyChanged, name=log_safety.NAME, dangers=list(dangers))]
 
-    command_id = str(uuid5(NAMESPACE, f"safety/{stream.version}/{'/'.join(dangers)}"))
+    command_id = _command_id(commands, f"safety/{stream.version}/{'/'.join(dangers)}")
     caller = Caller(actor=ACTOR, command_id=command_id, source=source, reason="found while the log was in use")
     return commands.carry_out(caller, "note_log_safety", f"{log_safety.NOUN}/{log_safety.NAME}", decide)
+
+
+def _command_id(commands: Commands, what: str) -> str:
+    """Return the id under which *what* is noted: the first of its ids that was not given up in an outage."""
+    ids = (str(uuid5(NAMESPACE, f"{what}/{attempt}")) for attempt in itertools.count())
+    outcomes = ((command_id, commands.command_log.outcome(command_id)) for command_id in ids)
+    return next(command_id for command_id, outcome in outcomes if outcome is None or not outcome.is_voided)

@@ -23,6 +23,9 @@ _encode = msgspec.json.Encoder().encode
 
 _VERSION = "class_version"
 
+_UNUSABLE = (msgspec.DecodeError, TypeError, ValueError, LookupError, AttributeError, RecursionError)
+"""What comes of an event that is not ours: in its JSON, in an upcaster, or in making it."""
+
 NOUNS = (topics, gateways, mirrors, subjects, keys, log_safety)
 """The modules with all events: importing them makes the events known."""
 
@@ -51,7 +54,7 @@ class EventMapper(Mapper[UUID]):
         return self._event(
             stored_event.topic,
             stored_event.state,
-            UUID(str(stored_event.originator_id)),
+            str(stored_event.originator_id),
             stored_event.originator_version,
         )
 
@@ -62,18 +65,19 @@ class EventMapper(Mapper[UUID]):
             UnknownEventError: A newer program wrote it; names its offset.
         """
         try:
-            return self._event(indexed.topic, indexed.state, UUID(indexed.originator_id), indexed.originator_version)
+            return self._event(indexed.topic, indexed.state, indexed.originator_id, indexed.originator_version)
         except UnknownEventError as error:
             raise UnknownEventError(
                 f"The record at offset {indexed.offset} of the log cannot be used: {error}"
             ) from error
 
-    def _event(self, topic: str, state: bytes, originator_id: UUID, originator_version: int) -> LogEvent:
+    def _event(self, topic: str, state: bytes, originator_id: str, originator_version: int) -> LogEvent:
         try:
             facts = _decode(state)
             topic, facts = self._upcasters.current(topic, facts.pop(_VERSION, 1), facts)
-            return EVENT_TYPES[topic](originator_id=originator_id, originator_version=originator_version, **facts)
-        except (msgspec.DecodeError, TypeError, ValueError) as error:
+            aggregate = UUID(originator_id)
+            return EVENT_TYPES[topic](originator_id=aggregate, originator_version=originator_version, **facts)
+        except _UNUSABLE as error:
             raise UnknownEventError(
                 f"it holds an event {topic} that this program does not know ({error})."
                 " A newer version wrote it: upgrade this one."

@@ -123,8 +123,12 @@ def log_consumer(bootstrap: str, topic: str, offset: int, on_error: Callable[[Ka
     return consumer
 
 
-def watermarks(bootstrap: str, topic: str, partitions: int = 1) -> dict[int, Watermarks]:
+def watermarks(
+    bootstrap: str, topic: str, partitions: int = 1, *, isolation_level: str = "read_committed"
+) -> dict[int, Watermarks]:
     """Ask the broker for the watermarks of the first *partitions* partitions of a topic.
+
+    A reader of committed records cannot pass a transaction that is open, so for it the partition ends there.
 
     By a fresh client on purpose: librdkafka's admin client keeps an outdated leader epoch after a broker was restarted,
     and is refused for ever.
@@ -132,7 +136,8 @@ def watermarks(bootstrap: str, topic: str, partitions: int = 1) -> dict[int, Wat
     Raises:
         KafkaUnavailableError: No broker answered.
     """
-    consumer = Consumer(client_config(bootstrap, group_id=_NO_GROUP, enable_auto_commit=False))
+    config = client_config(bootstrap, group_id=_NO_GROUP, enable_auto_commit=False, isolation_level=isolation_level)
+    consumer = Consumer(config)
     try:
         return {partition: Watermarks(*_queried(consumer, topic, partition)) for partition in range(partitions)}
     finally:

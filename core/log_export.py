@@ -134,12 +134,10 @@ class LogExport:
 
     def __init__(self, file: IO[bytes]) -> None:
         try:
-            self._reader = fastavro.reader(file, reader_schema=SCHEMA)
+            # As it was written: resolved against our schema, a state of bytes would become a text.
+            self._reader = fastavro.reader(file)
             metadata = self._reader.metadata
-            if int(metadata[_FORMAT]) != FORMAT:
-                raise InvalidInputError(
-                    f"The file holds records of format {metadata[_FORMAT]}, this program reads {FORMAT}: upgrade it."
-                )
+            found = int(metadata[_FORMAT])
             self.header = ExportHeader(
                 metadata[_TOPIC],
                 metadata[_LOG],
@@ -147,10 +145,14 @@ class LogExport:
                 int(metadata[_COMMANDS]),
                 int(metadata[_LAST_POSITION]),
             )
-        except _BROKEN as error:
+        except Exception as error:  # fastavro promises nothing of what it raises for a file that is none.
             raise InvalidInputError(
                 f"The file is no export of a command log ({_text(error)}). Make one with: quick log export FILE"
             ) from error
+        if found != FORMAT:
+            raise InvalidInputError(
+                f"The file holds records of format {found}, this program reads {FORMAT}: upgrade it."
+            )
 
     def commands(self) -> Iterator[ExportedCommand]:
         """Yield the commands in order.
@@ -164,7 +166,7 @@ class LogExport:
                 command = _from_row(row)
                 count, position = count + 1, command.position
                 yield command
-        except _BROKEN as error:
+        except Exception as error:  # As above.
             raise InvalidInputError(
                 f"The file is damaged behind command {count} ({_text(error)}). Export it again."
             ) from error
@@ -173,10 +175,6 @@ class LogExport:
                 f"The file ends after command {count} at position {position}, and was to hold {self.header.commands}"
                 f" up to position {self.header.last_position}: it was cut off. Export it again."
             )
-
-
-_BROKEN = (ValueError, KeyError, EOFError, TypeError, IndexError, OverflowError, OSError, StopIteration)
-"""What fastavro raises for a file that is not what it should be."""
 
 
 def export_log(index: LogIndex, topic: str, log: str) -> Iterator[bytes]:

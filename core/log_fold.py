@@ -47,6 +47,11 @@ class LogFold:
             self._move_behind(last.offset, _digest(last.raw))
         return unreadable
 
+    def note_searching(self) -> None:
+        """Note that the rest of the log is searched again for a quarantine of the unreadable record, if any."""
+        if self._txn.get("meta", UNREADABLE) is not None:
+            self._txn.put("meta", UNREADABLE, pack(msgspec.structs.replace(self._unreadable(), is_released=None)))
+
     def note_not_released(self) -> None:
         """Note that the rest of the log holds no quarantine of the unreadable record."""
         self._txn.put("meta", UNREADABLE, pack(msgspec.structs.replace(self._unreadable(), is_released=False)))

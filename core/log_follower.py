@@ -66,6 +66,7 @@ class LogFollower(threading.Thread):
         self._end = 0
         self._looked_around = self._checked_settings = time.monotonic()
         self.failure: QuickError | None = None
+        self._take_over()
 
     # Waiting, in any thread.
 
@@ -131,7 +132,7 @@ class LogFollower(threading.Thread):
         """Fold when elected, watch otherwise, until stopped or the log cannot be followed any more."""
         try:
             while not self._stopping.is_set():
-                if self._lock.acquire():
+                if self._take_over():
                     self._fold_until_stopped()
                 else:
                     self._watch()
@@ -151,6 +152,14 @@ class LogFollower(threading.Thread):
         self._progress.wake_all()
         self.join()
 
+    def _take_over(self) -> bool:
+        """Begin to fold, unless another process does; return whether this one folds now."""
+        if not self._lock.acquire():
+            return False
+        self._index.begin_folding()
+        self._index.note_searching()  # What was found before may have been quarantined while nobody looked.
+        return True
+
     def _watch(self) -> None:
         """Let another process fold; notice when its index has been given up."""
         raise_superseded(self._index)
@@ -158,7 +167,6 @@ class LogFollower(threading.Thread):
 
     def _fold_until_stopped(self) -> None:
         """Fold while elected. An end by an error leaves the index marked: whether it is whole shows the next start."""
-        self._index.begin_folding()
         self._progress.move(self._index.next_offset())
         self._checked_settings = -math.inf  # What the process before this one has noted may be mended: look soon.
         while not self._stopping.is_set():

@@ -83,6 +83,10 @@ class LogIndex:
         """Move on to the offset *end*, up to which there is nothing more to fold."""
         self.store.update(lambda txn: LogFold(txn).move_to(end))
 
+    def note_searching(self) -> None:
+        """Tell every process that where the fold stood still, if it did, a quarantine is looked for again."""
+        self.store.update(lambda txn: LogFold(txn).note_searching())
+
     def note_not_released(self) -> None:
         """Tell every process that nothing in the log tells to pass the record at which the fold stands still."""
         self.store.update(lambda txn: LogFold(txn).note_not_released())

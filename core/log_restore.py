@@ -100,8 +100,11 @@ class LogRestore:
 
         Raises:
             ConflictError: The log holds something else, or somebody appended meanwhile.
+            LogError: The log stands still or can no longer be followed: nobody could tell what is in it.
             UnavailableError: Kafka did not acknowledge; restore the same file again to go on.
         """
+        if (failure := log.failure()) is not None:
+            raise failure
         plan = self.plan(log.index)
         writer = RecordWriter(log.topic.bootstrap, linger_ms=5, delivery_timeout_s=ACKNOWLEDGE_TIMEOUT_S)
         done = plan.present

@@ -17,7 +17,7 @@ from confluent_kafka import KafkaError
 
 from core.errors import ConflictError, KafkaUnavailableError, LogIdentityError, NotFoundError, UnsafeLogError
 from core.kafka_admin import KafkaAdmin, TopicFacts
-from core.kafka_reader import Watermarks, log_consumer, next_batch, watermarks
+from core.kafka_reader import Watermarks, log_consumer, next_batch, partition_end, watermarks
 
 logger = logging.getLogger(__name__)
 
@@ -139,9 +139,10 @@ class LogTopic:
             messages = next_batch(consumer, limit=1, timeout_s=_RECORD_TIMEOUT_S)
         finally:
             consumer.close()
-        if not messages or messages[0].error() is not None:
+        is_marker = bool(messages) and partition_end(messages[0]) is not None  # The last offset, and no record.
+        if not is_marker and (not messages or messages[0].error() is not None):
             raise KafkaUnavailableError(f"Kafka did not return the record at {self.name}[0]@{offset} in time.")
-        if messages[0].offset() != offset:
+        if is_marker or messages[0].offset() != offset:
             raise NotFoundError(f"The log topic {self.name} holds no record at offset {offset}")
         return messages[0].value()
 
@@ -171,7 +172,8 @@ class LogTopic:
         deadline = time.monotonic() + _RECORD_TIMEOUT_S
         while True:
             try:
-                return watermarks(self.bootstrap, self.name)[0]
+                # As the log is read: what an open transaction has written is part of it.
+                return watermarks(self.bootstrap, self.name, isolation_level="read_uncommitted")[0]
             except KafkaUnavailableError:
                 if time.monotonic() > deadline:
                     raise

@@ -96,8 +96,9 @@ def differences(live: LogIndex, rebuilt: LogIndex, topic: str) -> Iterator[str]:
         here = [command for command in live.commands_from(offset, _EVENTS_PER_READ) if command.offset < until]
         there = [command for command in rebuilt.commands_from(offset, _EVENTS_PER_READ) if command.offset < until]
         if here != there:
-            wrong = next((one or other for one, other in itertools.zip_longest(here, there) if one != other), None)
-            assert wrong is not None, "the lists differ somewhere"
+            pair = next(pair for pair in itertools.zip_longest(here, there) if pair[0] != pair[1])
+            # Where one of the two lacks a command, the other's is the first difference.
+            wrong = min((command for command in pair if command is not None), key=lambda command: command.offset)
             yield (
                 f"{topic}[0]@{wrong.offset}, position {wrong.position}: the index of this machine holds something else"
                 " than the log. Rebuild it: quick replay --view log --swap"

@@ -9,16 +9,18 @@ JSON, so that any tool shows it at 3 a.m. Three forms share the topic:
     a void        {"format": 1, "application", "void": "<command id>", "issued_at"}
     a quarantine  {"format": 1, "application", "quarantine": <offset>, "reason", "actor", "source", "issued_at"}
 
-Absent and null are the same, unknown properties are ignored. What decides acceptance never changes within a format;
-a later program that needs more writes a higher one, at which older readers stop. Format 1 is read for ever.
+Absent and null are the same, but for the lists; unknown properties are ignored. What decides acceptance never changes
+within a format; a later program that needs more writes a higher one, at which older readers stop. Format 1 is read for
+ever.
 
 What cannot be decoded as one of these forms, and names no higher format, is garbage to every reader of every version:
-only that can be quarantined.
+only that can be quarantined. A record of any format that nests deeper than `MAX_NESTING` is garbage.
 """
 
 from __future__ import annotations
 
 import base64
+import re
 import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -29,6 +31,9 @@ import msgspec
 from core.errors import NewerFormatError, UndecodableError
 
 FORMAT = 1
+
+MAX_NESTING = 64
+"""How deep lists and objects of a record nest at most, in every format: the stack of a reader must not decide that."""
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 """A version or notification ID; the bounds are part of the format."""
@@ -120,7 +125,17 @@ class _Header(msgspec.Struct):
     quarantine: int | None = None
 
 
+class _Format(msgspec.Struct):
+    format: int
+
+
+_TEXT = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_BRACKET = re.compile(rb"[\[\]{}]")
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
 _encoder = msgspec.json.Encoder()
+_format_decoder = msgspec.json.Decoder(_Format)
 _header_decoder = msgspec.json.Decoder(_Header)
 _command_decoder = msgspec.json.Decoder(CommandRecord)
 _void_decoder = msgspec.json.Decoder(VoidRecord)
@@ -141,10 +156,10 @@ def decode(raw: bytes | None) -> LogRecord:
     """
     if raw is None:
         raise UndecodableError("it has no value, so it is not a record of the command log")
+    if _is_too_deep(raw):
+        raise UndecodableError(f"it nests deeper than {MAX_NESTING}, so it is not a record of the command log")
     try:
-        header = _header_decoder.decode(raw)
-        if header.format > FORMAT:
-            raise NewerFormatError(f"its format is {header.format}, this program reads up to {FORMAT}: upgrade it")
+        header = _header_of(raw)
         if header.format != FORMAT:
             raise UndecodableError(f"its format is {header.format}, which never existed")
         record: LogRecord = _form_of(header).decode(raw)
@@ -188,7 +203,7 @@ def now() -> str:
 
 def timestamp_text(timestamp_ms: int) -> str:
     """Return Kafka's *timestamp_ms* as ISO 8601 in UTC with milliseconds."""
-    moment = datetime.fromtimestamp(timestamp_ms / 1000, UTC)
+    moment = _EPOCH + timedelta(milliseconds=timestamp_ms)  # In whole numbers: a float drops milliseconds.
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -196,11 +211,46 @@ def timestamp_of(text: str) -> int:
     """Return the milliseconds since 1970 of a time in ISO 8601; one without an offset is taken as UTC.
 
     Raises:
-        ValueError: It is no such time.
+        ValueError: It is no such time, or in UTC not of the years 1 to 9999.
     """
     moment = datetime.fromisoformat(text)
-    aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-    return (aware - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
+    try:
+        aware = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(f"{text} is not of the years 1 to 9999") from error
+    return (aware - _EPOCH) // timedelta(milliseconds=1)
+
+
+def _header_of(raw: bytes) -> _Header:
+    """Return what tells the form of a record.
+
+    Raises:
+        NewerFormatError: It is of a newer format, where all but `format` may be of another type.
+    """
+    try:
+        header = _header_decoder.decode(raw)
+    except msgspec.ValidationError:
+        if (newer := _format_decoder.decode(raw).format) > FORMAT:
+            raise _newer(newer) from None
+        raise
+    if header.format > FORMAT:
+        raise _newer(header.format)
+    return header
+
+
+def _newer(number: int) -> NewerFormatError:
+    return NewerFormatError(f"its format is {number}, this program reads up to {FORMAT}: upgrade it")
+
+
+def _is_too_deep(raw: bytes) -> bool:
+    if raw.count(b"[") + raw.count(b"{") <= MAX_NESTING:
+        return False  # Nearly always so, and quick to see.
+    depth = 0
+    for bracket in _BRACKET.findall(_TEXT.sub(b"", raw)):
+        depth += 1 if bracket in b"[{" else -1
+        if depth > MAX_NESTING:
+            return True
+    return False
 
 
 def _form_of(header: _Header) -> msgspec.json.Decoder[Any]:

@@ -1,17 +1,21 @@
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import core.store
 from core.errors import StoreError
-from core.store import Store, Writer, bounded_key, number_key
+from core.store import Difference, Store, Writer, bounded_key, copy_tables, differences, number_key
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store", ["one", "two"])
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store(tmp_path / "store", ["one", "two"]) as store:
+        yield store
 
 
 def put(store: Store, table: str, *items: tuple[bytes, bytes]) -> None:
@@ -62,6 +66,7 @@ def test_a_full_map_grows_under_the_writer_and_its_readers(tmp_path: Path, monke
     put(writer, "one", *((number_key(n), bytes(4096)) for n in range(2000)))
     with writer.read() as txn:
         assert 2000 == txn.count("one")
+    writer.close()
 
 
 @pytest.mark.parametrize("raw", [b"", b"x", b"x" * 510, b"x" * 511, b"x" * 100_000])
@@ -75,3 +80,93 @@ def test_a_foreign_file_is_told_with_its_place(tmp_path: Path) -> None:
     (tmp_path / "data.mdb").write_bytes(b"no database" * 1000)
     with pytest.raises(StoreError, match=str(tmp_path)):
         Store(tmp_path, ["one"])
+
+
+# Two stores.
+
+TABLES = ["one", "two", "three"]
+
+_entries = st.dictionaries(st.binary(min_size=1, max_size=3), st.binary(max_size=2), max_size=8)
+_contents = st.fixed_dictionaries(dict.fromkeys(TABLES, _entries))
+Contents = Mapping[str, Mapping[bytes, bytes]]
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, Store]]:
+    folder = tmp_path_factory.mktemp("pair")
+    with Store(folder / "a", TABLES, sync=False) as one, Store(folder / "b", TABLES, sync=False) as other:
+        yield one, other
+
+
+def fill(store: Store, contents: Contents) -> None:
+    def change(txn: Writer) -> None:
+        for table in TABLES:
+            txn.clear(table)
+            for key, value in contents[table].items():
+                txn.put(table, key, value)
+
+    store.update(change)
+
+
+def contents_of(store: Store) -> dict[str, dict[bytes, bytes]]:
+    with store.read() as txn:
+        return {table: dict(txn.scan(table)) for table in TABLES}
+
+
+@given(here=_contents, there=_contents, tables=st.lists(st.sampled_from(TABLES), unique=True))
+@settings(deadline=None)
+def test_differences_are_every_key_at_which_two_stores_differ_in_order(
+    pair: tuple[Store, Store], here: Contents, there: Contents, tables: list[str]
+) -> None:
+    fill(pair[0], here)
+    fill(pair[1], there)
+    expected = [
+        Difference(table, key, here[table].get(key), there[table].get(key))
+        for table in tables
+        for key in sorted(here[table].keys() | there[table].keys())
+        if here[table].get(key) != there[table].get(key)
+    ]
+    with pair[0].read() as one, pair[1].read() as other:
+        assert expected == list(differences(one, other, tables))
+        assert [] == list(differences(one, one, TABLES))
+
+
+@given(here=_contents, there=_contents, tables=st.lists(st.sampled_from(TABLES), unique=True))
+@settings(deadline=None)
+def test_copied_tables_are_what_they_are_in_the_source_and_the_others_stay(
+    pair: tuple[Store, Store], here: Contents, there: Contents, tables: list[str]
+) -> None:
+    target, source = pair
+    fill(target, here)
+    fill(source, there)
+    with source.read() as txn:
+        target.update(lambda writer: copy_tables(writer, txn, tables))
+    assert {table: dict((there if table in tables else here)[table]) for table in TABLES} == contents_of(target)
+    assert {table: dict(there[table]) for table in TABLES} == contents_of(source)
+
+
+def test_a_difference_is_found_without_reading_further(pair: tuple[Store, Store]) -> None:
+    fill(pair[0], {"one": {b"a": b"1", b"b": b"2"}, "two": {}, "three": {}})
+    fill(pair[1], {"one": {b"b": b"x", b"c": b"3"}, "two": {b"d": b""}, "three": {}})
+    with pair[0].read() as one, pair[1].read() as other:
+        found = differences(one, other, TABLES)
+        assert Difference("one", b"a", b"1", None) == next(found)
+        assert [
+            Difference("one", b"b", b"2", b"x"),
+            Difference("one", b"c", None, b"3"),
+            Difference("two", b"d", None, b""),
+        ] == list(found)
+
+
+def test_a_large_copy_grows_the_map(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = Store(tmp_path / "source", TABLES, sync=False)
+    source.update(lambda txn: txn.put_many("one", ((number_key(n), bytes(4096)) for n in range(1000))))
+    monkeypatch.setattr(core.store, "INITIAL_MAP_BYTES", 1 << 20)
+    target = Store(tmp_path / "target", TABLES, sync=False)
+    with source.read() as txn:
+        target.update(lambda writer: copy_tables(writer, txn, TABLES))
+    with source.read() as one, target.read() as other:
+        assert 1000 == other.count("one")
+        assert [] == list(differences(one, other, TABLES))
+    source.close()
+    target.close()
