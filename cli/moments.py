@@ -21,7 +21,7 @@ import rich_click as click
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _AGO = re.compile(r"([0-9]{1,9})([smhdw])")
 _CLOCK = re.compile(r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2})?")
-_POSITION = re.compile(r"@?([0-9]{1,18})")
+_POSITION = re.compile(r"@?([0-9]+)")
 
 
 class Time(click.ParamType[str]):

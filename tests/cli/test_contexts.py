@@ -74,4 +74,7 @@ def test_a_configuration_that_cannot_be_written_is_named_with_the_way_out(bare_q
     file = Path("/proc/no/quick.conf")
     done = bare_quick("context", "create", "--host", "http://h", "--key", "k", QUICK_CONFIG=str(file))
     assert (1, "") == (done.code, done.out)
-    assert f"Cannot write the configuration {file}: No such file or directory. Name another file in QUICK_CONFIG.\n" == done.err
+    assert (
+        f"Cannot write the configuration {file}: No such file or directory. Name another file in QUICK_CONFIG.\n"
+        == done.err
+    )
