@@ -76,6 +76,8 @@ class Manager:
     requests: list[Request] = field(default_factory=list)
     replies: list[Reply] = field(default_factory=list)
     reply: Reply = field(default_factory=Reply)
+    echoes: bool = False
+    """Answer what was sent."""
     is_over: threading.Event = field(default_factory=threading.Event)
 
     def answers(self, content: object, status: int = 200) -> None:
@@ -106,6 +108,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         self.state.requests.append(Request(self.command, self.path, dict(self.headers), body))
         reply = self.state.replies.pop(0) if self.state.replies else self.state.reply
+        if self.state.echoes:
+            reply = answer(body)
         if reply is HELD:
             self.state.is_over.wait(DEADLINE_S)
         if reply is HELD or reply is DROPPED:
