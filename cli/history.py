@@ -22,7 +22,10 @@ VIEWS = ("log", "registry", "status")
 @output_option
 @manager_options
 def diff(manager: Manager, before: str, after: str | None, output: str | None) -> None:
-    """Show what was created, changed and removed between two moments: positions or times. B is now, if not said."""
+    """Show what was created, changed and removed between two moments. B is now, if not said.
+
+    A moment is a position (17) or a time: 2026-01-31T12:00, 12:00, or 2h for two hours ago.
+    """
     moments = {"from": before} if after is None else {"from": before, "to": after}
     with failing_with("Could not compare"):
         found = manager.get("/diff", **moments)
