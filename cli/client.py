@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import functools
 import getpass
-import itertools
 import json
 import os
 import platform
+import re
 import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
@@ -27,20 +27,31 @@ if TYPE_CHECKING:
 TIMEOUT_S = 60.0
 """Longest wait for an answer: a command that needs an effect in Kafka may take half of it."""
 
+CONNECT_TIMEOUT_S = 10.0
+"""Longest wait until a host takes the connection."""
+
 RETRY_PAUSES_S = (0.2, 0.5, 1.0, 2.0, 4.0)
 """Pauses before a request is sent again that had no answer, or one that says to come again."""
-
-_BAD_GATEWAY = 502
-"""What a proxy answers while the server behind it is being restarted; the server itself says `Retry-After`."""
 
 RETRY_FOR_S = 15.0
 """After so long no further attempt is made."""
 
-LOST_ANSWER = "The connection broke several times before an answer came."
+_UNAUTHORIZED = 401
+_NOT_FOUND = 404
+_BAD_GATEWAY = 502
+"""What a proxy answers while the server behind it is being restarted; the server itself says `Retry-After`."""
+_SERVER_ERRORS = 500
+
 NOT_INITIALIZED = "Not initialized.\nPlease run:\n\t$ quick context create\nto set your host and API key."
 UNREACHABLE = "Please check your host and try again. Set the host and your API key using:\n\t$ quick context create\n"
 UNAUTHORIZED = "Unauthorized.\n Your API key is invalid."
+CREATE_AGAIN = "Create the context again:\n\t$ quick context create --host https://example.com --key KEY"
 
+_COMMAND_ID = re.compile("[!-~]{1,200}")
+"""What the manager takes as the id of a command, and a header can carry."""
+
+_TRACE_PARENT = re.compile("[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+"""W3C Trace Context, version 00; as it says, one of another form is ignored."""
 
 _NONE: Mapping[str, str] = {}
 
@@ -48,18 +59,63 @@ _NONE: Mapping[str, str] = {}
 class CliError(click.ClickException):
     """Raised to end a command with a text on stderr and exit code 1."""
 
+    is_passing = False
+    """Whether the same request may succeed later."""
+
 
 class ManagerError(CliError):
     """Raised when the manager has answered that it cannot do what was asked."""
 
-
-class _TryAgainError(Exception):
-    """Raised for an attempt that may succeed when it is repeated; *final* is what is said when it does not."""
-
-    def __init__(self, final: CliError, *, is_spent: bool = False) -> None:
-        self.final = final
+    def __init__(
+        self, message: str, status: int | None = None, *, is_passing: bool = False, is_spent: bool = False
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        """Of the answer; `None` for a failure that a streamed answer ends with."""
+        self.is_passing = is_passing
         self.is_spent = is_spent
-        """Whether the command id was given up: it has to be a new one."""
+        """Whether the command id was given up, and nothing recorded: it has to be a new one."""
+
+
+class UnreachableError(CliError):
+    """Raised when nobody listens at the host."""
+
+    is_passing = True
+
+    def __init__(self, host: str, cause: object) -> None:
+        self.brief = f"{host} cannot be reached: {cause}."
+        """What happened, without what to do about it."""
+        super().__init__(f"{UNREACHABLE}\n{self.brief}")
+
+
+class LostAnswerError(CliError):
+    """Raised when a request was sent and no answer came, however often it was tried."""
+
+    is_passing = True
+
+
+class UnexpectedAnswerError(CliError):
+    """Raised for an answer that is none of Quick's: by a proxy, or another program at that address."""
+
+    def __init__(self, answer: httpx.Response, what: str) -> None:
+        super().__init__(
+            f"Unexpected answer: {answer.request.url} answered {what}. Check the host of your context, and whether the"
+            " server behind it runs."
+        )
+        self.is_passing = answer.status_code == _BAD_GATEWAY
+        self.may_hide_success = answer.status_code >= _SERVER_ERRORS
+        """Whether the manager may have done what it was asked."""
+
+
+class OutcomeUnknownError(CliError):
+    """Raised when a command may have been recorded: its answer was lost, and could not be had by repeating it."""
+
+    def __init__(self, cause: CliError, command_id: str) -> None:
+        self.command_id = command_id
+        super().__init__(
+            f"{cause.format_message()}\nThe command may have been recorded. To find out, repeat it with:"
+            f" --command-id {command_id}"
+        )
 
 
 class Why(NamedTuple):
@@ -93,7 +149,7 @@ class Manager:
             ManagerError: The manager refused.
             CliError: It could not be reached, or answered something else.
         """
-        return _decoded(self._persistently(lambda: self._send("GET", path, parameters)))
+        return _decoded(_persistently(lambda: self._send("GET", path, parameters), self._trace))
 
     def change(self, method: str, path: str, body: object = None, *, why: Why, **parameters: str) -> Any:
         """Send a command, with who sends it and why; return the decoded answer, `None` for an empty one.
@@ -104,27 +160,35 @@ class Manager:
             ManagerError: The manager refused.
             CliError: It could not be reached, or answered something else.
         """
-        headers = {"Quick-Source": quote(_source(), safe="@."), "Quick-Command-Id": why.command_id or str(uuid.uuid4())}
+        headers = {"Quick-Source": _source(), "Quick-Command-Id": why.command_id or str(uuid.uuid4())}
         if why.reason is not None:
-            headers["Quick-Reason"] = quote(why.reason)
-        if trace := os.environ.get("TRACEPARENT"):
+            headers["Quick-Reason"] = quote(why.reason, errors="surrogateescape")
+        if _TRACE_PARENT.fullmatch(trace := os.environ.get("TRACEPARENT", "")):
             headers["traceparent"] = trace
+        maybe_recorded = set[str]()
 
         def attempt() -> httpx.Response:
+            command_id = headers["Quick-Command-Id"]
             try:
                 return self._send(method, path, parameters, body, headers)
-            except _TryAgainError as error:
+            except ManagerError as error:
                 if error.is_spent:
                     headers["Quick-Command-Id"] = str(uuid.uuid4())
                 raise
+            except CliError as error:
+                if isinstance(error, LostAnswerError) or (
+                    isinstance(error, UnexpectedAnswerError) and error.may_hide_success
+                ):
+                    maybe_recorded.add(command_id)
+                raise
 
         try:
-            answer = self._persistently(attempt)
-        except LostAnswerError as error:
-            raise LostAnswerError(
-                f"{error.format_message()} The command may have been recorded. To find out, repeat it with:"
-                f" --command-id {headers['Quick-Command-Id']}"
-            ) from error
+            answer = _persistently(attempt, self._trace)
+        except CliError as error:
+            is_answer = isinstance(error, ManagerError) and not error.is_passing
+            if headers["Quick-Command-Id"] in maybe_recorded and not is_answer:
+                raise OutcomeUnknownError(error, headers["Quick-Command-Id"]) from error
+            raise
         return _decoded(answer) if answer.content else None
 
     @contextmanager
@@ -140,22 +204,24 @@ class Manager:
         import httpx  # noqa: PLC0415 - 100 ms that help texts do not need
 
         self._trace(f"> {method} {self._context.host}{path} {parameters or ''}")
-        headers = {"X-API-Key": self._context.api_key, "Quick-Source": quote(_source(), safe="@.")}
-        try:
-            with (
-                httpx.Client(timeout=TIMEOUT_S, trust_env=False) as client,
-                client.stream(
-                    method, self._context.host + path, params=parameters, content=content, headers=headers
-                ) as answer,
-            ):
-                if not answer.is_success:
-                    answer.read()
-                    raise _refusal(answer)
-                yield answer
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.InvalidURL, UnicodeEncodeError) as error:
-            raise CliError(UNREACHABLE) from error
-        except httpx.TransportError as error:
-            raise CliError(f"The connection broke before the end of the answer ({error}). Try again.") from error
+        with self._client() as client:
+            request = self._request(
+                client, method, path, parameters, content=content, headers={"Quick-Source": _source()}
+            )
+            try:
+                answer = client.send(request, stream=True)
+                self._trace(f"< {answer.status_code}")
+                with closing(answer):
+                    if not answer.is_success:
+                        answer.read()
+                        raise _refusal(answer)
+                    yield answer
+            except httpx.RequestError as error:
+                failure = self._failure(error)
+                if isinstance(failure, LostAnswerError):
+                    cause = str(error).rstrip(".")
+                    failure = CliError(f"The connection broke before the end of the answer ({cause}). Try again.")
+                raise failure from error
 
     def lines(
         self, method: str, path: str, *, content: Iterator[bytes] | None = None, parameters: Mapping[str, str] = _NONE
@@ -171,8 +237,8 @@ class Manager:
             for line in answer.iter_lines():
                 if not line:
                     continue
-                decoded = json.loads(line)
                 self._trace(f"< {line}")
+                decoded = _decoded_line(line, answer)
                 if "error" in decoded:
                     raise ManagerError(decoded["error"])
                 is_complete = "result" in decoded
@@ -180,72 +246,96 @@ class Manager:
         if not is_complete:
             raise CliError("The server ended the answer before its result. Its log tells why.")
 
-    def _persistently(self, attempt: Callable[[], httpx.Response]) -> httpx.Response:
-        """Make *attempt* until it succeeds, fails for good, or was made often enough.
-
-        A first attempt that cannot even connect fails at once: most likely the address is wrong.
-        """
-        deadline = time.monotonic() + RETRY_FOR_S
-        for number in itertools.count():
-            is_last = number == len(RETRY_PAUSES_S) or time.monotonic() > deadline
-            try:
-                return attempt()
-            except _TryAgainError as error:
-                if is_last:
-                    raise error.final from error
-            except UnreachableError:
-                if number == 0 or is_last:
-                    raise
-            self._trace(f"! trying again in {RETRY_PAUSES_S[number]} s")
-            time.sleep(RETRY_PAUSES_S[number])
-        raise AssertionError("the last attempt returns or raises")
-
     def _send(
         self,
         method: str,
         path: str,
-        parameters: dict[str, str],
+        parameters: Mapping[str, str],
         body: object = None,
-        headers: dict[str, str] | None = None,
+        headers: Mapping[str, str] = _NONE,
     ) -> httpx.Response:
         import httpx  # noqa: PLC0415 - 100 ms that help texts do not need
 
-        url = self._context.host + path
-        self._trace(f"> {method} {url} {parameters or ''} {'' if body is None else body}")
-        try:
-            answer = httpx.request(
-                method,
-                url,
-                params=parameters,
-                json=body,
-                headers={"X-API-Key": self._context.api_key, **(headers or {})},
-                timeout=TIMEOUT_S,
-                trust_env=False,
-            )
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.InvalidURL, UnicodeEncodeError) as error:
-            self._trace(f"< {type(error).__name__}: {error}")
-            raise UnreachableError(UNREACHABLE) from error
-        except httpx.TransportError as error:
-            self._trace(f"< {type(error).__name__}: {error}")
-            raise _TryAgainError(LostAnswerError(LOST_ANSWER)) from error
+        self._trace(f"> {method} {self._context.host}{path} {parameters or ''} {'' if body is None else body}")
+        with self._client() as client:
+            request = self._request(client, method, path, parameters, json=body, headers=headers)
+            try:
+                answer = client.send(request)
+            except httpx.RequestError as error:
+                self._trace(f"< {type(error).__name__}: {error}")
+                raise self._failure(error) from error
         self._trace(f"< {answer.status_code} {answer.text}")
         if answer.is_success:
             return answer
-        if answer.status_code == _BAD_GATEWAY or "Retry-After" in answer.headers:
-            raise _TryAgainError(_refusal(answer), is_spent=answer.headers.get("Quick-Command-Outcome") is not None)
         raise _refusal(answer)
+
+    def _client(self) -> httpx.Client:
+        import httpx  # noqa: PLC0415 - 100 ms that help texts do not need
+
+        return httpx.Client(timeout=httpx.Timeout(TIMEOUT_S, connect=CONNECT_TIMEOUT_S), trust_env=False)
+
+    def _request(
+        self,
+        client: httpx.Client,
+        method: str,
+        path: str,
+        parameters: Mapping[str, str],
+        *,
+        headers: Mapping[str, str],
+        json: object = None,
+        content: Iterator[bytes] | None = None,
+    ) -> httpx.Request:
+        """Return what is to be sent.
+
+        Raises:
+            CliError: The context, or what the user wrote, cannot be put into a request.
+        """
+        import httpx  # noqa: PLC0415 - 100 ms that help texts do not need
+
+        host, key = self._context.host, self._context.api_key
+        if not (key.isascii() and key.isprintable()):
+            raise CliError(f"The API key for {host} has characters that no key has. {CREATE_AGAIN}")
+        try:
+            return client.build_request(
+                method,
+                host + path,
+                params=parameters,
+                json=json,
+                content=content,
+                headers={"X-API-Key": key, **headers},
+            )
+        except httpx.InvalidURL as error:
+            raise self._no_url(error) from error
+        except UnicodeEncodeError as error:
+            raise CliError(f"What you wrote cannot be sent: {error}. Write it in UTF-8.") from error
+
+    def _failure(self, error: httpx.RequestError) -> CliError:
+        """Return what it means for the user that a request had no answer."""
+        import httpx  # noqa: PLC0415 - 100 ms that help texts do not need
+
+        host = self._context.host
+        match error:
+            case httpx.UnsupportedProtocol():
+                return self._no_url(error)
+            case httpx.LocalProtocolError():
+                return CliError(f"The request to {host} cannot be sent: {error}. {CREATE_AGAIN}")
+            case httpx.ConnectTimeout():
+                return UnreachableError(host, f"no connection within {CONNECT_TIMEOUT_S:g} s")
+            case httpx.ConnectError():
+                return UnreachableError(host, error)
+            case httpx.ReadTimeout():
+                return LostAnswerError(f"{host} took the request, and no answer came within {TIMEOUT_S:g} s.")
+            case _:
+                cause = str(error).rstrip(".") or type(error).__name__
+                return LostAnswerError(f"The connection to {host} broke before an answer came: {cause}.")
+
+    def _no_url(self, error: Exception) -> CliError:
+        cause = str(error).rstrip(".")
+        return CliError(f"The host {self._context.host} cannot be used: {cause}. {CREATE_AGAIN}")
 
     def _trace(self, line: str) -> None:
         if self._is_debugging:
             click.echo(line, err=True)
-
-
-class UnreachableError(CliError):
-    """Raised when nobody listens at the host."""
-
-
-class LostAnswerError(CliError):
-    """Raised when a request was sent and no answer came, several times."""
 
 
 def manager_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -271,7 +361,12 @@ def command_options(command: Callable[..., None]) -> Callable[..., None]:
         command(why=Why(reason, command_id), **options)
 
     for add in (
-        click.option("--command-id", metavar="ID", help="Repeat a command whose answer was lost: it is recorded once."),
+        click.option(
+            "--command-id",
+            metavar="ID",
+            callback=_checked_id,
+            help="Repeat a command whose answer was lost: it is recorded once.",
+        ),
         click.option("-m", "--message", "reason", metavar="TEXT", help="Why; it is kept in the log."),
     ):
         with_why = add(with_why)
@@ -289,7 +384,10 @@ def chosen_context(name: str | None) -> Context:
         raise CliError(NOT_INITIALIZED)
     chosen = config.current if name is None else name
     if chosen is None or chosen not in config.contexts:
-        raise CliError(f"Context {chosen} not found")
+        known = ", ".join(sorted(config.contexts)) or "none"
+        raise CliError(
+            f"Context {chosen} not found. There are: {known}. Choose one with: quick context activate <NAME>"
+        )
     return config.contexts[chosen]
 
 
@@ -306,12 +404,18 @@ def load_config() -> Config | None:
 
 
 @contextmanager
-def failing_with(text: str) -> Iterator[None]:
-    """Add a command's own *text* to what the manager says when it refuses."""
+def failing_with(text: str, *, missing: str | None = None) -> Iterator[None]:
+    """Add a command's own *text* to what the manager says when it refuses.
+
+    Args:
+        text: What could not be done.
+        missing: What is said instead when the manager knows no such thing.
+    """
     try:
         yield
     except ManagerError as error:
-        raise CliError(f"{error.format_message()}\n{text}") from error
+        own = missing if missing is not None and error.status == _NOT_FOUND else text
+        raise CliError(f"{error.format_message()}\n{own}") from error
 
 
 def hint(text: str) -> None:
@@ -322,35 +426,75 @@ def hint(text: str) -> None:
 
 def in_path(name: str) -> str:
     """Return *name* as a segment of a path."""
-    return quote(name, safe="")
+    return quote(name, safe="", errors="surrogateescape")
+
+
+def _checked_id(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not _COMMAND_ID.fullmatch(value):
+        raise click.BadParameter("It takes 1 to 200 letters, digits and signs, without blanks.", ctx, parameter)
+    return value
+
+
+def _persistently(attempt: Callable[[], httpx.Response], trace: Callable[[str], None]) -> httpx.Response:
+    """Make *attempt* until it succeeds, fails for good, or was made often enough.
+
+    A first attempt that cannot even connect fails at once: most likely the address is wrong.
+
+    Raises:
+        CliError: The last failure.
+    """
+    deadline = time.monotonic() + RETRY_FOR_S
+    was_reached = False
+    for pause_s in RETRY_PAUSES_S:
+        try:
+            return attempt()
+        except CliError as error:
+            was_reached = was_reached or not isinstance(error, UnreachableError)
+            if not (error.is_passing and was_reached) or time.monotonic() + pause_s > deadline:
+                raise
+        trace(f"! trying again in {pause_s} s")
+        time.sleep(pause_s)
+    return attempt()
 
 
 def _refusal(answer: httpx.Response) -> CliError:
-    if answer.status_code == 401:  # noqa: PLR2004 - RFC 9110
+    if answer.status_code == _UNAUTHORIZED:
         return CliError(UNAUTHORIZED)
     try:
         body = answer.json()
-        return ManagerError(f"{body['title']}: {body['detail']}")
+        text = f"{body['title']}: {body['detail']}"
     except (ValueError, KeyError, TypeError):
-        return CliError(
-            f"Unexpected answer: {answer.request.url} answered {answer.status_code} and no Quick error."
-            " Check the host of your context."
-        )
+        where = f" (it redirects to {answer.headers['Location']})" if "Location" in answer.headers else ""
+        return UnexpectedAnswerError(answer, f"{answer.status_code} and no Quick error{where}")
+    return ManagerError(
+        text,
+        answer.status_code,
+        is_passing="Retry-After" in answer.headers,
+        is_spent=answer.headers.get("Quick-Command-Outcome") == "not-recorded",
+    )
 
 
 def _decoded(answer: httpx.Response) -> Any:
     try:
         return answer.json()
     except ValueError as error:
-        raise CliError(
-            f"Unexpected answer: {answer.request.url} answered no JSON. Check the host of your context."
-        ) from error
+        raise UnexpectedAnswerError(answer, "no JSON") from error
+
+
+def _decoded_line(line: str, answer: httpx.Response) -> dict[str, Any]:
+    try:
+        decoded = json.loads(line)
+    except ValueError:
+        decoded = None
+    if not isinstance(decoded, dict):
+        raise UnexpectedAnswerError(answer, "something else than lines of JSON objects")
+    return decoded
 
 
 def _source() -> str:
-    """Return who runs this program where; a process without a user name has a number."""
+    """Return who runs this program where, for a header; a process without a user name has a number."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):
         user = str(os.getuid())
-    return f"{user}@{platform.node()}"
+    return quote(f"{user}@{platform.node()}", safe="@.", errors="surrogateescape")

@@ -25,6 +25,20 @@ class GreedyOption(click.Option):
         super().__init__(*arguments, **{**settings, "multiple": True})
 
 
+class Number(click.IntRange):
+    """A whole number within bounds; what is none is refused in plain words."""
+
+    name = "integer"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number that *value* is."""
+        try:
+            return int(super().convert(value, None, None))
+        except click.BadParameter:
+            bound = f"from {self.min}" if self.max is None else f"from {self.min} to {self.max}"
+            self.fail(f"{str(value)!r} is no whole number {bound}.", param, ctx)
+
+
 class QuickCommand(click.RichCommand):
     """A command with unique option prefixes and greedy options."""
 

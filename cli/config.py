@@ -49,7 +49,7 @@ class Config:
 
         try:
             content = yaml.safe_load(path.read_text(encoding="utf-8"))
-            contexts = {name: Context(entry["host"], entry["apiKey"]) for name, entry in content["contexts"].items()}
+            contexts = {name: _context(entry) for name, entry in content["contexts"].items()}
             return cls(content.get("currentContext"), contexts)
         except FileNotFoundError:
             return None
@@ -80,6 +80,13 @@ class Config:
     def _content(self) -> dict[str, Any]:
         contexts = {name: context.as_yaml() for name, context in self.contexts.items()}
         return {"contexts": contexts, "currentContext": self.current}
+
+
+def _context(entry: Mapping[str, object]) -> Context:
+    host, key = entry["host"], entry["apiKey"]
+    if not isinstance(host, str) or not isinstance(key, str):
+        raise TypeError("host and apiKey are texts: put them into quotes")
+    return Context(host, key)
 
 
 def config_path(environ: Mapping[str, str]) -> Path:

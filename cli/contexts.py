@@ -37,7 +37,7 @@ def create(host: str | None, key: str | None, name: str | None, debug: bool) -> 
     if key is None:
         key = click.prompt(f"Enter the API key for {host}", hide_input=True)
     config = load_config() or Config()
-    config.with_context(name or default_name(host), host, key).save(config_path(os.environ))
+    _save(config.with_context(name or default_name(host), host, key))
 
 
 @click.command("list", cls=QuickCommand)
@@ -69,12 +69,22 @@ def activate(name: str, debug: bool) -> None:
     config = _config()
     if name not in config.contexts:
         raise CliError(f"Context {name} does not exist. To create one, run: \n\t$ quick context create")
-    config.activated(name).save(config_path(os.environ))
+    _save(config.activated(name))
 
 
 def default_name(host: str) -> str:
     """Return the host without `http(s)://`, `www.` and slashes."""
     return re.sub(r"^(https?://)?(www\.)?", "", host).replace("/", "")
+
+
+def _save(config: Config) -> None:
+    path = config_path(os.environ)
+    try:
+        config.save(path)
+    except OSError as error:
+        raise CliError(
+            f"Cannot write the configuration {path}: {error.strerror}. Name another file in QUICK_CONFIG."
+        ) from error
 
 
 def _config() -> Config:

@@ -8,7 +8,7 @@ from typing import Any, TextIO
 import rich_click as click
 
 from cli.client import Manager, Why, command_options, failing_with, hint, in_path, manager_options
-from cli.command import QuickCommand, QuickGroup
+from cli.command import Number, QuickCommand, QuickGroup
 from cli.moments import as_of_option
 from cli.names import check_name
 from cli.output import output_option, print_as
@@ -47,7 +47,7 @@ def gateway() -> None:
 
 @click.command("create", cls=QuickCommand)
 @click.argument("name")
-@click.option("--replicas", type=click.IntRange(1), help="How many of it are to run.")
+@click.option("--replicas", type=Number(1), help="How many of it are to run.")
 @click.option("--tag", help="Image tag.")
 @click.option("-s", "--schema", "file", metavar="FILE", type=SchemaFile("-s/--schema"), help="Schema; - for stdin.")
 @command_options
@@ -93,8 +93,8 @@ def apply(manager: Manager, name: str, file: TextIO, why: Why) -> None:
 @manager_options
 def list_gateways(manager: Manager, at: Mapping[str, str], output: str | None) -> None:
     """List the gateways."""
-    text = "There are no gateways created. Please create one using:\n\t $ quick gateway create <NAME>"
-    with failing_with(text):
+    missing = "There are no gateways created. Please create one using:\n\t $ quick gateway create <NAME>"
+    with failing_with("Could not list the gateways", missing=missing):
         found = manager.get("/gateways", **at)
     if output:
         print_as(output, found)
@@ -110,7 +110,7 @@ def list_gateways(manager: Manager, at: Mapping[str, str], output: str | None) -
 @manager_options
 def describe(manager: Manager, name: str, at: Mapping[str, str], output: str | None) -> None:
     """Show a gateway."""
-    with failing_with(_missing(name)):
+    with failing_with(f"Could not describe gateway {name}", missing=_missing(name)):
         found = manager.get(f"/gateway/{in_path(name)}", **at)
     if output:
         print_as(output, found)
@@ -128,7 +128,7 @@ def describe(manager: Manager, name: str, at: Mapping[str, str], output: str | N
 @manager_options
 def schema(manager: Manager, name: str, type_name: str, form: str | None) -> None:
     """Show a type as topics store it."""
-    with failing_with(_missing(name)):
+    with failing_with(f"Could not show type {type_name} of gateway {name}", missing=_missing(name)):
         found = manager.get(f"/gateway/{in_path(name)}/schema/{in_path(type_name)}/{form or 'graphql'}")
     click.echo(found["schema"])
 

@@ -11,7 +11,7 @@ from cli.changes import change_lines
 from cli.client import CliError, Manager, failing_with, hint, manager_options
 from cli.command import QuickCommand
 from cli.moments import Moment
-from cli.output import output_option, print_as
+from cli.output import counted, output_option, print_as
 
 VIEWS = ("log", "registry", "status")
 
@@ -22,7 +22,10 @@ VIEWS = ("log", "registry", "status")
 @output_option
 @manager_options
 def diff(manager: Manager, before: str, after: str | None, output: str | None) -> None:
-    """Show what was created, changed and removed between two moments: positions or times. B is now, if not said."""
+    """Show what was created, changed and removed between two moments. B is now, if not said.
+
+    A moment is a position (17) or a time: 2026-01-31T12:00, 12:00, or 2h for two hours ago.
+    """
     moments = {"from": before} if after is None else {"from": before, "to": after}
     with failing_with("Could not compare"):
         found = manager.get("/diff", **moments)
@@ -51,7 +54,7 @@ def replay(manager: Manager, views: tuple[str, ...], *, compare: bool, swap: boo
             result = _replayed(manager, view, is_swapped=swap)
         count += result["differences"]
         state = "now the rebuilt one" if swap else "the same" if not result["differences"] else "different"
-        click.echo(f"{view}: {state}, at {result['position']}, {result['differences']} differences")
+        click.echo(f"{view}: {state}, at {result['position']}, {counted(result['differences'], 'difference')}")
     if count and not swap:
         raise CliError(
             "Views differ from what the log says. To put the rebuilt ones in their place: quick replay --swap"

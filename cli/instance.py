@@ -27,8 +27,6 @@ from cli.folder_lock import FolderLock, make_folder
 from cli.listener import listen, url_of
 from cli.supervisor import Supervisor
 from core.errors import LocalRuntimeError, QuickError
-from core.event_mapper import EventMapper
-from core.log_topic import LogTopic
 from core.settings import Settings
 
 READY_TIMEOUT_S = 60.0
@@ -180,6 +178,9 @@ def until_stopped() -> Iterator[None]:
 
 def _refuse_unsafe_start(settings: Settings) -> None:
     """Find once, before anything is started, what each child would find at each start."""
+    from core.event_mapper import EventMapper  # noqa: PLC0415 - 300 ms that help texts do not need
+    from core.log_topic import LogTopic  # noqa: PLC0415
+
     EventMapper()
     LogTopic(settings.kafka, settings.log_topic, replication_factor=settings.replication_factor).ensure()
 
@@ -201,7 +202,15 @@ def _health(url: str) -> _Health:
         return _Health(is_serving=False, reason=f"{url} does not answer ({error}).")
     finally:
         connection.close()
-    return _Health(is_serving=answer.status == HTTPStatus.OK, reason=str(json.loads(body).get("reason", "")))
+    return _Health(is_serving=answer.status == HTTPStatus.OK, reason=_reason(answer.status, body))
+
+
+def _reason(status: int, body: bytes) -> str:
+    """Return why something does not work, as the body of an answer says, or its status where it does not say."""
+    try:
+        return str(json.loads(body)["reason"])
+    except (ValueError, KeyError, TypeError):
+        return "" if status == HTTPStatus.OK else f"/health answers {status}"
 
 
 def _complain(text: str) -> None:

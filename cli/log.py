@@ -5,13 +5,22 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import rich_click as click
 
 from cli.changes import change_lines
-from cli.client import CliError, Manager, Why, command_options, failing_with, manager_options
-from cli.command import DefaultGroup, QuickCommand
+from cli.client import (
+    CliError,
+    Manager,
+    UnreachableError,
+    Why,
+    command_options,
+    failing_with,
+    manager_options,
+)
+from cli.command import DefaultGroup, Number, QuickCommand
 from cli.moments import Time
 from cli.output import output_option, print_as, print_table
 
@@ -44,7 +53,7 @@ def log() -> None:
 
 
 @click.command("list", cls=QuickCommand)
-@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="How many, the last ones.")
+@click.option("--limit", type=Number(1), default=100, show_default=True, help="How many, the last ones.")
 @click.option(
     "--since", type=Time(), metavar="TIME", help="Not before: 2026-01-31T12:00, 12:00, or 2h for so long ago."
 )
@@ -66,7 +75,7 @@ def list_commands(manager: Manager, limit: int, output: str | None, **filters: s
 
 
 @click.command("show", cls=QuickCommand)
-@click.argument("position", type=click.IntRange(1))
+@click.argument("position", type=Number(1))
 @output_option
 @manager_options
 def show(manager: Manager, position: int, output: str | None) -> None:
@@ -82,7 +91,7 @@ def show(manager: Manager, position: int, output: str | None) -> None:
 
 @click.command("tail", cls=QuickCommand)
 @click.option("-f", "--follow", is_flag=True, help="Go on with new commands until interrupted.")
-@click.option("-n", "--lines", type=click.IntRange(0), default=10, show_default=True, help="How many to begin with.")
+@click.option("-n", "--lines", type=Number(0), default=10, show_default=True, help="How many to begin with.")
 @click.option("-o", "--output", type=click.Choice(["json"]), help="One JSON object a line.")
 @manager_options
 def tail(manager: Manager, *, follow: bool, lines: int, output: str | None) -> None:
@@ -91,16 +100,14 @@ def tail(manager: Manager, *, follow: bool, lines: int, output: str | None) -> N
         commands = _last(manager, max(lines, 1), {})
     for each in commands if lines else []:
         click.echo(_line(each, output))
-    after = commands[-1]["position"] if commands else 0
-    while follow:
-        page = _following(manager, after)
-        for each in page["commands"]:
-            click.echo(_line(each, output))
-        after = page["next"]
+    if follow:
+        with suppress(KeyboardInterrupt):  # That is how one ends it.
+            for each in _following(manager, commands[-1]["position"] if commands else 0):
+                click.echo(_line(each, output))
 
 
 @click.command("quarantine", cls=QuickCommand)
-@click.argument("offset", type=click.IntRange(0))
+@click.argument("offset", type=Number(0))
 @click.option("--reason", "because", metavar="TEXT", help="Why; it is kept in the log. The same as -m.")
 @command_options
 @manager_options
@@ -133,14 +140,31 @@ def _last(manager: Manager, limit: int, wanted: Mapping[str, str]) -> list[dict[
     return [command for page in reversed(pages) for command in page]
 
 
-def _following(manager: Manager, after: int) -> Any:
-    """Return the commands that follow on a position, waiting for some; say when the manager cannot be reached."""
+def _following(manager: Manager, after: int) -> Iterator[dict[str, Any]]:
+    """Yield the commands that follow on a position, for ever; say once when the manager cannot be asked, and go on."""
+    problem = ""
     while True:
         try:
-            return manager.get("/log", after=str(after), wait=str(WAIT_S), limit=str(PAGE))
+            page = manager.get("/log", after=str(after), wait=str(WAIT_S), limit=str(PAGE))
         except CliError as error:
-            click.echo(f"{error.format_message().splitlines()[0]} Trying again.", err=True)
+            if not error.is_passing:
+                with failing_with("Could not follow the log"):
+                    raise
+            if (found := _brief(error)) != problem:
+                click.echo(f"{found} Trying again.", err=True)
+            problem = found
             time.sleep(RECONNECT_S)
+        else:
+            if problem:
+                click.echo("The log is followed again.", err=True)
+            problem = ""
+            yield from page["commands"]
+            after = page["next"]
+
+
+def _brief(error: CliError) -> str:
+    """Return what happened in one line, without what one could do about it."""
+    return error.brief if isinstance(error, UnreachableError) else " ".join(error.format_message().splitlines())
 
 
 def _cells(command: Mapping[str, Any]) -> Sequence[object]:

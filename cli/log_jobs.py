@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -11,9 +13,8 @@ import rich_click as click
 
 from cli.client import CliError, Manager, failing_with, hint, manager_options
 from cli.command import QuickCommand
-from cli.output import output_option, print_as
+from cli.output import counted, output_option, print_as
 from core.errors import QuickError
-from core.log_export import LogExport
 
 _PIECE_BYTES = 256 * 1024
 
@@ -38,13 +39,14 @@ def verify(manager: Manager, output: str | None) -> None:
         for finding in findings:
             click.echo(finding)
     if findings:
-        raise CliError(f"The log has {len(findings)} problem{'s' if len(findings) > 1 else ''}.")
+        raise CliError(f"The log has {counted(len(findings), 'problem')}.")
     if not output:
-        click.echo(f"The log is sound: {result['position']} events in {result['offset']} records.")
+        events, records = counted(result["position"], "event"), counted(result["offset"], "record")
+        click.echo(f"The log is sound: {events} in {records}.")
 
 
 @click.command("export", cls=QuickCommand)
-@click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True))
 @click.option(
     "--data-dir",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
@@ -57,57 +59,83 @@ def export(manager: Manager, file: Path, data_dir: Path | None, log_topic: str) 
     with failing_with("Could not export the log"):
         if data_dir is None:
             with manager.stream("GET", "/log/export") as answer:
-                count = _write(file, answer.iter_raw(_PIECE_BYTES))
+                count = _write(file, answer.iter_bytes(_PIECE_BYTES))
         else:
             count = _write(file, _pieces_of(data_dir, log_topic))
-    if str(file) != "-":
-        click.echo(f"Exported {count} commands to {file}")
+    if count is not None:
+        click.echo(f"Exported {counted(count, 'command')} to {file}")
 
 
 @click.command("restore", cls=QuickCommand)
-@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False, allow_dash=True))
 @click.option("--dry-run", is_flag=True, help="Check the file and the cluster, and change nothing.")
 @manager_options
 def restore(manager: Manager, file: Path, *, dry_run: bool) -> None:
-    """Restore an exported log into an empty cluster: the same positions, times and schema IDs."""
+    """Restore an exported log into an empty cluster: the same positions, times and schema IDs. - is stdin."""
     result: dict[str, Any] = {}
-    with failing_with("Could not restore the log"), file.open("rb") as opened:
+    with failing_with(f"Could not restore the log from {file}"), _opened(file) as opened:
         parameters = {"dryRun": "true"} if dry_run else {}
         for line in manager.lines("POST", "/log/restore", content=_pieces(opened), parameters=parameters):
             result = line.get("result", result)
             if "step" in line:
                 hint(line["step"])
     what = (
-        f"{result['commands']} commands up to position {result['last_position']},"
-        f" with {result['topics']} topics and {result['gateways']} gateways"
+        f"{counted(result['commands'], 'command')} up to position {result['last_position']},"
+        f" with {counted(result['topics'], 'topic')} and {counted(result['gateways'], 'gateway')}"
     )
     if result["present"]:
-        what += f" ({result['present']} of them were there already)"
+        what += f"; {result['present']} of {result['commands']} commands are there already"
     click.echo(f"Would restore {what}" if dry_run else f"Restored {what}")
 
 
-def _write(file: Path, pieces: Iterator[bytes]) -> int:
-    """Write *pieces* to *file*, whole or not at all; return the number of commands in it."""
+def _write(file: Path, pieces: Iterator[bytes]) -> int | None:
+    """Write *pieces* to *file*; return the number of commands in it, `None` where it cannot be read again.
+
+    An ordinary file is replaced whole or not at all; a pipe or a device is written to as it is.
+    """
     if str(file) == "-":
         for piece in pieces:
             sys.stdout.buffer.write(piece)
         sys.stdout.buffer.flush()
-        return 0
-    fresh = file.with_name(f"{file.name}.part")
+        return None
     try:
-        with fresh.open("wb") as out:
-            for piece in pieces:
-                out.write(piece)
-        with fresh.open("rb") as written:
-            count = sum(1 for _ in LogExport(written).commands())
-        fresh.replace(file)
+        if file.exists() and not file.is_file():
+            with file.open("wb") as out:
+                out.writelines(pieces)
+            return None
+        return _replace(file.resolve(), pieces)  # Of a link, what it points to.
+    except BrokenPipeError:
+        raise
     except OSError as error:
         raise CliError(f"Cannot write {file}: {error.strerror}. Choose another file.") from error
-    except QuickError as error:
-        raise CliError(f"What came is not whole: {error}") from error
+
+
+def _replace(file: Path, pieces: Iterator[bytes]) -> int:
+    fresh = file.with_name(f"{file.name}.{os.getpid()}.part")
+    try:
+        with fresh.open("wb") as out:
+            out.writelines(pieces)
+        count = _count(fresh)
+        fresh.replace(file)
     finally:
-        fresh.unlink(missing_ok=True)
+        with suppress(OSError):
+            fresh.unlink()
     return count
+
+
+def _count(file: Path) -> int:
+    """Return the number of commands in an export, read as a restore would."""
+    from core.log_export import LogExport  # noqa: PLC0415 - 100 ms that help texts do not need
+
+    with file.open("rb") as written:
+        try:
+            return sum(1 for _ in LogExport(written).commands())
+        except QuickError as error:
+            raise CliError(f"What came is not whole, and nothing was written: {error}") from error
+
+
+def _opened(file: Path) -> AbstractContextManager[IO[bytes]]:
+    return nullcontext(sys.stdin.buffer) if str(file) == "-" else file.open("rb")
 
 
 def _pieces(file: IO[bytes]) -> Iterator[bytes]:
@@ -124,8 +152,11 @@ def _pieces_of(data_dir: Path, log_topic: str) -> Iterator[bytes]:
     folder = current(data_dir)
     if folder is None:
         raise CliError(f"There is no index in {data_dir}: no Quick has ever run on it.")
+    path = log_index_path(data_dir, log_topic, folder)
+    if not path.exists():
+        raise CliError(f"There is no index of the log {log_topic} in {data_dir}. Name its topic with --log-topic.")
     try:
-        index = LogIndex(log_index_path(data_dir, log_topic, folder), log_topic, readonly=True)
+        index = LogIndex(path, log_topic, readonly=True)
     except QuickError as error:
         raise CliError(str(error)) from error
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import traceback
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from collections.abc import Sequence
 import rich_click as click
 
 from cli.command import QuickGroup, usage_error_text
+from core.errors import QuickError
 
 VERSION_TEXT = "quick (version {})"
 
@@ -55,27 +57,31 @@ def run(arguments: Sequence[str]) -> int:
     """Run `quick` with *arguments*; return the exit code. Errors are printed on stderr."""
     try:
         return quick.main(list(arguments), prog_name="quick", standalone_mode=False) or 0
-    except click.UsageError as error:
-        click.echo(usage_error_text(error), err=True)
-        return error.exit_code
     except click.ClickException as error:
-        click.echo(error.format_message(), err=True)
+        text = usage_error_text(error) if isinstance(error, click.UsageError) else error.format_message()
+        click.echo(text, err=True)
         return error.exit_code
+    except QuickError as error:
+        click.echo(str(error), err=True)
+        return 1
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted quick. Exiting now.", err=True)
         return 1
     except BrokenPipeError:
         sys.stderr.close()  # Who reads our output has gone, as `head` does; the interpreter must not complain either.
         return 1
-    except Exception:  # noqa: BLE001 - the last resort of a program: a sentence instead of a trace
+    except Exception as error:  # noqa: BLE001 - the last resort of a program: two sentences instead of a trace
         if "--debug" in arguments:
             traceback.print_exc()
         click.echo("Unexpected error. Exiting now.", err=True)
+        click.echo(f"It is a mistake in quick ({type(error).__name__}: {error}): please report it.", err=True)
         return 1
 
 
 def main() -> None:
     """Run the program that the command line asks for."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # As stderr has it: a sign that a terminal lacks is no error.
     sys.exit(run(sys.argv[1:]))
 
 

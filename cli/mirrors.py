@@ -47,7 +47,8 @@ def list_mirrors(manager: Manager, at: Mapping[str, str], output: str | None) ->
 @manager_options
 def describe(manager: Manager, name: str, at: Mapping[str, str], output: str | None) -> None:
     """Show a mirror."""
-    with failing_with(f"There is no mirror {name}. Each topic has one: quick topic create <NAME> -k <TYPE> -v <TYPE>"):
+    missing = f"There is no mirror {name}. Each topic has one: quick topic create <NAME> -k <TYPE> -v <TYPE>"
+    with failing_with(f"Could not describe mirror {name}", missing=missing):
         found = manager.get(f"/topic/{in_path(name)}/mirror", **at)
     if output:
         print_as(output, found)

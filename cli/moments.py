@@ -19,28 +19,30 @@ from typing import Any
 import rich_click as click
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_AGO = re.compile(r"(\d{1,9})([smhdw])")
-_CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2})?")
-_POSITION = re.compile(r"@?(\d{1,18})")
+_AGO = re.compile(r"([0-9]{1,9})([smhdw])")
+_CLOCK = re.compile(r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2})?")
+_POSITION = re.compile(r"@?([0-9]+)")
 
 
 class Time(click.ParamType[str]):
     """A time; the value is ISO 8601 in UTC, as the manager takes it."""
 
     name = "time"
+    examples = "2026-01-31T12:00, 12:00, 2h for two hours ago, or now"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the time that *value* names."""
         try:
             return time_text(value, datetime.now().astimezone())
         except (ValueError, OverflowError):
-            self.fail(f"{value!r} is no time. Write 2026-01-31T12:00, 12:00, 2h for two hours ago, or now.", param, ctx)
+            self.fail(f"{value!r} is no {self.name}. Write {self.examples}.", param, ctx)
 
 
 class Moment(Time):
     """A position of the log, or a time."""
 
     name = "moment"
+    examples = f"17 for a position, or a time: {Time.examples}"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the position or time that *value* names."""
@@ -63,7 +65,7 @@ def time_text(text: str, now: datetime) -> str:
     elif ago := _AGO.fullmatch(text):
         moment = now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
     elif _CLOCK.fullmatch(text):
-        moment = datetime.fromisoformat(f"{now.date().isoformat()}T{text:0>5}")
+        moment = datetime.fromisoformat(f"{now.date().isoformat()}T{text if text[2] == ':' else f'0{text}'}")
     else:
         moment = datetime.fromisoformat(text)
     # A time without an offset is one of this machine's time zone, with the offset that was in force then.

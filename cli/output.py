@@ -23,6 +23,11 @@ def print_as(output: str, content: Any) -> None:
     click.echo(text, nl=False)
 
 
+def counted(count: int, noun: str) -> str:
+    """Return *count* with its noun: 1 command, 2 commands."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def print_table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print *rows* in columns of their widest entries."""
     lines = [list(headers), *([str(cell) for cell in row] for row in rows)]

@@ -9,7 +9,7 @@ from typing import Any
 
 import rich_click as click
 
-from cli.command import QuickCommand
+from cli.command import Number, QuickCommand
 from cli.instance import Instance, InstanceOptions, until_stopped
 from core.errors import NotAvailableYetError
 from core.kafka import wait_until_ready
@@ -34,7 +34,7 @@ def server_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--host", default="127.0.0.1", show_default=True, help="Interface to listen on."),
         click.option(
             "--port",
-            type=click.IntRange(0, 65_535),
+            type=Number(0, 65_535),
             default=8080,
             show_default=True,
             help="Port to listen on; 0 picks a free one.",
@@ -48,7 +48,7 @@ def server_options(command: Callable[..., None]) -> Callable[..., None]:
         ),
         click.option(
             "--workers",
-            type=click.IntRange(1, 256),
+            type=Number(1, 256),
             default=DEFAULT_WORKERS,
             show_default=True,
             help="Processes that answer requests.",

@@ -67,10 +67,10 @@ def delete(manager: Manager, name: str, why: Why) -> None:
 @manager_options
 def list_topics(manager: Manager, at: Mapping[str, str], output: str | None) -> None:
     """List the topics."""
-    hint = (
+    missing = (
         "There are no topics registered. Please create one using: \n\t $ quick topic create <NAME> -k <TYPE> -v <TYPE>"
     )
-    with failing_with(hint):
+    with failing_with("Could not list the topics", missing=missing):
         found = manager.get("/topics", **at)
     if output:
         print_as(output, found)
@@ -86,11 +86,11 @@ def list_topics(manager: Manager, at: Mapping[str, str], output: str | None) -> 
 @manager_options
 def describe(manager: Manager, name: str, at: Mapping[str, str], output: str | None) -> None:
     """Show a topic."""
-    hint = (
+    missing = (
         f"There is no topic {name} registered. Please create one: "
         "\n\t $ using quick topic create <NAME> -k <TYPE> -v <TYPE>"
     )
-    with failing_with(hint):
+    with failing_with(f"Could not describe topic {name}", missing=missing):
         found = manager.get(f"/topic/{in_path(name)}", **at)
     if output:
         print_as(output, found)

@@ -2,75 +2,37 @@
 
 from __future__ import annotations
 
-import json
+import os
 import subprocess
 import sys
-import threading
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 
-
-class Request(NamedTuple):
-    method: str
-    path: str
-    headers: dict[str, str]
-    body: Any
-
-
-@dataclass
-class Manager:
-    """What the manager was asked, and what it answers next."""
-
-    url: str = ""
-    requests: list[Request] = field(default_factory=list)
-    status: int = 200
-    answer: bytes = b""
-
-    def answers(self, content: object, status: int = 200) -> None:
-        self.status, self.answer = status, json.dumps(content).encode()
-
-    def refuses(self, status: int, title: str, detail: str) -> None:
-        body = {"type": "errors/clientError", "title": title, "code": status, "detail": detail, "uriPath": "/"}
-        self.answers(body, status)
+from cli.client import Manager as ManagerClient
+from cli.config import Context
+from tests.cli.small_manager import Manager, small_manager
 
 
 @pytest.fixture
 def manager() -> Iterator[Manager]:
-    state = Manager()
+    with small_manager() as state:
+        yield state
 
-    class Handler(BaseHTTPRequestHandler):
-        def respond(self) -> None:
-            raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            body = json.loads(raw) if raw else None
-            state.requests.append(Request(self.command, self.path, dict(self.headers), body))
-            self.send_response(state.status)
-            self.send_header("Content-Length", str(len(state.answer)))
-            self.end_headers()
-            self.wfile.write(state.answer)
 
-        do_GET = do_POST = do_DELETE = respond  # noqa: N815 - the names that http.server looks for
-
-        def log_message(self, *_: object) -> None:
-            """Keep quiet."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    state.url = f"http://127.0.0.1:{server.server_port}"
-    yield state
-    server.shutdown()
-    thread.join()
-    server.server_close()
+@pytest.fixture
+def client(manager: Manager) -> ManagerClient:
+    """Return the CLI's client of the small manager."""
+    return ManagerClient(lambda: Context(manager.url, "secret-key"))
 
 
 class Done(NamedTuple):
     code: int
     out: str
+    """Bytes that are no UTF-8 are surrogates in it."""
     err: str
 
 
@@ -84,20 +46,42 @@ def config(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def bare_quick(config: Path) -> Quick:
+def start_quick(config: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    """Return a function that starts the CLI; what still runs after the test is killed."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(*arguments: str, **environment: str) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
+            [Path(sys.executable).with_name("quick"), *arguments],
+            env={
+                "QUICK_CONFIG": str(config),
+                "PATH": "",
+                "HOME": str(config.parent),
+                "PYTHONWARNINGS": "error",
+                **environment,
+            },
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def bare_quick(start_quick: Callable[..., subprocess.Popen[bytes]]) -> Quick:
     """Return the CLI without a configuration."""
 
-    def run(*arguments: str, stdin: str = "") -> Done:
-        done = subprocess.run(
-            [Path(sys.executable).with_name("quick"), *arguments],
-            env={"QUICK_CONFIG": str(config), "PATH": "", "HOME": str(config.parent), "PYTHONWARNINGS": "error"},
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        return Done(done.returncode, done.stdout, done.stderr)
+    def run(*arguments: str, stdin: str | bytes = "", **environment: str) -> Done:
+        process = start_quick(*arguments, **environment)
+        given = stdin if isinstance(stdin, bytes) else stdin.encode()
+        out, err = process.communicate(given, timeout=60)
+        return Done(process.returncode, out.decode(errors="surrogateescape"), err.decode())
 
     return run
 
@@ -108,3 +92,18 @@ def quick(bare_quick: Quick, manager: Manager) -> Quick:
     created = bare_quick("context", "create", "--host", manager.url, "--key", "secret-key", "--context", "test")
     assert Done(0, "", "") == created
     return bare_quick
+
+
+@pytest.fixture
+def in_zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Return a function that moves this process into a time zone."""
+    before = os.environ.get("TZ")
+
+    def move(zone: str) -> None:
+        monkeypatch.setenv("TZ", zone)
+        time.tzset()
+
+    yield move
+    monkeypatch.undo()
+    assert before == os.environ.get("TZ")
+    time.tzset()

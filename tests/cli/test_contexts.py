@@ -61,3 +61,20 @@ def test_a_broken_file_is_named_with_the_way_out(tmp_path: Path, content: str) -
     file.write_text(content)
     with pytest.raises(SettingsError, match=r"(?s)quick\.conf cannot be used .* quick context create"):
         Config.load(file)
+
+
+def test_a_key_that_is_no_text_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "quick.conf"
+    file.write_text("contexts: {a: {host: http://h, apiKey: 0123}}\ncurrentContext: a\n")
+    with pytest.raises(SettingsError, match="host and apiKey are texts: put them into quotes"):
+        Config.load(file)
+
+
+def test_a_configuration_that_cannot_be_written_is_named_with_the_way_out(bare_quick: Any) -> None:
+    file = Path("/proc/no/quick.conf")
+    done = bare_quick("context", "create", "--host", "http://h", "--key", "k", QUICK_CONFIG=str(file))
+    assert (1, "") == (done.code, done.out)
+    assert (
+        f"Cannot write the configuration {file}: No such file or directory. Name another file in QUICK_CONFIG.\n"
+        == done.err
+    )

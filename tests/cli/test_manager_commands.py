@@ -144,12 +144,14 @@ def test_the_log_is_a_table(quick: Any, manager: Any, arguments: list[str]) -> N
         "actor": "default",
         "command": "create_topic",
         "target": "topic/flight",
+        "reason": "a season of flights",
     }
-    manager.answers({"commands": [{"position": 7, **command}, {"position": 12, **command, "actor": None}]})
+    commands = [{"position": 7, **command}, {"position": 12, **command, "actor": None, "reason": None}]
+    manager.answers({"commands": commands, "next": None})
     expected = (
-        "POSITION   TIME                       ACTOR     COMMAND        TARGET\n"
-        "7          2026-11-24T03:34:00.123Z   default   create_topic   topic/flight\n"
-        "12         2026-11-24T03:34:00.123Z   -         create_topic   topic/flight\n"
+        "POSITION   TIME                       ACTOR     COMMAND        TARGET         REASON\n"
+        "7          2026-11-24T03:34:00.123Z   default   create_topic   topic/flight   a season of flights\n"
+        "12         2026-11-24T03:34:00.123Z   -         create_topic   topic/flight   -\n"
     )
     assert (0, expected, "") == quick(*arguments)
     assert "/manager/log?limit=2" == manager.requests[-1].path

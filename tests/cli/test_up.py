@@ -19,8 +19,13 @@ from typing import IO
 import psutil
 import pytest
 import yaml
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from cli.ports import free_port
+from core.kafka_admin import KafkaAdmin
+from core.kafka_writer import OutRecord, RecordWriter
+from core.log_topic import LOG_CONFIG
 
 ROOT = Path(__file__).parents[2]
 DEADLINE_S = 90.0
@@ -280,3 +285,94 @@ def test_a_wrong_setting_is_said_once(quick: StartQuick, kafka: str, tmp_path: P
     assert 1 == run.exit_code()
     assert run.err.startswith("QUICK_KAFKA_INTERNAL_PARTITIONS='many' cannot be used")
     assert 1 == run.err.count("\n")
+
+
+def write(kafka: str, topic: str, *values: bytes) -> None:
+    writer = RecordWriter(kafka)
+    try:
+        writer.write(topic, [OutRecord(None, value) for value in values]).result(60)
+    finally:
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    ("partitions", "config", "danger"),
+    [
+        (3, {}, "has 3 partitions: commands in different partitions have no order. Move its records into a topic with"),
+        (1, {"cleanup.policy": "compact"}, "has cleanup.policy=compact: compaction would remove commands. Set it to "),
+        (1, {"retention.ms": "1000"}, "has retention.ms=1000: commands would be removed after that time. Set it to -1"),
+    ],
+)
+def test_a_log_that_could_lose_commands_is_refused_before_anything_is_started(
+    quick: StartQuick, kafka: str, topic_name: str, tmp_path: Path, partitions: int, config: dict[str, str], danger: str
+) -> None:
+    KafkaAdmin(kafka).create_topic(topic_name, partitions=partitions, replication_factor=1, config=LOG_CONFIG | config)
+    data = tmp_path / "data"
+    run = quick("up", "--kafka", kafka, "--port", "0", "--data-dir", str(data), QUICK_LOG_TOPIC=topic_name)
+    assert 1 == run.exit_code()
+    assert run.err.startswith(f"The log topic {topic_name} {danger}")
+    assert 1 == run.err.count("\n")
+    assert "" == run.out
+    assert {"api-key", "lock"} == {file.name for file in data.iterdir()}
+
+
+def test_each_danger_is_a_sentence_with_its_way_out(
+    quick: StartQuick, kafka: str, topic_name: str, tmp_path: Path
+) -> None:
+    config = {"cleanup.policy": "compact", "retention.ms": "1000", "retention.bytes": "1000"}
+    KafkaAdmin(kafka).create_topic(topic_name, partitions=1, replication_factor=1, config=config)
+    run = quick("serve", "--kafka", kafka, "--port", "0", "--data-dir", str(tmp_path), QUICK_LOG_TOPIC=topic_name)
+    assert 1 == run.exit_code()
+    mends = ("cleanup.policy=delete", "retention.ms=-1", "retention.bytes=-1")
+    assert [f"kafka-configs --alter --topic {topic_name} --add-config {mend}" for mend in mends] == [
+        line[line.index("kafka-configs") :] for line in run.err.splitlines()
+    ]
+
+
+def test_a_log_that_has_lost_its_beginning_is_refused(
+    quick: StartQuick, kafka: str, topic_name: str, tmp_path: Path
+) -> None:
+    KafkaAdmin(kafka).create_topic(topic_name, partitions=1, replication_factor=1, config=LOG_CONFIG)
+    write(kafka, topic_name, b"a", b"b")
+    admin = AdminClient({"bootstrap.servers": kafka})
+    (deleted,) = admin.delete_records([TopicPartition(topic_name, 0, 1)]).values()
+    deleted.result(60)
+    run = quick("up", "--kafka", kafka, "--port", "0", "--data-dir", str(tmp_path), QUICK_LOG_TOPIC=topic_name)
+    assert 1 == run.exit_code()
+    assert run.err.startswith(f"The log topic {topic_name} begins at offset 1: the commands before it are lost")
+    assert 1 == run.err.count("\n")
+
+
+def test_an_unreadable_record_is_told_at_the_start_and_reads_go_on(
+    quick: StartQuick, kafka: str, topic_name: str, tmp_path: Path
+) -> None:
+    KafkaAdmin(kafka).create_topic(topic_name, partitions=1, replication_factor=1, config=LOG_CONFIG)
+    write(kafka, topic_name, b"no command")
+    arguments = ("--kafka", kafka, "--port", "0", "--data-dir", str(tmp_path), "--api-key", "k")
+    run = quick("up", *arguments, QUICK_LOG_TOPIC=topic_name)
+    assert 200 == request(run.url, "GET", "/manager/topics", key="k")
+    told = f"Quick serves, but not everything works: Nothing is recorded. Cannot read the record at {topic_name}[0]@0: "
+    assert told in run.err
+    assert "Pass it with: quick log quarantine 0 --reason TEXT\n" in run.err
+
+
+def test_an_event_that_could_not_be_read_stops_the_start(kafka: str, topic_name: str, tmp_path: Path) -> None:
+    program = f"""
+import sys
+from cli.main import run
+from core.topics import TopicCreated
+TopicCreated.class_version = 2
+sys.exit(run(["up", "--kafka", "{kafka}", "--port", "0", "--data-dir", "{tmp_path}/data"]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env=_environment(tmp_path, topic_name),
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+    text = "No upcaster reads quick:TopicCreated version 1, so events of it could not be used. Add one.\n"
+    assert (1, "", text) == (done.returncode, done.stdout, done.stderr)
+    assert KafkaAdmin(kafka).describe(topic_name) is None
