@@ -17,6 +17,7 @@ from core.errors import LogError, LogIdentityError, OutcomeUnknownError, QuickEr
 from core.kafka import client_config
 from core.kafka_admin import KafkaAdmin
 from core.kafka_writer import OutRecord, RecordWriter
+from core.log_identity import index_path
 from core.log_index import LogIndex
 from core.log_topic import LOG_CONFIG, LogIdentity, LogTopic
 from core.record import FORMAT, CommandRecord, RecordedEvent, encode, new_command_id
@@ -74,7 +75,7 @@ def events_of(index: LogIndex) -> Events:
 
 def index_of(folder: Path, identity: LogIdentity, topic: LogTopic) -> LogIndex:
     """Return the index that a stopped process has left."""
-    return LogIndex(folder / identity.folder_name, topic.name)
+    return LogIndex(index_path(folder, identity.folder_name), topic.name)
 
 
 def leave_with_old_events(topic: LogTopic, folder: Path) -> LogIdentity:

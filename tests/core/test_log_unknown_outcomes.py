@@ -15,6 +15,7 @@ from cli.ports import free_port
 from core.command_log import CommandLog
 from core.errors import CommandNotRecordedError, OutcomeUnknownError
 from core.kafka_writer import OutRecord
+from core.log_identity import index_path
 from core.log_index import LogIndex, Outcome
 from core.log_topic import LogTopic
 from core.record import FORMAT, CommandRecord, RecordedEvent, new_void
@@ -96,7 +97,7 @@ def fresh(topic: LogTopic, folder: Path) -> LogIndex:
     """Return what a machine that has never read the log finds in it."""
     path = folder / uuid.uuid4().hex
     CommandLog(topic, path).close()
-    return LogIndex(path / topic.ensure().folder_name, topic.name)
+    return LogIndex(index_path(path, topic.ensure().folder_name), topic.name)
 
 
 def originators(index: LogIndex) -> list[str]:
