@@ -36,6 +36,7 @@ _UNAVAILABLE = {
     KafkaError.NOT_ENOUGH_REPLICAS_AFTER_APPEND,
     KafkaError.BROKER_NOT_AVAILABLE,
     KafkaError.NETWORK_EXCEPTION,
+    KafkaError._DESTROY_BROKER,  # A request was under way on a connection that ended.
     # After lost acknowledgements: the record of which Kafka says so may be in the log.
     KafkaError._FATAL,
     KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER,

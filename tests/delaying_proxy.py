@@ -21,6 +21,7 @@ from tests.running import until
 _PRODUCE = 0
 _LENGTH_BYTES = 4
 _CHUNK_BYTES = 1 << 16
+_CONNECT_TIMEOUT_S = 5
 
 
 class HeldWrite:
@@ -121,20 +122,26 @@ class DelayingProxy:
         self.cut()
 
     def _accept(self) -> None:
-        while True:
+        while not self._is_closed:
             try:
                 client, _ = self._listener.accept()
             except OSError:
-                return
-            try:
-                broker = socket.create_connection((LOOPBACK, self.upstream))
-            except OSError:
-                client.close()  # The broker is away: the client sees that as it would without us.
-                continue
-            link = _Link(client, broker, self._passing, self._forget)
-            with self._lock:
-                self._links.add(link)
-            link.start()
+                continue  # A client that went away at once; or we are closing.
+            threading.Thread(target=self._serve, args=(client,), name="proxied requests", daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        try:
+            broker = socket.create_connection((LOOPBACK, self.upstream), timeout=_CONNECT_TIMEOUT_S)
+        except OSError:
+            client.close()  # The broker is away: the client sees that as it would without us.
+            return
+        broker.settimeout(None)
+        link = _Link(client, broker, self._passing)
+        with self._lock:
+            self._links.add(link)
+        link.run()
+        with self._lock:
+            self._links.discard(link)
 
     def _passing(self, link: _Link, request: bytes) -> HeldWrite | None:
         """Decide about *request* of *link*: what to wait for before it goes on, and what becomes of its answer."""
@@ -156,10 +163,6 @@ class DelayingProxy:
             self.held.append(held)
             return held
 
-    def _forget(self, link: _Link) -> None:
-        with self._lock:
-            self._links.discard(link)
-
 
 class _Link:
     """One client's connection and ours to the broker."""
@@ -169,20 +172,21 @@ class _Link:
         client: socket.socket,
         broker: socket.socket,
         passing: Callable[[_Link, bytes], HeldWrite | None],
-        ended: Callable[[_Link], None],
     ) -> None:
         self._client, self._broker = client, broker
-        self._passing, self._ended = passing, ended
+        self._passing = passing
         self.is_mute = False
         self.ends_at_answer = False
         self._delayed: HeldWrite | None = None
 
-        self._requests = threading.Thread(target=self._pass_requests, name="proxied requests", daemon=True)
-        self._answers = threading.Thread(target=self._pass_answers, name="proxied answers", daemon=True)
-
-    def start(self) -> None:
-        self._requests.start()
-        self._answers.start()
+    def run(self) -> None:
+        """Pass on in both directions until both have ended."""
+        answers = threading.Thread(target=self._pass_answers, name="proxied answers", daemon=True)
+        answers.start()
+        self._pass_requests()
+        answers.join()
+        self._client.close()  # Not before: nobody may read from a descriptor that is free for others.
+        self._broker.close()
 
     def close(self) -> None:
         for side in (self._client, self._broker):
@@ -211,10 +215,6 @@ class _Link:
                     with contextlib.suppress(OSError):  # Its client may have gone, and the broker has work to do yet.
                         self._client.sendall(data)
         self.close()
-        self._ended(self)
-        self._requests.join()  # Nobody may read from a descriptor that is free for others.
-        self._client.close()
-        self._broker.close()
 
 
 def _read_request(client: socket.socket) -> bytes | None:

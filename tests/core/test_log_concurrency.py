@@ -58,6 +58,7 @@ class Writer:
                 lines = report.read().rpartition(b"\n")[0]
             self._end += len(lines) + (1 if lines else 0)
             self._accepted += lines.count(b'"accepted"')
+            assert b'"failed"' not in lines, self.errors()
         return self._accepted
 
     def told(self) -> list[dict[str, Any]]:
@@ -66,7 +67,7 @@ class Writer:
         return [json.loads(line) for line in self._report.read_text().splitlines(keepends=True) if line.endswith("\n")]
 
     def is_idle(self) -> bool:
-        assert self.process.poll() is None, self._report.with_suffix(".stderr").read_text()
+        assert self.process.poll() is None, self.errors()
         told = self.told()
         return bool(told) and told[-1]["what"] == "idle"
 
@@ -77,7 +78,10 @@ class Writer:
     def end(self) -> None:
         """Let it tell what it has read, and end."""
         self.process.communicate(b"\n", timeout=60)
-        assert 0 == self.process.returncode, self._report.with_suffix(".stderr").read_text()
+        assert 0 == self.process.returncode, self.errors()
+
+    def errors(self) -> str:
+        return self._report.with_suffix(".stderr").read_text()
 
 
 class Hammer:

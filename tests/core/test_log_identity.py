@@ -184,7 +184,7 @@ def test_a_log_that_is_deleted_under_a_running_process_is_named(
     assert OLD == events_of(log.index)
 
 
-def test_all_processes_of_a_machine_hear_that_the_log_is_another_one(
+def test_a_process_hears_that_another_one_has_found_the_log_replaced(
     topic: LogTopic, open_log: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("core.log_follower.LOOK_AROUND_S", 0.2)
