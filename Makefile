@@ -2,7 +2,7 @@
 #
 #   make demo    run the main job on real data: Kafka, two topics, a gateway, three queries, the audit trail
 #   make up      start Quick on this machine and keep it running (options: make up ARGS="--port 9000")
-#   make test    run the tests on a real Kafka
+#   make test    run the tests, in two processes with a real Kafka each (options: make test ARGS="-k log")
 #   make check   formatting, lint, types and the import contracts
 #   make bench   measure, as ratios against raw limits in the same run
 #   make clean   remove what the other commands have made in this folder
@@ -34,7 +34,7 @@ up: $(READY)
 	$(BIN)/quick up $(ARGS)
 
 test: $(READY)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 check: $(READY)
 	$(BIN)/ruff format --check .

@@ -53,7 +53,7 @@ def test_an_export_is_restored_into_an_empty_cluster(
     new.await_health()
     assert before == declared(new)
     assert "The log is sound" in new.quick("log", "verify")
-    assert "6 of them were there already" in new.quick("log", "restore", str(file))
+    assert "6 of 6 commands are there already" in new.quick("log", "restore", str(file))
 
     with new.http() as http:
         http.headers["X-API-Key"] = key
