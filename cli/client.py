@@ -18,8 +18,7 @@ from urllib.parse import quote
 
 import rich_click as click
 
-from cli.config import Config, Context, config_path
-from core.errors import QuickError
+from cli.config import Context
 
 if TYPE_CHECKING:
     import httpx
@@ -42,13 +41,9 @@ _BAD_GATEWAY = 502
 """What a proxy answers while the server behind it is being restarted; the server itself says `Retry-After`."""
 _SERVER_ERRORS = 500
 
-NOT_INITIALIZED = "Not initialized.\nPlease run:\n\t$ quick context create\nto set your host and API key."
 UNREACHABLE = "Please check your host and try again. Set the host and your API key using:\n\t$ quick context create\n"
 UNAUTHORIZED = "Unauthorized.\n Your API key is invalid."
 CREATE_AGAIN = "Create the context again:\n\t$ quick context create --host https://example.com --key KEY"
-
-_COMMAND_ID = re.compile("[!-~]{1,200}")
-"""What the manager takes as the id of a command, and a header can carry."""
 
 _TRACE_PARENT = re.compile("[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 """W3C Trace Context, version 00; as it says, one of another form is ignored."""
@@ -338,71 +333,6 @@ class Manager:
             click.echo(line, err=True)
 
 
-def manager_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options of every command that talks to the manager, and pass it as `manager`."""
-
-    @functools.wraps(command)
-    def with_manager(*, debug: bool, context: str | None, **options: Any) -> None:
-        command(manager=Manager(lambda: chosen_context(context), is_debugging=debug), **options)
-
-    for add in (
-        click.option("--debug", is_flag=True, help="Trace requests and answers."),
-        click.option("--context", metavar="NAME", help="Context to use instead of the current one."),
-    ):
-        with_manager = add(with_manager)
-    return with_manager
-
-
-def command_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add `-m`, which tells the log why, and what repeats a command; passed as `why`."""
-
-    @functools.wraps(command)
-    def with_why(*, reason: str | None, command_id: str | None, **options: Any) -> None:
-        command(why=Why(reason, command_id), **options)
-
-    for add in (
-        click.option(
-            "--command-id",
-            metavar="ID",
-            callback=_checked_id,
-            help="Repeat a command whose answer was lost: it is recorded once.",
-        ),
-        click.option("-m", "--message", "reason", metavar="TEXT", help="Why; it is kept in the log."),
-    ):
-        with_why = add(with_why)
-    return with_why
-
-
-def chosen_context(name: str | None) -> Context:
-    """Return the context of that name, or the current one.
-
-    Raises:
-        CliError: There is no such context, or none at all.
-    """
-    config = load_config()
-    if config is None:
-        raise CliError(NOT_INITIALIZED)
-    chosen = config.current if name is None else name
-    if chosen is None or chosen not in config.contexts:
-        known = ", ".join(sorted(config.contexts)) or "none"
-        raise CliError(
-            f"Context {chosen} not found. There are: {known}. Choose one with: quick context activate <NAME>"
-        )
-    return config.contexts[chosen]
-
-
-def load_config() -> Config | None:
-    """Return the configuration, `None` when there is none.
-
-    Raises:
-        CliError: It cannot be used.
-    """
-    try:
-        return Config.load(config_path(os.environ))
-    except QuickError as error:
-        raise CliError(str(error)) from error
-
-
 @contextmanager
 def failing_with(text: str, *, missing: str | None = None) -> Iterator[None]:
     """Add a command's own *text* to what the manager says when it refuses.
@@ -427,12 +357,6 @@ def hint(text: str) -> None:
 def in_path(name: str) -> str:
     """Return *name* as a segment of a path."""
     return quote(name, safe="", errors="surrogateescape")
-
-
-def _checked_id(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    if value is not None and not _COMMAND_ID.fullmatch(value):
-        raise click.BadParameter("It takes 1 to 200 letters, digits and signs, without blanks.", ctx, parameter)
-    return value
 
 
 def _persistently(attempt: Callable[[], httpx.Response], trace: Callable[[str], None]) -> httpx.Response:

@@ -7,9 +7,10 @@ import re
 
 import rich_click as click
 
-from cli.client import NOT_INITIALIZED, CliError, load_config
+from cli.client import CliError
 from cli.command import QuickCommand, QuickGroup
 from cli.config import Config, as_yaml, config_path
+from cli.options import NOT_INITIALIZED, load_config
 
 
 @click.group(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import rich_click as click
 
-from cli.client import CliError, Manager, failing_with, manager_options
+from cli.client import CliError, Manager, failing_with
 from cli.command import QuickCommand
+from cli.options import manager_options
 from cli.output import output_option, print_as
 
 _MARKS = {"ok": "✓", "warning": "!", "error": "✗"}

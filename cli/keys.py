@@ -6,9 +6,10 @@ from datetime import datetime
 
 import rich_click as click
 
-from cli.client import CliError, Manager, Why, command_options, failing_with, hint, in_path, manager_options
+from cli.client import CliError, Manager, Why, failing_with, hint, in_path
 from cli.command import GreedyOption, QuickCommand, QuickGroup
 from cli.moments import expiry_text
+from cli.options import command_options, manager_options
 from cli.output import output_option, print_as, print_table
 from core.errors import InvalidInputError
 from core.scopes import check_scope

@@ -11,17 +11,10 @@ from typing import Any
 import rich_click as click
 
 from cli.changes import change_lines
-from cli.client import (
-    CliError,
-    Manager,
-    UnreachableError,
-    Why,
-    command_options,
-    failing_with,
-    manager_options,
-)
+from cli.client import CliError, Manager, UnreachableError, Why, failing_with
 from cli.command import DefaultGroup, Number, QuickCommand
 from cli.moments import Time
+from cli.options import command_options, manager_options
 from cli.output import output_option, print_as, print_table
 
 PAGE = 1000

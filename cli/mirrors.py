@@ -6,9 +6,10 @@ from collections.abc import Mapping
 
 import rich_click as click
 
-from cli.client import Manager, failing_with, in_path, manager_options
+from cli.client import Manager, failing_with, in_path
 from cli.command import QuickCommand, QuickGroup
 from cli.moments import as_of_option
+from cli.options import manager_options
 from cli.output import output_option, print_as
 
 

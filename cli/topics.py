@@ -7,10 +7,11 @@ from typing import Any
 
 import rich_click as click
 
-from cli.client import Manager, Why, command_options, failing_with, in_path, manager_options
+from cli.client import Manager, Why, failing_with, in_path
 from cli.command import QuickCommand, QuickGroup
 from cli.moments import as_of_option
 from cli.names import check_name
+from cli.options import command_options, manager_options
 from cli.output import output_option, print_as
 
 _TYPES = click.Choice(["int", "long", "string", "double", "schema"], case_sensitive=False)

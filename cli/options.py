@@ -1,0 +1,91 @@
+"""Options that many commands have, and the context that they choose."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+from collections.abc import Callable
+from typing import Any
+
+import rich_click as click
+
+from cli.client import CliError, Manager, Why
+from cli.config import Config, Context, config_path
+from core.errors import QuickError
+
+NOT_INITIALIZED = "Not initialized.\nPlease run:\n\t$ quick context create\nto set your host and API key."
+
+_COMMAND_ID = re.compile("[!-~]{1,200}")
+"""What the manager takes as the id of a command, and a header can carry."""
+
+
+def manager_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of every command that talks to the manager, and pass it as `manager`."""
+
+    @functools.wraps(command)
+    def with_manager(*, debug: bool, context: str | None, **options: Any) -> None:
+        command(manager=Manager(lambda: chosen_context(context), is_debugging=debug), **options)
+
+    for add in (
+        click.option("--debug", is_flag=True, help="Trace requests and answers."),
+        click.option("--context", metavar="NAME", help="Context to use instead of the current one."),
+    ):
+        with_manager = add(with_manager)
+    return with_manager
+
+
+def command_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add `-m`, which tells the log why, and what repeats a command; passed as `why`."""
+
+    @functools.wraps(command)
+    def with_why(*, reason: str | None, command_id: str | None, **options: Any) -> None:
+        command(why=Why(reason, command_id), **options)
+
+    for add in (
+        click.option(
+            "--command-id",
+            metavar="ID",
+            callback=_checked_id,
+            help="Repeat a command whose answer was lost: it is recorded once.",
+        ),
+        click.option("-m", "--message", "reason", metavar="TEXT", help="Why; it is kept in the log."),
+    ):
+        with_why = add(with_why)
+    return with_why
+
+
+def chosen_context(name: str | None) -> Context:
+    """Return the context of that name, or the current one.
+
+    Raises:
+        CliError: There is no such context, or none at all.
+    """
+    config = load_config()
+    if config is None:
+        raise CliError(NOT_INITIALIZED)
+    chosen = config.current if name is None else name
+    if chosen is None or chosen not in config.contexts:
+        known = ", ".join(sorted(config.contexts)) or "none"
+        raise CliError(
+            f"Context {chosen} not found. There are: {known}. Choose one with: quick context activate <NAME>"
+        )
+    return config.contexts[chosen]
+
+
+def load_config() -> Config | None:
+    """Return the configuration, `None` when there is none.
+
+    Raises:
+        CliError: It cannot be used.
+    """
+    try:
+        return Config.load(config_path(os.environ))
+    except QuickError as error:
+        raise CliError(str(error)) from error
+
+
+def _checked_id(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not _COMMAND_ID.fullmatch(value):
+        raise click.BadParameter("It takes 1 to 200 letters, digits and signs, without blanks.", ctx, parameter)
+    return value
