@@ -75,8 +75,11 @@ class EventMapper(Mapper[UUID]):
         try:
             facts = _decode(state)
             topic, facts = self._upcasters.current(topic, facts.pop(_VERSION, 1), facts)
-            aggregate = UUID(originator_id)
-            return EVENT_TYPES[topic](originator_id=aggregate, originator_version=originator_version, **facts)
+            event_type = EVENT_TYPES[topic]
+            identity = {"originator_id": originator_id, "originator_version": originator_version}
+            if unknown := facts.keys() - (event_type.__dataclass_fields__.keys() - identity):
+                raise ValueError(f"{', '.join(sorted(unknown))} is no fact of it")
+            return msgspec.convert(facts | identity, event_type)
         except _UNUSABLE as error:
             raise UnknownEventError(
                 f"it holds an event {topic} that this program does not know ({error})."

@@ -279,8 +279,8 @@ class LogFollower(threading.Thread):
                 confirm_last_record(self._topic, self._index)
                 self._is_doubtful = False
             if are_settings_due:
-                self._checked_settings = now
                 self._look_for_dangers()
+                self._checked_settings = now
         except KafkaUnavailableError:
             self._is_doubtful = True  # The broker is still away; what came from it before must wait.
             return False

@@ -118,7 +118,7 @@ class LogTopic:
         try:
             raw = self.read(offset)
         except NotFoundError as error:
-            raise LogIdentityError(f"{error}, but {offset} was read before: records are lost.") from error
+            raise LogIdentityError(f"{error} But it was read before: records are lost.") from error
         if hashlib.sha256(raw or b"").digest() != sha256:
             raise LogIdentityError(
                 f"The record at {self.name}[0]@{offset} is not the one that was read before: the log was replaced."
@@ -133,7 +133,8 @@ class LogTopic:
         """
         low, high = self._watermarks()
         if not low <= offset < high:
-            raise NotFoundError(f"The log topic {self.name} holds offsets {low} to {high - 1}")
+            held = f"offsets {low} to {high - 1}" if low < high else "nothing"
+            raise NotFoundError(f"The log topic {self.name} holds no record at offset {offset}: it holds {held}.")
         consumer = log_consumer(self.bootstrap, self.name, offset, _ignored)
         try:
             messages = next_batch(consumer, limit=1, timeout_s=_RECORD_TIMEOUT_S)
@@ -143,7 +144,9 @@ class LogTopic:
         if not is_marker and (not messages or messages[0].error() is not None):
             raise KafkaUnavailableError(f"Kafka did not return the record at {self.name}[0]@{offset} in time.")
         if is_marker or messages[0].offset() != offset:
-            raise NotFoundError(f"The log topic {self.name} holds no record at offset {offset}")
+            raise NotFoundError(
+                f"The log topic {self.name} holds no record at offset {offset}: a transaction ended there."
+            )
         return messages[0].value()
 
     def _create(self) -> None:

@@ -139,7 +139,8 @@ class Jobs:
             )
 
     def _topic(self) -> LogTopic:
-        return LogTopic(self._settings.kafka, self._settings.log_topic)
+        settings = self._settings
+        return LogTopic(settings.kafka, settings.log_topic, replication_factor=settings.replication_factor)
 
     def _live_index(self) -> LogIndex:
         return LogIndex(self._index_path, self._settings.log_topic, readonly=True)

@@ -54,10 +54,10 @@ def past_registries(index: LogIndex, positions: Iterable[int]) -> list[PastRegis
 
 
 def _fold(index: LogIndex, mapper: EventMapper, rows: Rows, after: int, upto: int) -> None:
-    while after < upto:
-        for event_id, indexed in index.notifications(after + 1, _EVENTS_PER_READ, upto):
+    while found := index.notifications(after + 1, _EVENTS_PER_READ, upto):
+        for event_id, indexed in found:
             apply(rows, RecordedEvent(event_id, mapper.event(indexed)))
-            after = event_id
+        after = found[-1][0]
 
 
 def apply(rows: Rows, recorded: RecordedEvent) -> None:

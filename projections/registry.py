@@ -16,7 +16,7 @@ import msgspec
 
 from core import gateways, keys, log_safety, mirrors, subjects, topics
 from core.aggregates import LogEvent
-from core.errors import NotFoundError, ViewBehindError
+from core.errors import FoldError, NotFoundError, ViewBehindError
 from core.store import Reader, Store, Writer, bounded_key, key_number, number_key
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -82,9 +82,12 @@ def row_after(noun: Noun, row: Row[Any] | None, recorded: RecordedEvent) -> Row[
     """Return a row after an event about it; `None` in means that there was none, `None` out that there is none now.
 
     Raises:
-        FoldError: The event does not follow on the row.
+        FoldError: The event does not follow on the row, or says what means nothing to this program.
     """
-    state = noun.fold(None if row is None else row.state, recorded.event)
+    try:
+        state = noun.fold(None if row is None else row.state, recorded.event)
+    except (ValueError, TypeError, msgspec.MsgspecError) as error:
+        raise FoldError(f"The event at position {recorded.position} cannot be folded: {error}") from error
     if state is None:
         return None
     return Row(recorded.position if row is None else row.incarnation, recorded.position, state)

@@ -46,7 +46,8 @@ def caller_of(req: falcon.asgi.Request) -> Caller:
 
 def _text(req: falcon.asgi.Request, header: str) -> str | None:
     """Return a header that carries percent-encoded UTF-8."""
-    text = req.get_header(header)
+    given = req.get_header(header)
+    text = None if given is None else unquote(given)
     if text is not None and len(text) > _MAX_TEXT:
         raise InvalidInputError(f"The header {header} is longer than {_MAX_TEXT} characters. Shorten it.")
-    return None if text is None else unquote(text)
+    return text

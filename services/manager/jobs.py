@@ -3,7 +3,8 @@
     GET  /manager/log/verify      check the whole log
     GET  /manager/log/export      the log as an Avro object container file
     POST /manager/log/restore     append an exported log to an empty one; `?dryRun=true` only checks
-    POST /manager/replay          rebuild a view beside the live one; `?view=NAME&swap=true`
+    GET  /manager/replay          rebuild a view beside the live one and compare; `?view=NAME`
+    POST /manager/replay          the same, and with `&swap=true` put it in the place of the live one
 
 All but the export answer JSON lines (see projections.jobs). A job whose caller has gone is ended.
 """

@@ -108,6 +108,8 @@ def test_a_stored_event_is_json_that_a_person_can_read() -> None:
         ("quick:TopicDeleted", b'{"name":"t","class_version":null}'),
         ("quick:TopicDeleted", b'{"name":"t","class_version":[1]}'),
         ("quick:TopicDeleted", b"{}"),
+        ("quick:TopicDeleted", b'{"name":3}'),
+        ("quick:TopicDeleted", b'{"name":null}'),
         ("quick:TopicDeleted", b'{"name":"t","more":1}'),
         ("quick:TopicDeleted", b'{"name":"t","originator_id":"x"}'),
         ("quick:TopicDeleted", b'["t"]'),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -99,3 +100,10 @@ def test_waiting_ends_with_the_position_or_the_time(registry: RegistryProjection
     view.wait_for(1, timeout_s=0)
     with pytest.raises(ViewBehindError, match="position 2"):
         view.wait_for(2, timeout_s=0)
+
+
+def test_an_event_that_says_what_nobody_understands_is_a_fold_error(registry: RegistryProjection) -> None:
+    nonsense = dataclasses.replace(topic_created("a"), write_type="SOMETIMES")
+    with pytest.raises(FoldError, match="position 1 cannot be folded"):
+        fold(registry, nonsense)
+    assert 0 == registry.view.position()
