@@ -12,7 +12,7 @@ from cli.command import Number, QuickCommand, QuickGroup
 from cli.moments import as_of_option
 from cli.names import check_name
 from cli.options import command_options, manager_options
-from cli.output import output_option, print_as
+from cli.output import output_option, print_fields, print_names
 
 
 class SchemaFile(click.File):
@@ -97,11 +97,7 @@ def list_gateways(manager: Manager, at: Mapping[str, str], output: str | None) -
     missing = "There are no gateways created. Please create one using:\n\t $ quick gateway create <NAME>"
     with failing_with("Could not list the gateways", missing=missing):
         found = manager.get("/gateways", **at)
-    if output:
-        print_as(output, found)
-        return
-    for one in found:
-        click.echo(one["name"])
+    print_names(found, output)
 
 
 @click.command("describe", cls=QuickCommand)
@@ -113,13 +109,10 @@ def describe(manager: Manager, name: str, at: Mapping[str, str], output: str | N
     """Show a gateway."""
     with failing_with(f"Could not describe gateway {name}", missing=_missing(name)):
         found = manager.get(f"/gateway/{in_path(name)}", **at)
-    if output:
-        print_as(output, found)
-        return
-    for label in ("name", "replicas", "tag"):
-        click.echo(f"{label.capitalize()}: {found[label]}")
-    for warning in found.get("warnings", []):
-        hint(f"Warning: {warning}")
+    print_fields(found, {"name": "Name", "replicas": "Replicas", "tag": "Tag"}, output)
+    if not output:
+        for warning in found.get("warnings", []):
+            hint(f"Warning: {warning}")
 
 
 @click.command("schema", cls=QuickCommand)

@@ -10,7 +10,7 @@ from cli.client import Manager, failing_with, in_path
 from cli.command import QuickCommand, QuickGroup
 from cli.moments import as_of_option
 from cli.options import manager_options
-from cli.output import output_option, print_as
+from cli.output import output_option, print_fields, print_names
 
 
 @click.group(
@@ -34,11 +34,7 @@ def list_mirrors(manager: Manager, at: Mapping[str, str], output: str | None) ->
     """List the mirrors."""
     with failing_with("Could not list the mirrors"):
         found = manager.get("/mirrors", **at)
-    if output:
-        print_as(output, found)
-        return
-    for one in found:
-        click.echo(one["name"])
+    print_names(found, output)
 
 
 @click.command("describe", cls=QuickCommand)
@@ -51,8 +47,5 @@ def describe(manager: Manager, name: str, at: Mapping[str, str], output: str | N
     missing = f"There is no mirror {name}. Each topic has one: quick topic create <NAME> -k <TYPE> -v <TYPE>"
     with failing_with(f"Could not describe mirror {name}", missing=missing):
         found = manager.get(f"/topic/{in_path(name)}/mirror", **at)
-    if output:
-        print_as(output, found)
-        return
-    for label, field in (("Name", "name"), ("Topic", "topicName"), ("Replicas", "replicas"), ("Tag", "tag")):
-        click.echo(f"{label}: {found[field]}")
+    labels = {"name": "Name", "topicName": "Topic", "replicas": "Replicas", "tag": "Tag"}
+    print_fields(found, labels, output)

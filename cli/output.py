@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import rich_click as click
@@ -26,6 +26,24 @@ def print_as(output: str, content: Any) -> None:
 def counted(count: int, noun: str) -> str:
     """Return *count* with its noun: 1 command, 2 commands."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def print_names(found: Sequence[Mapping[str, Any]], output: str | None) -> None:
+    """Print the name of each thing a line, or all of them as *output* says."""
+    if output:
+        print_as(output, found)
+        return
+    for one in found:
+        click.echo(one["name"])
+
+
+def print_fields(found: Mapping[str, Any], labels: Mapping[str, str], output: str | None) -> None:
+    """Print the fields of one thing, each behind its label, or the whole thing as *output* says."""
+    if output:
+        print_as(output, found)
+        return
+    for field, label in labels.items():
+        click.echo(f"{label}: {found[field]}")
 
 
 def print_table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

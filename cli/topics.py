@@ -12,7 +12,7 @@ from cli.command import QuickCommand, QuickGroup
 from cli.moments import as_of_option
 from cli.names import check_name
 from cli.options import command_options, manager_options
-from cli.output import output_option, print_as
+from cli.output import output_option, print_fields, print_names
 
 _TYPES = click.Choice(["int", "long", "string", "double", "schema"], case_sensitive=False)
 
@@ -73,11 +73,7 @@ def list_topics(manager: Manager, at: Mapping[str, str], output: str | None) -> 
     )
     with failing_with("Could not list the topics", missing=missing):
         found = manager.get("/topics", **at)
-    if output:
-        print_as(output, found)
-        return
-    for one in found:
-        click.echo(one["name"])
+    print_names(found, output)
 
 
 @click.command("describe", cls=QuickCommand)
@@ -93,17 +89,9 @@ def describe(manager: Manager, name: str, at: Mapping[str, str], output: str | N
     )
     with failing_with(f"Could not describe topic {name}", missing=missing):
         found = manager.get(f"/topic/{in_path(name)}", **at)
-    if output:
-        print_as(output, found)
-        return
-    for label, field in (
-        ("Name", "name"),
-        ("Key Type", "keyType"),
-        ("Value Type", "valueType"),
-        ("Write Type", "writeType"),
-    ):
-        click.echo(f"{label}: {found[field]}")
-    if found.get("schema"):
+    labels = {"name": "Name", "keyType": "Key Type", "valueType": "Value Type", "writeType": "Write Type"}
+    print_fields(found, labels, output)
+    if not output and found.get("schema"):
         click.echo(f"Schema:\n{found['schema']}")
 
 

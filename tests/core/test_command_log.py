@@ -5,7 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -24,6 +23,7 @@ from core.kafka_admin import KafkaAdmin
 from core.kafka_writer import OutRecord, RecordWriter, Written
 from core.log_topic import LOG_CONFIG, LogTopic
 from core.record import FORMAT, CommandRecord, ExpectedHead, RecordedEvent, new_command_id
+from tests.running import until
 
 Open = Callable[[Path], CommandLog]
 
@@ -55,13 +55,6 @@ def command(name: str, version: int, command_id: str | None = None, head: int | 
         events=(RecordedEvent(name, version, "topic", "{}"),),
         expected=() if head == -1 else (ExpectedHead(name, head),),
     )
-
-
-def until(condition: Callable[[], bool], timeout_s: float = 30) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true in time"
-        time.sleep(0.01)
 
 
 def test_an_append_answers_with_its_ids(open_log: Open, tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import multiprocessing
 import os
 import signal
 import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -25,6 +24,7 @@ from core.kafka_writer import OutRecord, RecordWriter, Written
 from core.log_follower import LogFollower
 from core.log_topic import LogTopic
 from core.record import FORMAT, CommandRecord, QuarantineRecord, RecordedEvent, encode, new_command_id, new_void
+from tests.running import until
 
 Open = Callable[..., CommandLog]
 Put = Callable[..., int]
@@ -96,13 +96,6 @@ def quarantine_of(offset: int) -> bytes:
 
 def quarantine(log: CommandLog, offset: int) -> bool:
     return log.quarantine(offset, actor="me", source="me@here", reason="not ours")
-
-
-def until(condition: Callable[[], bool], timeout_s: float = 30) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true in time"
-        time.sleep(0.01)
 
 
 def until_standing_still(log: CommandLog) -> UnreadableRecordError:

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # documented there, and not in its __all__
     AdminClient,
-    AlterConfigOpType,
-    ConfigEntry,
-    ConfigResource,
-    ResourceType,
 )
 
 from core.command_log import CommandLog
@@ -22,6 +17,8 @@ from core.errors import KafkaRefusedError, UnsafeLogError
 from core.kafka_admin import TopicFacts
 from core.log_topic import LOG_CONFIG, REPLICATED_CONFIG, LogIdentity, LogTopic, dangers_of
 from core.record import FORMAT, CommandRecord, RecordedEvent, new_command_id
+from tests.altering import alter_topic
+from tests.running import until
 
 SAFE = {**LOG_CONFIG, "min.insync.replicas": "1", "unclean.leader.election.enable": "true"}
 """What Kafka says of a safe log without replicas."""
@@ -129,14 +126,8 @@ def command(version: int) -> CommandRecord:
 
 
 def alter(topic: LogTopic, **settings: str) -> None:
-    entries = [
-        ConfigEntry(name.replace("_", "."), value, incremental_operation=AlterConfigOpType.SET)
-        for name, value in settings.items()
-    ]
-    resource = ConfigResource(ResourceType.TOPIC, topic.name, incremental_configs=entries)
-    client = AdminClient({"bootstrap.servers": topic.bootstrap})
-    for future in client.incremental_alter_configs([resource]).values():
-        future.result(10)
+    for name, value in settings.items():
+        alter_topic(topic.bootstrap, topic.name, name.replace("_", "."), value)
 
 
 def truncate(topic: LogTopic, offset: int) -> None:
@@ -145,13 +136,6 @@ def truncate(topic: LogTopic, offset: int) -> None:
     client = AdminClient({"bootstrap.servers": topic.bootstrap})
     for future in client.delete_records([partition]).values():
         future.result(10)
-
-
-def until(condition: Callable[[], bool], timeout_s: float = 30) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true in time"
-        time.sleep(0.01)
 
 
 def test_settings_that_become_unsafe_are_noticed_and_forgotten_when_they_are_mended(
