@@ -18,7 +18,8 @@ from core import gateways, keys, log_safety, mirrors, subjects, topics
 from core.aggregates import LogEvent, Stream, aggregate_id, project
 from core.command_log import CommandLog
 from core.errors import CommandNotRecordedError, CommandRepeatedError, ConflictError, QuickError
-from core.recorder import CommandInfo, KafkaFactory
+from core.log_recorders import CommandInfo
+from core.recorder import KafkaFactory
 from core.settings import Settings
 
 S = TypeVar("S")

@@ -12,9 +12,9 @@ from commands.log_safety import note_safety
 from core import log_safety
 from core.aggregates import LogEvent, aggregate_id
 from core.errors import CommandNotRecordedError, FoldError
+from core.log_recorders import CommandInfo
 from core.log_safety import LogSafety, LogSafetyChanged, fold
 from core.record import new_void
-from core.recorder import CommandInfo
 from core.settings import Settings
 
 ID = aggregate_id(log_safety.NOUN, log_safety.NAME)

@@ -24,9 +24,9 @@ import core.command_log
 from core.command_log import CommandLog
 from core.errors import CommandNotRecordedError, CommandRepeatedError, KafkaUnavailableError, OutcomeUnknownError
 from core.log_index import LogIndex
+from core.log_recorders import CommandInfo, KafkaApplicationRecorder
 from core.log_topic import LogTopic
 from core.record import FORMAT, CommandRecord, ExpectedHead, RecordedEvent, new_command_id
-from core.recorder import CommandInfo, KafkaApplicationRecorder
 from tests.running import until
 
 STRICT = ["strict-0", "strict-1", "strict-2"]

@@ -17,9 +17,9 @@ from core.errors import CommandNotRecordedError, OutcomeUnknownError
 from core.kafka_writer import OutRecord
 from core.log_identity import index_path
 from core.log_index import LogIndex, Outcome
+from core.log_recorders import CommandInfo, KafkaApplicationRecorder
 from core.log_topic import LogTopic
 from core.record import FORMAT, CommandRecord, RecordedEvent, new_void
-from core.recorder import CommandInfo, KafkaApplicationRecorder
 from tests.delaying_proxy import DelayingProxy, KafkaBehindProxy
 from tests.running import until
 

@@ -28,7 +28,8 @@ from core import kafka_admin
 from core.errors import KafkaRefusedError, KafkaUnavailableError
 from core.kafka_admin import KafkaAdmin
 from core.local_recorders import LocalTrackingRecorder
-from core.recorder import KafkaApplicationRecorder, KafkaFactory
+from core.log_recorders import KafkaApplicationRecorder
+from core.recorder import KafkaFactory
 from tests.running import until
 
 

@@ -29,7 +29,8 @@ from eventsourcing.tests import projection as projection_contract
 from eventsourcing.utils import Environment, get_topic
 
 from core.local_recorders import LocalTrackingRecorder
-from core.recorder import KafkaAggregateRecorder, KafkaApplicationRecorder, KafkaFactory, KafkaProcessRecorder
+from core.log_recorders import KafkaAggregateRecorder, KafkaApplicationRecorder, KafkaProcessRecorder
+from core.recorder import KafkaFactory
 from core.shared_logs import close_open_logs
 from core.store import Reader, Writer, key_number, number_key
 
