@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
+from core.aggregates import EVENT_TYPES
 from core.event_mapper import EventMapper
 from core.log_index import LogIndex
 from projections.registry import NOUNS, RecordedEvent, Registry, Row, row_after
@@ -36,14 +37,21 @@ class PastRegistry(Registry):
         return [row for _, row in sorted(self._rows[noun].items())]
 
 
-def past_registries(index: LogIndex, positions: Iterable[int]) -> list[PastRegistry]:
+def past_registries(
+    index: LogIndex, positions: Iterable[int], nouns: Collection[str] = tuple(NOUNS)
+) -> list[PastRegistry]:
     """Return the registry as it was after each of *positions*, which ascend, in one pass over the log.
+
+    Args:
+        index: Index of the log.
+        positions: The moments.
+        nouns: What is asked for; events about anything else are not even decoded.
 
     Raises:
         UnknownEventError: A newer program wrote one of the events up to there.
     """
     mapper = EventMapper()
-    rows: Rows = {noun: {} for noun in NOUNS}
+    rows: Rows = {noun: {} for noun in nouns}
     moments: list[PastRegistry] = []
     reached = 0
     for position in positions:
@@ -56,16 +64,17 @@ def past_registries(index: LogIndex, positions: Iterable[int]) -> list[PastRegis
 def _fold(index: LogIndex, mapper: EventMapper, rows: Rows, after: int, upto: int) -> None:
     while found := index.notifications(after + 1, _EVENTS_PER_READ, upto):
         for event_id, indexed in found:
-            apply(rows, RecordedEvent(event_id, mapper.event(indexed)))
+            known = EVENT_TYPES.get(indexed.topic)
+            if known is None or known.noun in rows:
+                apply(rows, RecordedEvent(event_id, mapper.event(indexed)))
         after = found[-1][0]
 
 
 def apply(rows: Rows, recorded: RecordedEvent) -> None:
     """Apply an event to *rows*."""
-    noun = NOUNS.get(recorded.event.noun)
-    if noun is None:
+    noun, found = NOUNS.get(recorded.event.noun), rows.get(recorded.event.noun)
+    if noun is None or found is None:
         return
-    found = rows[recorded.event.noun]
     key = noun.key(recorded.event)
     row = row_after(noun, found.get(key), recorded)
     if row is None:

@@ -11,8 +11,9 @@ import msgspec
 from commands import gateways
 from commands.gateways import NewGateway
 from commands.schemas import avro_of
+from core import topics
 from core.errors import NotFoundError
-from core.gateways import Gateway
+from core.gateways import NOUN, Gateway
 from core.sdl import parse_gateway_schema
 from core.topic_checks import TopicTypes, check_topics
 from core.write_types import write_type
@@ -55,7 +56,7 @@ class GatewaysResource:
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """Answer with all gateways by name, as they are or were."""
         tag = self._worker.settings.default_image_tag
-        registry = await registry_at(self._worker, req)
+        registry = await registry_at(self._worker, req, NOUN, topics.NOUN)
         resp.data = msgspec.json.encode([_body(row.state, tag) for row in registry.gateways()])
 
 
@@ -83,7 +84,7 @@ class GatewayResource:
 
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, name: str) -> None:
         """Answer with the gateway as it is or was, and with what its schema still lacks or lacked."""
-        registry = await registry_at(self._worker, req)
+        registry = await registry_at(self._worker, req, NOUN, topics.NOUN)
         gateway = registry.gateway(name).state
         warnings = await self._worker.in_thread(partial(_warnings, gateway, registry))
         body = _body(gateway, self._worker.settings.default_image_tag)

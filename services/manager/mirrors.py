@@ -6,7 +6,7 @@ import falcon.asgi
 import msgspec
 
 from core.errors import NotAvailableYetError
-from core.mirrors import Mirror
+from core.mirrors import NOUN, Mirror
 from services.manager.moments import registry_at
 from services.worker import Worker
 
@@ -28,7 +28,7 @@ class MirrorsResource:
 
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """Answer with all mirrors by name, as they are or were."""
-        registry, tag = await registry_at(self._worker, req), self._worker.settings.default_image_tag
+        registry, tag = await registry_at(self._worker, req, NOUN), self._worker.settings.default_image_tag
         resp.data = msgspec.json.encode([_mirror_body(row.state, tag) for row in registry.mirrors()])
 
 
@@ -40,7 +40,7 @@ class TopicMirrorResource:
 
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, name: str) -> None:
         """Answer with the mirror as it is or was."""
-        registry, tag = await registry_at(self._worker, req), self._worker.settings.default_image_tag
+        registry, tag = await registry_at(self._worker, req, NOUN), self._worker.settings.default_image_tag
         resp.data = msgspec.json.encode(_mirror_body(registry.mirror(name).state, tag))
 
     async def on_delete(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, name: str) -> None:

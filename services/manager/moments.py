@@ -20,8 +20,8 @@ AS_OF = "asOf"
 _POSITION = re.compile("[0-9]{1,18}")
 
 
-async def registry_at(worker: Worker, req: falcon.asgi.Request) -> Registry:
-    """Return the registry that *req* asks for.
+async def registry_at(worker: Worker, req: falcon.asgi.Request, *nouns: str) -> Registry:
+    """Return the registry that *req* asks for; of the past only the rows of *nouns*.
 
     Raises:
         InvalidInputError: The moment is none, or has not come yet.
@@ -31,7 +31,7 @@ async def registry_at(worker: Worker, req: falcon.asgi.Request) -> Registry:
         return worker.views.registry
     index = worker.log.index
     position = position_of(index, AS_OF, moment)
-    return (await worker.in_history(partial(past_registries, index, [position])))[0]
+    return (await worker.in_history(partial(past_registries, index, [position], nouns)))[0]
 
 
 def position_of(index: LogIndex, parameter: str, moment: str) -> int:

@@ -11,7 +11,7 @@ import msgspec
 from commands import topics
 from commands.topics import NewTopic, SchemaReference
 from core.errors import InvalidInputError, NotAvailableYetError
-from core.topics import Topic, WriteType
+from core.topics import NOUN, Topic, WriteType
 from core.types import TopicType
 from services.manager.caller import POSITION_HEADER, caller_of
 from services.manager.effects import await_topic, await_topic_deletion
@@ -60,7 +60,7 @@ class TopicsResource:
 
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """Answer with all topics by name, as they are or were."""
-        registry = await registry_at(self._worker, req)
+        registry = await registry_at(self._worker, req, NOUN)
         resp.data = msgspec.json.encode([_body(row.state) for row in registry.topics()])
 
 
@@ -72,7 +72,7 @@ class TopicResource:
 
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, name: str) -> None:
         """Answer with the topic as it is or was."""
-        registry = await registry_at(self._worker, req)
+        registry = await registry_at(self._worker, req, NOUN)
         resp.data = msgspec.json.encode(_body(registry.topic(name).state))
 
     async def on_post(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, name: str) -> None:

@@ -58,6 +58,15 @@ def test_an_event_of_a_newer_version_is_named_with_its_offset(log: MadeLog) -> N
         past_registries(log.index, [2])
 
 
+def test_of_the_past_only_what_is_asked_for_is_folded(log: MadeLog) -> None:
+    log.create_topic("a")
+    last = log.create_gateway("shop")
+    (past,) = past_registries(log.index, [last], ["gateway"])
+    assert ["shop"] == [row.state.name for row in past.gateways()]
+    with pytest.raises(KeyError):
+        past.topics()
+
+
 steps = st.lists(st.tuples(st.sampled_from(["topic", "gateway", "schema"]), st.sampled_from("abc")), max_size=25)
 
 
