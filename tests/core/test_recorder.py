@@ -454,7 +454,9 @@ def test_a_view_must_keep_its_tracking_beside_its_rows(settings: Mapping[str, st
 
 
 def test_a_configured_recorder_must_be_one_of_ours(new_school: NewSchool) -> None:
-    with pytest.raises(InfrastructureFactoryError, match=r"derive it from core\.log_recorders\.KafkaApplicationRecorder"):
+    with pytest.raises(
+        InfrastructureFactoryError, match=r"derive it from core\.log_recorders\.KafkaApplicationRecorder"
+    ):
         new_school(APPLICATION_RECORDER_TOPIC="eventsourcing.popo:POPOApplicationRecorder")
 
 
