@@ -8,7 +8,6 @@ so that a file that was cut off is noticed.
 from __future__ import annotations
 
 import io
-import itertools
 from collections.abc import Iterator
 from datetime import datetime
 from typing import IO, Any, NamedTuple
@@ -31,7 +30,6 @@ from core.record import (
     timestamp_text,
 )
 
-_COMMANDS_PER_READ = 1_000
 _SYNC_BYTES = 256 * 1024
 """Size of a block of the file before it is compressed."""
 
@@ -191,25 +189,17 @@ def export_log(index: LogIndex, topic: str, log: str) -> Iterator[bytes]:
         _TOPIC: topic,
         _LOG: log,
         _EXPORTED_AT: now(),
-        _COMMANDS: str(sum(1 for _ in _commands(index, until))),
+        _COMMANDS: str(index.command_count(until)),
         _LAST_POSITION: str(_last_position(index, until)),
     }
     buffer = io.BytesIO()
     writer = fastavro.write.Writer(buffer, SCHEMA, codec="deflate", sync_interval=_SYNC_BYTES, metadata=metadata)
-    for command in _commands(index, until):
+    for command in index.all_commands(until):
         writer.write(_row(command))
         if buffer.tell():
             yield _drained(buffer)
     writer.flush()
     yield _drained(buffer)
-
-
-def _commands(index: LogIndex, until: int) -> Iterator[IndexedCommand]:
-    """Yield the commands below the offset *until*, reading a few at a time."""
-    offset = 0
-    while page := index.commands_from(offset, _COMMANDS_PER_READ):
-        yield from itertools.takewhile(lambda command: command.offset < until, page)
-        offset = page[-1].offset + 1
 
 
 def _last_position(index: LogIndex, until: int) -> int:

@@ -7,7 +7,7 @@ offset commit in one transaction: a crash replays records and never skips one.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 
 from core.boot_mark import mark_clean, mark_dirty
@@ -32,6 +32,9 @@ from core.log_rows import (
 )
 from core.record import CommandRecord, QuarantineRecord, decode
 from core.store import Reader, Store, fixed_key, key_number, number_key
+
+_READ_AT_ONCE = 1_000
+"""Rows that one read transaction hands out: an open one keeps the writer from using pages again."""
 
 _SUPERSEDED, _UNSAFE = b"superseded", b"unsafe"
 
@@ -211,6 +214,29 @@ class LogIndex:
         """Return the first *limit* accepted commands, oldest first, of those at the offset *offset* or behind it."""
         with self.store.read() as txn:
             return [_command(key, raw) for key, raw in islice(txn.scan("commands", number_key(offset)), limit)]
+
+    def all_commands(self, until: int | None = None) -> Iterator[IndexedCommand]:
+        """Yield the accepted commands below the offset *until*, oldest first, reading a few at a time."""
+        offset = 0
+        while page := self.commands_from(offset, _READ_AT_ONCE):
+            for command in page:
+                if until is not None and command.offset >= until:
+                    return
+                yield command
+            offset = page[-1].offset + 1
+
+    def command_count(self, until: int | None = None) -> int:
+        """Return the number of accepted commands below the offset *until*, without a look into them."""
+        with self.store.read() as txn:
+            if until is None:
+                return txn.count("commands")
+            return sum(1 for _ in takewhile(lambda row: key_number(row[0]) < until, txn.scan("commands")))
+
+    def all_events(self, after: int = 0, upto: int | None = None) -> Iterator[tuple[int, IndexedEvent]]:
+        """Yield the accepted events with IDs above *after* and up to *upto*, reading a few at a time."""
+        while found := self.notifications(after + 1, _READ_AT_ONCE, upto):
+            yield from found
+            after = found[-1][0]
 
     def command_of(self, position: int) -> IndexedCommand | None:
         """Return the command that recorded the event at *position*, `None` when there is no such event."""

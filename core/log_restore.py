@@ -83,7 +83,7 @@ class LogRestore:
                     " A log can be restored only into an empty one; use a new cluster or another log topic."
                 )
             present += 1
-        if sum(1 for _ in _ids(log)) > present:
+        if log.command_count() > present:
             raise ConflictError(
                 "The command log is not empty: it holds the whole file, and more behind it."
                 " A log can be restored only into an empty one; use a new cluster or another log topic."
@@ -166,7 +166,4 @@ def _ids(index: LogIndex) -> Iterator[str]:
 
 
 def _ids_and_positions(index: LogIndex) -> Iterator[tuple[str, int]]:
-    offset = 0
-    while page := index.commands_from(offset, BATCH_RECORDS):
-        yield from ((command.record.command_id, command.position) for command in page)
-        offset = page[-1].offset + 1
+    return ((command.record.command_id, command.position) for command in index.all_commands())

@@ -18,8 +18,6 @@ from core.event_mapper import EventMapper
 from core.log_index import LogIndex
 from core.log_topic import LogTopic
 
-_EVENTS_PER_READ = 5_000
-
 
 class Verification:
     """A log that is read from its beginning into a throw-away index. Entering it reads.
@@ -70,33 +68,26 @@ class Verification:
     def _events(self) -> Iterator[str]:
         """Decode every event, and see that each originator's versions follow on one another."""
         mapper, heads = EventMapper(), dict[str, int]()
-        start = 1
-        while events := self.index.notifications(start, _EVENTS_PER_READ):
-            for event_id, event in events:
-                place = f"{self._topic.name}[0]@{event.offset}, position {event_id}"
-                try:
-                    mapper.event(event)
-                except UnknownEventError as error:
-                    yield f"{place}: {error}"
-                head = heads.get(event.originator_id, 0)
-                if event.originator_version != head + 1:
-                    yield (
-                        f"{place}: version {event.originator_version} of {event.originator_id} follows on version"
-                        f" {head}. It was not written by Quick; what depends on it cannot be folded."
-                    )
-                heads[event.originator_id] = event.originator_version
-            start = events[-1][0] + 1
+        for event_id, event in self.index.all_events():
+            place = f"{self._topic.name}[0]@{event.offset}, position {event_id}"
+            try:
+                mapper.event(event)
+            except UnknownEventError as error:
+                yield f"{place}: {error}"
+            head = heads.get(event.originator_id, 0)
+            if event.originator_version != head + 1:
+                yield (
+                    f"{place}: version {event.originator_version} of {event.originator_id} follows on version"
+                    f" {head}. It was not written by Quick; what depends on it cannot be folded."
+                )
+            heads[event.originator_id] = event.originator_version
 
 
 def differences(live: LogIndex, rebuilt: LogIndex, topic: str) -> Iterator[str]:
-    """Yield where two indexes of one log disagree, up to the offset that both have reached."""
+    """Yield where two indexes of one log disagree first, up to the offset that both have reached."""
     until = min(live.next_offset(), rebuilt.next_offset())
-    offset = 0
-    while True:
-        here = [command for command in live.commands_from(offset, _EVENTS_PER_READ) if command.offset < until]
-        there = [command for command in rebuilt.commands_from(offset, _EVENTS_PER_READ) if command.offset < until]
-        if here != there:
-            pair = next(pair for pair in itertools.zip_longest(here, there) if pair[0] != pair[1])
+    for pair in itertools.zip_longest(live.all_commands(until), rebuilt.all_commands(until)):
+        if pair[0] != pair[1]:
             # Where one of the two lacks a command, the other's is the first difference.
             wrong = min((command for command in pair if command is not None), key=lambda command: command.offset)
             yield (
@@ -104,6 +95,3 @@ def differences(live: LogIndex, rebuilt: LogIndex, topic: str) -> Iterator[str]:
                 " than the log. Rebuild it: quick replay --view log --swap"
             )
             return
-        if not here:
-            return
-        offset = here[-1].offset + 1

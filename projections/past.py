@@ -10,9 +10,6 @@ from core.event_mapper import EventMapper
 from core.log_index import LogIndex
 from projections.registry import NOUNS, RecordedEvent, Registry, Row, row_after
 
-_EVENTS_PER_READ = 5_000
-"""Events that one read transaction of the index hands out."""
-
 Rows = dict[str, dict[bytes, Row[Any]]]
 """Rows by noun and key."""
 
@@ -62,12 +59,10 @@ def past_registries(
 
 
 def _fold(index: LogIndex, mapper: EventMapper, rows: Rows, after: int, upto: int) -> None:
-    while found := index.notifications(after + 1, _EVENTS_PER_READ, upto):
-        for event_id, indexed in found:
-            known = EVENT_TYPES.get(indexed.topic)
-            if known is None or known.noun in rows:
-                apply(rows, RecordedEvent(event_id, mapper.event(indexed)))
-        after = found[-1][0]
+    for event_id, indexed in index.all_events(after, upto):
+        known = EVENT_TYPES.get(indexed.topic)
+        if known is None or known.noun in rows:
+            apply(rows, RecordedEvent(event_id, mapper.event(indexed)))
 
 
 def apply(rows: Rows, recorded: RecordedEvent) -> None:

@@ -157,7 +157,7 @@ def test_an_empty_log_is_a_file_as_well(index: LogIndex) -> None:
 
 def test_what_is_recorded_during_an_export_is_not_in_it(index: LogIndex, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(core.log_export, "_SYNC_BYTES", 1)
-    monkeypatch.setattr(core.log_export, "_COMMANDS_PER_READ", 3)
+    monkeypatch.setattr("core.log_index._READ_AT_ONCE", 3)
     index.fold(entries(*(command(f"c{i}", ("a", i)) for i in range(1, 8))))
     pieces = export_log(index, "log", "id")
     first = next(pieces)

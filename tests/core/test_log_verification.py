@@ -216,7 +216,7 @@ def test_an_index_that_is_behind_is_compared_as_far_as_it_goes(new_index: Callab
 
 
 def test_the_first_difference_is_named(new_index: Callable[..., LogIndex], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.log_verification._EVENTS_PER_READ", 2)
+    monkeypatch.setattr("core.log_index._READ_AT_ONCE", 2)
     missing = entries(9)
     missing[4] = LogEntry(4, 1004, encode(new_void("quick", "c4")))
     late = entries(9)
