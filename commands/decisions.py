@@ -20,6 +20,7 @@ from core.command_log import CommandLog
 from core.errors import CommandNotRecordedError, CommandRepeatedError, ConflictError, QuickError
 from core.log_recorders import CommandInfo
 from core.recorder import KafkaFactory
+from core.registered_schema import RegisteredSchema
 from core.settings import Settings
 
 S = TypeVar("S")
@@ -64,7 +65,7 @@ class Consulted:
         """Look at the subject *name*."""
         return self._stream(subjects.NOUN, name, subjects.fold)
 
-    def schema_id(self, schema_id: int) -> Stream[subjects.RegisteredSchema]:
+    def schema_id(self, schema_id: int) -> Stream[RegisteredSchema]:
         """Look at the schema of an ID."""
         return self._stream(subjects.SCHEMA_ID_NOUN, str(schema_id), subjects.fold_schema_id)
 

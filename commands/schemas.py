@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from commands.decisions import Consulted
 from core import subjects
 from core.aggregates import LogEvent
 from core.avro_schema import to_avro
-from core.errors import ConflictError, NotFoundError
+from core.errors import ConflictError, NotAvailableYetError, NotFoundError
+from core.registered_schema import SchemaFormat
 from core.sdl import parse_gateway_schema
+from core.settings import Settings
 from core.write_types import write_type
 
-AVRO: Final = "AVRO"
 
-
-def value_subject(topic: str) -> str:
-    """Return the subject of a topic's values (Confluent's TopicNameStrategy)."""
-    return f"{topic}-value"
+def subject_of(topic: str, side: str) -> str:
+    """Return the subject of a topic's keys or values (Confluent's TopicNameStrategy); *side* is `key` or `value`."""
+    return f"{topic}-{side}"
 
 
 def write_type_of(consulted: Consulted, gateway: str, type_name: str) -> str:
@@ -33,13 +31,18 @@ def write_type_of(consulted: Consulted, gateway: str, type_name: str) -> str:
     return write_type(parse_gateway_schema(stream.state.sdl), type_name)
 
 
-def avro_of(written: str, type_name: str, namespace: str) -> str:
-    """Return the Avro schema of a write type.
+def converted(written: str, type_name: str, schema_format: SchemaFormat, settings: Settings) -> str:
+    """Return the schema that records of a write type are stored with.
 
     Raises:
-        InvalidInputError: Avro has no schema for it.
+        InvalidInputError: The format has no schema for it.
     """
-    return to_avro(written, type_name[:1].upper() + type_name[1:], namespace)
+    root = type_name[:1].upper() + type_name[1:]
+    match schema_format:
+        case SchemaFormat.AVRO:
+            return to_avro(written, root, settings.avro_namespace)
+        case SchemaFormat.PROTOBUF:
+            raise NotAvailableYetError("Protobuf is not available yet.")
 
 
 def register(consulted: Consulted, subject_name: str, schema_type: str, schema: str) -> tuple[int, list[LogEvent]]:

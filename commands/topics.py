@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -12,12 +13,19 @@ from core import mirrors, subjects, topics
 from core.aggregates import LogEvent
 from core.errors import ConflictError, InvalidInputError, KafkaRefusedError, NotFoundError
 from core.kafka_admin import KafkaAdmin
+from core.registered_schema import SchemaFormat
 from core.settings import Settings
 from core.topics import WriteType
 from core.types import TopicType
 
-COMPACTED = {"cleanup.policy": "compact"}
+SIDES: Final = ("key", "value")
+"""Both have a type and, where that is `SCHEMA`, a subject."""
+
+COMPACTED: Mapping[str, str] = {"cleanup.policy": "compact"}
 """Settings of a mutable topic: the last value of each key is kept for ever."""
+
+KEPT_FOR_EVER: Mapping[str, str] = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
+"""Settings of an immutable topic: the first record of each key wins, so it must never be removed."""
 
 
 class SchemaReference(NamedTuple):
@@ -34,6 +42,14 @@ class NewTopic(NamedTuple):
     key_type: TopicType
     value_type: TopicType
     value_schema: SchemaReference | None = None
+    key_schema: SchemaReference | None = None
+    write_type: WriteType = WriteType.MUTABLE
+    schema_format: SchemaFormat | None = None
+    """How its records of type schema are written; `None` for the deployment's format."""
+    partitions: int | None = None
+    """`None` for the deployment's number."""
+    config: Mapping[str, str] = {}
+    """Settings of the Kafka topic beside those that its write type brings."""
 
 
 def create_topic(commands: Commands, kafka: KafkaAdmin, settings: Settings, caller: Caller, new: NewTopic) -> int:
@@ -49,25 +65,29 @@ def create_topic(commands: Commands, kafka: KafkaAdmin, settings: Settings, call
     """
     topics.check_name(new.name)
     _check_types(new)
+    config = _config(new)
+    partitions = settings.partitions if new.partitions is None else new.partitions
 
     def decide(consulted: Consulted) -> list[LogEvent]:
-        _preflight(kafka, settings, new.name)
+        _preflight(kafka, settings, new.name, partitions, config)
         topic = consulted.topic(new.name)
         if topic.state is not None:
             raise ConflictError(f'Topic "{new.name}" already exists in Registry')
-        value_schema, schema_events = _register_value_schema(consulted, settings, new)
+        key_schema, key_events = _registered(consulted, settings, new, "key", new.key_type, new.key_schema)
+        value_schema, value_events = _registered(consulted, settings, new, "value", new.value_type, new.value_schema)
         created = topic.record(
             topics.TopicCreated,
             name=new.name,
-            write_type=WriteType.MUTABLE.value,
+            write_type=new.write_type.value,
             key_type=new.key_type.value,
             value_type=new.value_type.value,
-            partitions=settings.partitions,
+            partitions=partitions,
             replication_factor=settings.replication_factor,
-            config=COMPACTED,
+            config=config,
             value_schema=value_schema and msgspec.to_builtins(value_schema),
+            key_schema=key_schema and msgspec.to_builtins(key_schema),
         )
-        return [created, _mirror_created(consulted, new.name, settings), *schema_events]
+        return [created, _mirror_created(consulted, new.name, settings), *key_events, *value_events]
 
     position = commands.carry_out(caller, "create_topic", f"topic/{new.name}", decide)
     assert position is not None, "creating a topic always has events"
@@ -90,9 +110,10 @@ def delete_topic(commands: Commands, caller: Caller, name: str) -> int:
         mirror = consulted.mirror(name)
         if mirror.state is not None:
             events.append(mirror.record(mirrors.MirrorDeleted, name=name))
-        subject = consulted.subject(schemas.value_subject(name))
-        if subject.state is not None:
-            events.append(subject.record(subjects.SubjectDeleted, name=subject.state.name))
+        for side in SIDES:
+            subject = consulted.subject(schemas.subject_of(name, side))
+            if subject.state is not None:
+                events.append(subject.record(subjects.SubjectDeleted, name=subject.state.name))
         return events
 
     position = commands.carry_out(caller, "delete_topic", f"topic/{name}", decide)
@@ -101,20 +122,29 @@ def delete_topic(commands: Commands, caller: Caller, name: str) -> int:
 
 
 def _check_types(new: NewTopic) -> None:
-    if new.value_type is TopicType.SCHEMA and new.value_schema is None:
-        raise InvalidInputError(
-            f'Topic "{new.name}" has values of type schema, but names none. Give one as GATEWAY.TYPE.'
-        )
+    sides = (("keys", new.key_type, new.key_schema), ("values", new.value_type, new.value_schema))
+    for side, type_, schema in sides:
+        if type_ is TopicType.SCHEMA and schema is None:
+            raise InvalidInputError(
+                f'Topic "{new.name}" has {side} of type schema, but names none. Give one as GATEWAY.TYPE.'
+            )
 
 
-def _preflight(kafka: KafkaAdmin, settings: Settings, name: str) -> None:
+def _config(new: NewTopic) -> dict[str, str]:
+    """Return the settings of the Kafka topic; explicit ones win."""
+    if new.write_type is WriteType.MUTABLE:
+        return {**COMPACTED, **new.config}
+    return {**KEPT_FOR_EVER, **new.config}
+
+
+def _preflight(kafka: KafkaAdmin, settings: Settings, name: str, partitions: int, config: Mapping[str, str]) -> None:
     """Ask Kafka whether it would create the topic."""
     try:
         kafka.create_topic(
             name,
-            partitions=settings.partitions,
+            partitions=partitions,
             replication_factor=settings.replication_factor,
-            config=COMPACTED,
+            config=config,
             validate_only=True,
         )
     except ConflictError as error:
@@ -123,20 +153,26 @@ def _preflight(kafka: KafkaAdmin, settings: Settings, name: str) -> None:
         raise InvalidInputError(str(error)) from error
 
 
-def _register_value_schema(
-    consulted: Consulted, settings: Settings, new: NewTopic
+def _registered(
+    consulted: Consulted,
+    settings: Settings,
+    new: NewTopic,
+    side: str,
+    type_: TopicType,
+    reference: SchemaReference | None,
 ) -> tuple[topics.TopicSchema | None, list[LogEvent]]:
-    if new.value_type is not TopicType.SCHEMA or new.value_schema is None:
+    if type_ is not TopicType.SCHEMA or reference is None:
         return None, []
-    written = schemas.write_type_of(consulted, *new.value_schema)
-    schema = schemas.avro_of(written, new.value_schema.type, settings.avro_namespace)
-    schema_id, events = schemas.register(consulted, schemas.value_subject(new.name), schemas.AVRO, schema)
+    schema_format = new.schema_format or settings.schema_format
+    written = schemas.write_type_of(consulted, *reference)
+    schema = schemas.converted(written, reference.type, schema_format, settings)
+    schema_id, events = schemas.register(consulted, schemas.subject_of(new.name, side), schema_format, schema)
     resolved = topics.TopicSchema(
-        gateway=new.value_schema.gateway,
-        type=new.value_schema.type,
+        gateway=reference.gateway,
+        type=reference.type,
         sdl=written,
         schema_id=schema_id,
-        schema_type=schemas.AVRO,
+        schema_type=schema_format,
         schema=schema,
     )
     return resolved, events

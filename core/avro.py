@@ -17,10 +17,9 @@ from core.json_values import parse_json, type_mismatch
 from core.topic_type import TopicType
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from core.avro_types import AvroNode
     from core.json_to_avro import Shape
+    from core.registered_schema import RegisteredSchema, SchemaLookup
 
 MAGIC: Final = b"\x00"
 FRAME_BYTES: Final = 5
@@ -44,9 +43,12 @@ class AvroCodec:
 
     type = TopicType.SCHEMA
 
-    def __init__(self, schema_id: int, schemas: Callable[[int], str]) -> None:
-        self._schema_id = schema_id
-        self._frame = MAGIC + schema_id.to_bytes(4)
+    json_type: Any | None = None
+
+    def __init__(self, schema: RegisteredSchema, schemas: SchemaLookup) -> None:
+        self._schema_id = schema.schema_id
+        self._frame = MAGIC + schema.schema_id.to_bytes(4)
+        self._written = schema
         self._schemas = schemas
         self._compiled = lru_cache(SCHEMAS_KEPT)(self._compile)
         self._all_json_ready = True
@@ -55,7 +57,7 @@ class AvroCodec:
         """Return the record that *text* is as JSON; see `from_json`."""
         return self.from_json(parse_json(text))
 
-    def from_json(self, node: Any) -> Any:
+    def from_json(self, node: Any, *, strict: bool = False) -> Any:  # noqa: ARG002  soon
         """Return the record that a JSON object stands for, shaped by the codec's schema.
 
         Raises:
@@ -124,7 +126,8 @@ class AvroCodec:
         return value
 
     def _compile(self, schema_id: int) -> _Compiled:
-        schema = parse_avro(self._schemas(schema_id), f"Schema {schema_id}")
+        registered = self._written if schema_id == self._schema_id else self._schemas(schema_id)
+        schema = parse_avro(registered.schema, f"Schema {schema_id}")
         self._all_json_ready = self._all_json_ready and is_json_ready(schema)
         return _Compiled(schema.root, compile_shape(schema), recursive=bool(schema.holding_themselves()))
 

@@ -53,8 +53,29 @@ class InvalidNameError(InvalidInputError):
     """Raised for a name that Kafka, Kubernetes or GraphQL would refuse."""
 
 
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """Where and how a value does not fit the type or schema of its topic."""
+
+    expected: str
+    """The type that the place has, in the words of the topic's type or schema: `long`, `enum (RED, GREEN)`."""
+    found: str
+    """The JSON that is there, cut when it is long; empty when nothing is."""
+    path: tuple[str | int, ...] = ()
+    """Names of fields, keys of maps and indexes of lists from the root of the value; empty for the root."""
+    schema_id: int | None = None
+    """The schema that the value was checked against, `None` for a primitive type."""
+
+
 class InvalidValueError(InvalidInputError):
-    """Raised for a key or value that does not fit the type or schema of its topic."""
+    """Raised for a key or value that does not fit the type or schema of its topic.
+
+    `mismatch` says where and how, where that is known.
+    """
+
+    def __init__(self, message: str, mismatch: Mismatch | None = None) -> None:
+        self.mismatch = mismatch
+        super().__init__(message)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from core.errors import InvalidValueError
+from core.errors import InvalidValueError, Mismatch
 
 if TYPE_CHECKING:
     from core.topic_type import TopicType
@@ -58,7 +58,10 @@ def shown(node: Any) -> str:
 
 def type_mismatch(expected: TopicType, node: Any) -> InvalidValueError:
     """Return the error for a *node* that is no value of the *expected* type, ready to be raised."""
-    return InvalidValueError(f"Data must be of type {expected.lower()}. Got: {node_type(node)} ({shown(node)})")
+    text = shown(node)
+    return InvalidValueError(
+        f"Data must be of type {expected.lower()}. Got: {node_type(node)} ({text})", Mismatch(expected.lower(), text)
+    )
 
 
 def json_number(number: float) -> float | str:

@@ -28,6 +28,7 @@ class StringCodec:
     """Text as UTF-8. Objects, arrays and booleans are stored as their JSON text; numbers are refused."""
 
     type = TopicType.STRING
+    json_type = None
 
     def from_text(self, text: str) -> str:
         """Return *text* as it is.
@@ -39,7 +40,7 @@ class StringCodec:
             self.encode(text)
         return text
 
-    def from_json(self, node: Any) -> str:
+    def from_json(self, node: Any, *, strict: bool = False) -> str:  # noqa: ARG002  only records have keys
         """Return the text of a JSON string, or the JSON text of a boolean, an object or an array.
 
         Raises:
@@ -89,6 +90,7 @@ class WholeNumberCodec:
 
     def __init__(self, type: TopicType, layout: struct.Struct) -> None:  # noqa: A002  the word of the domain
         self.type = type
+        self.json_type: Any | None = None
         self._layout = layout
         self.high = (1 << (8 * layout.size - 1)) - 1
         self.low = -self.high - 1
@@ -107,7 +109,7 @@ class WholeNumberCodec:
             )
         return number
 
-    def from_json(self, node: Any) -> int:
+    def from_json(self, node: Any, *, strict: bool = False) -> int:  # noqa: ARG002  only records have keys
         """Return a JSON number without fraction, or the number in a JSON string.
 
         Raises:
@@ -158,6 +160,7 @@ class DoubleCodec:
     """IEEE-754 numbers of 64 bits, big-endian. Every NaN is written with the same bytes, as Java does."""
 
     type = TopicType.DOUBLE
+    json_type = None
 
     _layout = struct.Struct(">d")
 
@@ -174,7 +177,7 @@ class DoubleCodec:
             )
         return number
 
-    def from_json(self, node: Any) -> float:
+    def from_json(self, node: Any, *, strict: bool = False) -> float:  # noqa: ARG002  only records have keys
         """Return a JSON number, or the number in a JSON string.
 
         Raises:

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from core.errors import SettingsError
+from core.registered_schema import SchemaFormat
 
 T = TypeVar("T")
 
+PROTOBUF_PACKAGE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
 AVRO_NAMESPACE = re.compile(r"[A-Za-z_][A-Za-z0-9_]+(\.[A-Za-z_][A-Za-z0-9_]+)*")
 
 
@@ -43,6 +45,18 @@ class Settings:
     avro_namespace: str = "quick"
     """`QUICK_SCHEMA_AVRO_NAMESPACE`: namespace of the Avro schemas made from gateway types."""
 
+    schema_format: SchemaFormat = SchemaFormat.AVRO
+    """`QUICK_SCHEMA_FORMAT`: how topics that ask for no format write records of type schema, `Avro` or `Protobuf`."""
+
+    protobuf_package: str = "quick"
+    """`QUICK_SCHEMA_PROTOBUF_PACKAGE`: package of the Protobuf schemas made from gateway types."""
+
+    legacy_schemas: bool = False
+    """`QUICK_SCHEMA_LEGACY`: make schemas as bakdata/quick does, `Float` with 32 bits and fields by the alphabet."""
+
+    schema_registry_url: str | None = None
+    """`QUICK_KAFKA_SCHEMA_REGISTRY_URL`: a schema registry that gives the IDs; without one, ours does."""
+
     default_replicas: int = 1
     """`QUICK_DEFAULT_REPLICAS`: replicas of a gateway or mirror that asks for no number."""
 
@@ -71,6 +85,10 @@ class Settings:
                 "QUICK_KAFKA_INTERNAL_REPLICATION_FACTOR", _between(1, 16), cls.replication_factor
             ),
             avro_namespace=env.optional("QUICK_SCHEMA_AVRO_NAMESPACE", _avro_namespace, cls.avro_namespace),
+            schema_format=env.optional("QUICK_SCHEMA_FORMAT", SchemaFormat.parse, cls.schema_format),
+            protobuf_package=env.optional("QUICK_SCHEMA_PROTOBUF_PACKAGE", _protobuf_package, cls.protobuf_package),
+            legacy_schemas=env.optional("QUICK_SCHEMA_LEGACY", _yes_or_no, cls.legacy_schemas),
+            schema_registry_url=env.optional("QUICK_KAFKA_SCHEMA_REGISTRY_URL", _http_url, None),
             default_replicas=env.optional("QUICK_DEFAULT_REPLICAS", _between(1, 10_000), cls.default_replicas),
             default_image_tag=env.optional("QUICK_DEFAULT_IMAGE_TAG", str, cls.default_image_tag),
             effect_timeout_s=env.optional("QUICK_EFFECT_TIMEOUT_S", _seconds, cls.effect_timeout_s),
@@ -113,6 +131,24 @@ def _seconds(text: str) -> float:
     if not 0 <= (number := float(text)) < float("inf"):
         raise ValueError("it takes a number of seconds, 0 or more")
     return number
+
+
+def _yes_or_no(text: str) -> bool:
+    if text.lower() not in {"true", "false"}:
+        raise ValueError("it takes true or false")
+    return text.lower() == "true"
+
+
+def _http_url(text: str) -> str | None:
+    if not re.fullmatch(r"https?://\S+", text):
+        raise ValueError("it takes the address of a schema registry, such as http://registry:8081")
+    return text.rstrip("/")
+
+
+def _protobuf_package(text: str) -> str:
+    if not PROTOBUF_PACKAGE.fullmatch(text):
+        raise ValueError("it takes dot-separated names of letters, digits or '_', each starting with a letter or '_'")
+    return text
 
 
 def _avro_namespace(text: str) -> str:

@@ -14,6 +14,7 @@ import msgspec
 
 from core.aggregates import LogEvent
 from core.errors import FoldError
+from core.registered_schema import RegisteredSchema
 
 NOUN = "subject"
 SCHEMA_ID_NOUN = "schema-id"
@@ -26,14 +27,6 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     schema_ids: tuple[int, ...]
     """ID of version 1, 2, 3 …"""
-
-
-class RegisteredSchema(msgspec.Struct, frozen=True, kw_only=True):
-    """A schema text and its global ID."""
-
-    schema_id: int
-    schema_type: str
-    schema: str
 
 
 @dataclass(frozen=True)

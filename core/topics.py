@@ -11,7 +11,9 @@ import msgspec
 
 from core.aggregates import LogEvent
 from core.errors import FoldError, InvalidNameError
+from core.registered_schema import RegisteredSchema
 from core.types import TopicType
+from core.upcasting import Facts, upcasts
 
 NOUN = "topic"
 
@@ -36,9 +38,13 @@ class TopicSchema(msgspec.Struct, frozen=True, kw_only=True):
     """The write type as the gateway's schema defined it then."""
     schema_id: int
     schema_type: str
-    """`AVRO`, in the words of the Confluent schema registry."""
+    """`AVRO` or `PROTOBUF`, in the words of the Confluent schema registry."""
     schema: str
     """The converted schema text."""
+
+    def registered(self) -> RegisteredSchema:
+        """Return the converted schema with its ID."""
+        return RegisteredSchema(schema_id=self.schema_id, schema_type=self.schema_type, schema=self.schema)
 
 
 class Topic(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +59,7 @@ class Topic(msgspec.Struct, frozen=True, kw_only=True):
     config: dict[str, str]
     """Settings of the Kafka topic."""
     value_schema: TopicSchema | None = None
+    key_schema: TopicSchema | None = None
 
 
 @dataclass(frozen=True)
@@ -68,6 +75,8 @@ class TopicEvent(LogEvent):
 class TopicCreated(TopicEvent):
     """A topic was declared, with everything that is needed to make it in Kafka and to read and write it."""
 
+    class_version: ClassVar[int] = 2
+
     write_type: str
     key_type: str
     value_type: str
@@ -76,6 +85,24 @@ class TopicCreated(TopicEvent):
     config: dict[str, str]
     value_schema: dict[str, object] | None
     """The fields of `TopicSchema`, for the value type `SCHEMA`."""
+    key_schema: dict[str, object] | None
+    """The same for the key type `SCHEMA`."""
+
+
+@upcasts("quick:TopicCreated", 1)
+def _without_key_schema(facts: Facts) -> Facts:
+    """Keys had no schemas before."""
+    return facts | {"key_schema": None}
+
+
+@dataclass(frozen=True)
+class TopicSchemaChanged(TopicEvent):
+    """New records are written with another version of the schema; old ones keep the one that they were written with."""
+
+    side: str
+    """`key` or `value`."""
+    schema: dict[str, object]
+    """The fields of `TopicSchema`."""
 
 
 @dataclass(frozen=True)
@@ -95,13 +122,22 @@ def fold(topic: Topic | None, event: LogEvent) -> Topic | None:
                 partitions=event.partitions,
                 replication_factor=event.replication_factor,
                 config=event.config,
-                value_schema=None if event.value_schema is None else msgspec.convert(event.value_schema, TopicSchema),
+                value_schema=_schema(event.value_schema),
+                key_schema=_schema(event.key_schema),
             )
+        case TopicSchemaChanged(side="key") if topic is not None and topic.key_schema is not None:
+            return msgspec.structs.replace(topic, key_schema=_schema(event.schema))
+        case TopicSchemaChanged(side="value") if topic is not None and topic.value_schema is not None:
+            return msgspec.structs.replace(topic, value_schema=_schema(event.schema))
         case TopicDeleted() if topic is not None:
             return None
     raise FoldError(
         f"{event} does not follow on {topic}. The log was written by a program that disagrees with this one."
     )
+
+
+def _schema(facts: dict[str, object] | None) -> TopicSchema | None:
+    return None if facts is None else msgspec.convert(facts, TopicSchema)
 
 
 def check_name(name: str) -> None:

@@ -17,6 +17,7 @@ import msgspec
 from core import gateways, keys, log_safety, mirrors, subjects, topics
 from core.aggregates import LogEvent
 from core.errors import FoldError, NotFoundError, ViewBehindError
+from core.registered_schema import RegisteredSchema
 from core.store import Reader, Store, Writer, bounded_key, key_number, number_key
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -68,7 +69,7 @@ NOUNS: Mapping[str, Noun] = {
     gateways.NOUN: Noun(gateways.fold, _named, _decoder(gateways.Gateway)),
     keys.NOUN: Noun(keys.fold, _named, _decoder(keys.Key)),
     subjects.NOUN: Noun(subjects.fold, _named, _decoder(subjects.Subject)),
-    subjects.SCHEMA_ID_NOUN: Noun(subjects.fold_schema_id, _numbered, _decoder(subjects.RegisteredSchema)),
+    subjects.SCHEMA_ID_NOUN: Noun(subjects.fold_schema_id, _numbered, _decoder(RegisteredSchema)),
     log_safety.NOUN: Noun(log_safety.fold, _named, _decoder(log_safety.LogSafety)),
 }
 """What the registry has rows of. Fingerprints of schemas are only looked at by commands."""
@@ -156,16 +157,16 @@ class Registry(ABC):
         """Return all API keys by name."""
         return self.rows(keys.NOUN)
 
-    def schema(self, schema_id: int) -> str:
-        """Return the schema text of an ID.
+    def schema(self, schema_id: int) -> RegisteredSchema:
+        """Return the schema of an ID.
 
         Raises:
             NotFoundError: The ID was never given.
         """
-        row: Row[subjects.RegisteredSchema] | None = self.row(subjects.SCHEMA_ID_NOUN, number_key(schema_id))
+        row: Row[RegisteredSchema] | None = self.row(subjects.SCHEMA_ID_NOUN, number_key(schema_id))
         if row is None:
             raise NotFoundError(f"Schema {schema_id} not found")
-        return row.state.schema
+        return row.state
 
     def _named(self, noun: str, name: str, missing: str) -> Row[Any]:
         row = self.row(noun, bounded_key(name.encode("utf-8", "replace")))

@@ -7,8 +7,8 @@ import time
 from dataclasses import dataclass
 
 from core.errors import StoreError, UnavailableError
-from core.topics import Topic
-from core.types import Codec, codec_for
+from core.topics import Topic, TopicSchema
+from core.types import Codec, TopicType, codec_for
 from projections.mirrors import MirrorView
 from projections.places import file_id
 from projections.registry import Row
@@ -113,10 +113,13 @@ def _access(views: Views, row: Row[Topic]) -> TopicAccess:
     if status is None or status.state != CREATED or status.topic_id is None:
         reason = "it is being created" if status is None or status.error is None else status.error
         raise UnavailableError(f"Topic {topic.name} does not exist in Kafka yet: {reason}. Try again.")
-    schema_id = None if topic.value_schema is None else topic.value_schema.schema_id
     return TopicAccess(
         name=topic.name,
         topic_id=status.topic_id,
-        keys=codec_for(topic.key_type),
-        values=codec_for(topic.value_type, schema_id=schema_id, schemas=views.registry.schema),
+        keys=_codec(topic.key_type, topic.key_schema, views),
+        values=_codec(topic.value_type, topic.value_schema, views),
     )
+
+
+def _codec(type_: TopicType, schema: TopicSchema | None, views: Views) -> Codec:
+    return codec_for(type_, schema=None if schema is None else schema.registered(), schemas=views.registry.schema)

@@ -10,11 +10,13 @@ import msgspec
 
 from commands import gateways
 from commands.gateways import NewGateway
-from commands.schemas import avro_of
+from commands.schemas import converted
 from core import topics
 from core.errors import NotFoundError
 from core.gateways import NOUN, Gateway
+from core.registered_schema import SchemaFormat
 from core.sdl import parse_gateway_schema
+from core.settings import Settings
 from core.topic_checks import TopicTypes, check_topics
 from core.write_types import write_type
 from projections.registry import Registry
@@ -123,16 +125,16 @@ class WriteTypeResource:
     ) -> None:
         """Answer with `{"schema": …}`."""
         gateway = self._worker.views.registry.gateway(name).state
-        if form not in {"graphql", "avro"}:
-            raise NotFoundError(f"There is no form {form} of a type. Ask for graphql or avro.")
-        namespace = self._worker.settings.avro_namespace
-        schema = await self._worker.in_thread(partial(_write_type, gateway.sdl, type_name, form, namespace))
+        if form not in {"graphql", "avro", "protobuf"}:
+            raise NotFoundError(f"There is no form {form} of a type. Ask for graphql, avro or protobuf.")
+        settings = self._worker.settings
+        schema = await self._worker.in_thread(partial(_write_type, gateway.sdl, type_name, form, settings))
         resp.data = msgspec.json.encode(SchemaBody(schema))
 
 
-def _write_type(sdl: str, type_name: str, form: str, namespace: str) -> str:
+def _write_type(sdl: str, type_name: str, form: str, settings: Settings) -> str:
     written = write_type(parse_gateway_schema(sdl), type_name)
-    return written if form == "graphql" else avro_of(written, type_name, namespace)
+    return written if form == "graphql" else converted(written, type_name, SchemaFormat.parse(form), settings)
 
 
 def _warnings(gateway: Gateway, registry: Registry) -> list[str]:

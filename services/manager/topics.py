@@ -11,6 +11,7 @@ import msgspec
 from commands import topics
 from commands.topics import NewTopic, SchemaReference
 from core.errors import InvalidInputError, NotAvailableYetError
+from core.registered_schema import SchemaFormat
 from core.topics import NOUN, Topic, WriteType
 from core.types import TopicType
 from services.manager.caller import POSITION_HEADER, caller_of
@@ -40,6 +41,9 @@ class _NewTopicBody(msgspec.Struct, frozen=True, rename="camel"):
     value_schema: _SchemaReferenceBody | None = None
     key_schema: _SchemaReferenceBody | None = None
     mirror_arguments: _MirrorArgumentsBody | None = None
+    format: str | None = None
+    partitions: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    config: dict[str, str] = {}
 
 
 class TopicBody(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -50,6 +54,7 @@ class TopicBody(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True)
     key_type: str
     value_type: str
     schema: str | None = None
+    key_schema: str | None = None
 
 
 class TopicsResource:
@@ -100,23 +105,30 @@ class TopicResource:
 
 def _new_topic(name: str, req: falcon.asgi.Request, body: _NewTopicBody) -> NewTopic:
     _refuse_what_is_not_available(body)
-    reference = body.value_schema
     return NewTopic(
         name=name,
         key_type=_type(req, "keyType", TopicType.LONG),
         value_type=_type(req, "valueType", TopicType.SCHEMA),
-        value_schema=None if reference is None else SchemaReference(reference.gateway, reference.type),
+        value_schema=_reference(body.value_schema),
+        key_schema=_reference(body.key_schema),
+        write_type=_write_type(body.write_type or WriteType.MUTABLE),
+        schema_format=None if body.format is None else SchemaFormat.parse(body.format),
+        partitions=body.partitions,
+        config=body.config,
     )
 
 
+def _reference(body: _SchemaReferenceBody | None) -> SchemaReference | None:
+    return None if body is None else SchemaReference(body.gateway, body.type)
+
+
+def _write_type(text: str) -> WriteType:
+    if text.upper() not in set(WriteType):
+        raise InvalidInputError(f"writeType {text!r} is unknown. Choose MUTABLE or IMMUTABLE.")
+    return WriteType(text.upper())
+
+
 def _refuse_what_is_not_available(body: _NewTopicBody) -> None:
-    write_type = (body.write_type or WriteType.MUTABLE).upper()
-    if write_type not in set(WriteType):
-        raise InvalidInputError(f"writeType {body.write_type!r} is unknown. Choose MUTABLE or IMMUTABLE.")
-    if write_type == WriteType.IMMUTABLE:
-        raise NotAvailableYetError("Immutable topics are not available yet. Create the topic without --immutable.")
-    if body.key_schema is not None:
-        raise NotAvailableYetError("Keys with a schema are not available yet. Use a primitive key type.")
     arguments = body.mirror_arguments
     if arguments is not None and arguments != _MirrorArgumentsBody():
         raise NotAvailableYetError(
@@ -137,4 +149,5 @@ def _body(topic: Topic) -> TopicBody:
         key_type=topic.key_type,
         value_type=topic.value_type,
         schema=None if topic.value_schema is None else topic.value_schema.sdl,
+        key_schema=None if topic.key_schema is None else topic.key_schema.sdl,
     )
