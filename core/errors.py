@@ -4,7 +4,9 @@
     ├── InvalidInputError             what was sent cannot be used as it is
     │   ├── InvalidNameError          a name that Kafka, Kubernetes or GraphQL would refuse
     │   ├── InvalidValueError         a key or value that does not fit the topic's type
-    │   └── InvalidSdlError           a gateway schema with problems, each with line and column
+    │   ├── InvalidSdlError           a gateway schema with problems, each with line and column
+    │   ├── TooLargeError             a body, a batch or a record beyond its limit
+    │   └── TooDeepError              JSON that is nested deeper than is read
     ├── UnauthorizedError             no API key, or a wrong one
     ├── ForbiddenError                the API key is right, and its scopes do not cover the request
     ├── NotFoundError                 the named thing does not exist
@@ -14,6 +16,7 @@
     ├── UnavailableError              a part that is needed cannot be reached now; nothing was recorded
     │   ├── KafkaUnavailableError     the broker did not answer or did not acknowledge in time
     │   ├── ViewBehindError           a view has not yet applied what the caller wants to read
+    │   ├── BusyError                 there is more at work than may be: come again soon
     │   ├── StandsStillError          nothing is recorded until somebody mends the log or upgrades
     │   ├── CommandNotRecordedError   the command was voided: nothing was recorded under its id
     │   └── OutcomeUnknownError       a command may or may not have been recorded
@@ -38,7 +41,8 @@ Each message says what happened and where, and ends with the way out. The data s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 
 class QuickError(Exception):
@@ -77,6 +81,12 @@ class InvalidValueError(InvalidInputError):
         self.mismatch = mismatch
         super().__init__(message)
 
+    def under(self, step: str | int) -> Self:
+        """Return this error with its place seen from what holds the value under *step*."""
+        if self.mismatch is not None:
+            self.mismatch = replace(self.mismatch, path=(step, *self.mismatch.path))
+        return self
+
 
 @dataclass(frozen=True, slots=True)
 class SdlProblem:
@@ -98,6 +108,14 @@ class InvalidSdlError(InvalidInputError):
         self.problems = problems
         lines = "\n".join(f"- {problem}" for problem in problems)
         super().__init__(f"Could not parse GraphQL schema: {lines}")
+
+
+class TooLargeError(InvalidInputError):
+    """Raised for a body, a batch or a record beyond its limit: send it in smaller pieces."""
+
+
+class TooDeepError(InvalidInputError):
+    """Raised for JSON that is nested deeper than is read: send it with fewer levels."""
 
 
 class UnauthorizedError(QuickError):
@@ -148,6 +166,10 @@ class KafkaUnavailableError(UnavailableError):
 
 class ViewBehindError(UnavailableError, TimeoutError):
     """Raised when a view has not yet applied what the caller wants to read: read again, do not send again."""
+
+
+class BusyError(UnavailableError):
+    """Raised when a process has as much at work as it may have: nothing was done, come again soon."""
 
 
 class StandsStillError(UnavailableError):

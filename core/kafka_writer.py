@@ -21,11 +21,23 @@ DELIVERY_TIMEOUT_S = 8.0
 """Longest wait for the acknowledgement of a record; then its outcome is unknown."""
 
 
+RECORD_BYTES = 80
+"""More than what Kafka adds to a record alone in its batch: 61 bytes of the batch, lengths and deltas of the record."""
+
+
 class OutRecord(NamedTuple):
     """One record to write; `value` is `None` for a tombstone."""
 
     key: bytes | None
     value: bytes | None
+    headers: tuple[tuple[str, bytes | None], ...] = ()
+    timestamp_ms: int | None = None
+    """`None` for the time of writing."""
+
+    def size(self) -> int:
+        """Return about how many bytes the record takes in Kafka."""
+        inside = sum(len(name) + len(value or b"") + RECORD_BYTES for name, value in self.headers)
+        return len(self.key or b"") + len(self.value or b"") + inside + RECORD_BYTES
 
 
 class Written(NamedTuple):
@@ -98,7 +110,14 @@ class RecordWriter:
             batch.done.set_result([])
         for index, record in enumerate(records):
             try:
-                producer.produce(topic, record.value, record.key, on_delivery=partial(batch.acknowledged, index))
+                producer.produce(
+                    topic,
+                    record.value,
+                    record.key,
+                    on_delivery=partial(batch.acknowledged, index),
+                    timestamp=record.timestamp_ms or 0,
+                    headers=list(record.headers),
+                )
             except (BufferError, KafkaException) as error:
                 cause = error.args[0] if isinstance(error, KafkaException) else KafkaError(KafkaError._QUEUE_FULL)
                 batch.refused(cause, len(records) - index)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import platform
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -65,6 +67,11 @@ class Settings:
 
     effect_timeout_s: float = 30.0
     """`QUICK_EFFECT_TIMEOUT_S`: seconds that a command waits for its effect before it answers 504."""
+
+    def machine_name(self) -> str:
+        """Return a name that this machine's data folder has again after a restart, and no other one has."""
+        digest = hashlib.sha256(str(self.data_dir.absolute()).encode()).hexdigest()[:12]
+        return f"{platform.node()}-{digest}"
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Settings:

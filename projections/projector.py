@@ -13,10 +13,8 @@ from __future__ import annotations
 
 import fcntl
 import gc
-import hashlib
 import logging
 import os
-import platform
 import signal
 import sys
 import threading
@@ -166,7 +164,7 @@ class Projector:
     # Kafka's topics.
 
     def _reconcile(self) -> None:
-        member = _member_name(self._settings.data_dir)
+        member = self._settings.machine_name()
         leadership = Leadership(self._settings.kafka, "quick-reconciler", member, self._settings.log_topic)
         writer = RecordWriter(self._settings.kafka)
         reconciler = TopicReconciler(
@@ -218,12 +216,6 @@ def _is_settled(reconciler: TopicReconciler) -> bool:
     except LeadershipLostError:
         logger.info("another process reconciles the Kafka topics now")
     return False
-
-
-def _member_name(data_dir: Path) -> str:
-    """Return a name that this machine's projector has again after a restart, and no other one has."""
-    digest = hashlib.sha256(str(data_dir.absolute()).encode()).hexdigest()[:12]
-    return f"{platform.node()}-{digest}"
 
 
 def _hold(path: Path) -> IO[str]:

@@ -21,7 +21,9 @@ from services.gateway.assets import GraphiQLAssetResource
 from services.gateway.resource import GraphQLResource
 from services.gateways import Gateways
 from services.health import HealthResource
-from services.ingest import IngestKeyResource, IngestTopicResource
+from services.ingest.resources import IngestKeyResource, IngestTopicResource
+from services.ingest.topics import IngestTopics
+from services.ingest.writes import Writes
 from services.local_mirrors import LocalMirrors
 from services.manager.doctor import DoctorResource
 from services.manager.gateways import (
@@ -125,8 +127,11 @@ def _add_manager(app: App, worker: Worker) -> None:
 
 
 def _add_ingest(app: App, worker: Worker, topics: TopicAccesses) -> None:
-    app.add_route("/ingest/{topic}", IngestTopicResource(worker, topics))
-    app.add_route("/ingest/{topic}/{key:path}", IngestKeyResource(worker, topics))
+    targets = IngestTopics(worker, topics)
+    writes = Writes(worker, targets, topics)
+    worker.at_stop(writes.close)
+    app.add_route("/ingest/{topic}", IngestTopicResource(targets, writes))
+    app.add_route("/ingest/{topic}/{key:path}", IngestKeyResource(targets, writes))
 
 
 def _add_mirror(app: App, worker: Worker, topics: TopicAccesses) -> None:

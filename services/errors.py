@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import uuid
+from collections.abc import Sequence
 from http import HTTPStatus
 
 import falcon
@@ -21,11 +22,14 @@ STATUSES: list[tuple[type[errors.QuickError], int]] = [
     (errors.UnauthorizedError, 401),
     (errors.ForbiddenError, 403),
     (errors.NotFoundError, 404),
+    (errors.TooLargeError, 413),
+    (errors.TooDeepError, 422),
     (errors.InvalidInputError, 400),
     (errors.ConflictError, 400),
     (errors.KafkaRefusedError, 400),
     (errors.NotAvailableYetError, 501),
     (errors.EffectPendingError, 504),
+    (errors.BusyError, 429),
     (errors.UnavailableError, 503),
     (errors.LogError, 503),
     (errors.StoreError, 503),
@@ -35,6 +39,8 @@ STATUSES: list[tuple[type[errors.QuickError], int]] = [
 
 _RETRY_AFTER_S = "1"
 
+_COME_AGAIN = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS)
+
 _NOT_PASSING = (errors.StandsStillError, errors.FoldError)
 """What does not pass by itself, so that nobody is told to come again."""
 
@@ -42,7 +48,19 @@ OUTCOME_HEADER = "Quick-Command-Outcome"
 """Tells a caller that its command id is spent: `not-recorded` means that it can send the command with a new one."""
 
 
-class ErrorBody(msgspec.Struct, frozen=True):
+class TellsOfEach:
+    """An error about a batch that knows what became of each of its records.
+
+    Attributes:
+        verdicts: One for each record that is told of, in order.
+        cause: The error whose status the answer has, where that is another one.
+    """
+
+    verdicts: Sequence[object]
+    cause: errors.QuickError | None = None
+
+
+class ErrorBody(msgspec.Struct, frozen=True, omit_defaults=True):
     """The body of every answer that is no success."""
 
     type: str
@@ -50,6 +68,8 @@ class ErrorBody(msgspec.Struct, frozen=True):
     code: int
     detail: str
     uriPath: str  # noqa: N815 - the name on the wire
+    verdicts: Sequence[object] | None = None
+    """What became of each record, where the request has asked for that."""
 
 
 def add_error_handlers(app: falcon.asgi.App[falcon.asgi.Request, falcon.asgi.Response]) -> None:
@@ -61,6 +81,8 @@ def add_error_handlers(app: falcon.asgi.App[falcon.asgi.Request, falcon.asgi.Res
 
 def status_of(error: errors.QuickError) -> int:
     """Return the HTTP status of *error*."""
+    if isinstance(error, TellsOfEach) and error.cause is not None:
+        error = error.cause
     return next((status for kind, status in STATUSES if isinstance(error, kind)), 500)
 
 
@@ -71,11 +93,13 @@ async def _on_quick_error(
     status = status_of(error)
     if status == HTTPStatus.INTERNAL_SERVER_ERROR:
         logger.error("%s %s: %s", req.method, req.path, error)
-    if status == HTTPStatus.SERVICE_UNAVAILABLE and not isinstance(error, _NOT_PASSING):
+    if status in _COME_AGAIN and not isinstance(error, _NOT_PASSING):
         resp.set_header("Retry-After", _RETRY_AFTER_S)
     if isinstance(error, errors.CommandNotRecordedError):
         resp.set_header(OUTCOME_HEADER, "not-recorded")
-    _render(req, resp, status, str(error))
+    wants_verdicts = getattr(req.context, "wants_verdicts", False)
+    verdicts = error.verdicts if wants_verdicts and isinstance(error, TellsOfEach) else None
+    _render(req, resp, status, str(error), verdicts)
 
 
 async def _on_http_error(
@@ -101,9 +125,15 @@ async def _on_unexpected(
     )
 
 
-def _render(req: falcon.asgi.Request, resp: falcon.asgi.Response, status: int, detail: str) -> None:
+def _render(
+    req: falcon.asgi.Request,
+    resp: falcon.asgi.Response,
+    status: int,
+    detail: str,
+    verdicts: Sequence[object] | None = None,
+) -> None:
     title = HTTPStatus(status).phrase
     kind = "errors/clientError" if status < HTTPStatus.INTERNAL_SERVER_ERROR else "errors/serverError"
     resp.status = status
     resp.content_type = falcon.MEDIA_JSON
-    resp.data = msgspec.json.encode(ErrorBody(kind, title, status, detail or title, req.path))
+    resp.data = msgspec.json.encode(ErrorBody(kind, title, status, detail or title, req.path, verdicts))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import falcon
 import falcon.asgi
 import msgspec
 
-from core.errors import InvalidInputError
+from core.errors import InvalidInputError, TooLargeError
 
 T = TypeVar("T")
 
@@ -54,10 +55,15 @@ def as_struct(node: Any, kind: type[T]) -> T:
         raise InvalidInputError(f"The body of the request cannot be used: {error}.") from error
 
 
-async def read_body(req: falcon.asgi.Request) -> bytes:
+async def read_body(req: falcon.asgi.Request, on_chunk: Callable[[int], None] | None = None) -> bytes:
     """Return the whole body of *req*.
 
+    Args:
+        req: The request.
+        on_chunk: Told of the size of each piece of a body whose length is not said beforehand.
+
     Raises:
+        InvalidInputError: It was cut off.
         falcon.HTTPContentTooLarge: It is longer than `MAX_BODY_BYTES`.
     """
     length = req.content_length
@@ -69,8 +75,22 @@ async def read_body(req: falcon.asgi.Request) -> bytes:
         held += len(chunk)
         if held > MAX_BODY_BYTES:
             raise _too_large()
+        if length is None and on_chunk is not None:
+            on_chunk(len(chunk))
         chunks.append(chunk)
-    return b"".join(chunks)
+    if length is not None and held < length:
+        raise InvalidInputError(f"The body was cut off after {held} of {length} bytes. Send it again.")
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def refuse_too_many(count: int, most: int) -> None:
+    """Refuse a list of more than *most* elements.
+
+    Raises:
+        TooLargeError: It has more.
+    """
+    if count > most:
+        raise TooLargeError(f"The body has {count} records, and {most} are taken at once. Send it in several requests.")
 
 
 def _too_large() -> falcon.HTTPContentTooLarge:

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 
 from core.errors import StoreError, UnavailableError
-from core.topics import Topic, TopicSchema
+from core.topics import Topic, TopicSchema, WriteType
 from core.types import Codec, TopicType, codec_for
 from projections.mirrors import MirrorView
 from projections.places import file_id
@@ -27,6 +27,11 @@ class TopicAccess:
     topic_id: str
     keys: Codec
     values: Codec
+    partitions: int
+    value_schema: TopicSchema | None
+    is_immutable: bool = False
+    dangers: tuple[str, ...] = ()
+    """Sentences that say why nothing must be written to it now."""
 
 
 class TopicAccesses:
@@ -118,6 +123,9 @@ def _access(views: Views, row: Row[Topic]) -> TopicAccess:
         topic_id=status.topic_id,
         keys=_codec(topic.key_type, topic.key_schema, views),
         values=_codec(topic.value_type, topic.value_schema, views),
+        partitions=topic.partitions,
+        value_schema=topic.value_schema,
+        is_immutable=topic.write_type is WriteType.IMMUTABLE,
     )
 
 

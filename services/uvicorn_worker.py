@@ -9,14 +9,25 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+from types import FrameType
 
 import uvloop
 from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]  # gunicorn has no type information
 from gunicorn.workers.base import Worker  # type: ignore[import-untyped]  # as above
 from uvicorn import Config, Server
 
+from services import shutdown
+
 CANCEL_AFTER_S = 5
 """Seconds that requests under way get before they are cancelled: less than gunicorn's `graceful_timeout`."""
+
+
+class _Server(Server):
+    """Tells long answers that they are to end."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        shutdown.request()
+        super().handle_exit(sig, frame)
 
 
 class UvicornWorker(Worker):  # type: ignore[misc]  # a base class without type information
@@ -35,7 +46,7 @@ class UvicornWorker(Worker):  # type: ignore[misc]  # a base class without type 
             runner.run(self._serve())
 
     async def _serve(self) -> None:
-        server = Server(self._config())
+        server = _Server(self._config())
         asyncio.get_running_loop().add_signal_handler(signal.SIGQUIT, server.handle_exit, signal.SIGQUIT, None)
         await server.serve(sockets=self.sockets)
         if not server.started:
@@ -51,7 +62,7 @@ class UvicornWorker(Worker):  # type: ignore[misc]  # a base class without type 
             server_header=False,
             ws_per_message_deflate=False,
             backlog=self.cfg.backlog,
-            forwarded_allow_ips=self.cfg.forwarded_allow_ips,
+            proxy_headers=False,  # Nobody asks for the address or the scheme of a client.
             timeout_keep_alive=self.cfg.keepalive,
             timeout_graceful_shutdown=CANCEL_AFTER_S,
             timeout_notify=self.timeout,

@@ -1,4 +1,4 @@
-"""What one gunicorn worker holds: views that another process writes, the command log, a producer, some threads.
+"""What one gunicorn worker holds: views that another process writes, the command log, some threads.
 
 Everything is opened in the worker, after the fork. Views are opened as soon as a projector has made them and need no
 Kafka; the command log is opened in the background and tried again until the broker answers.
@@ -28,7 +28,6 @@ from core.errors import (
     UnreadableRecordError,
 )
 from core.kafka_admin import KafkaAdmin
-from core.kafka_writer import RecordWriter
 from core.settings import Settings
 from projections import places
 from projections.registry import RegistryView
@@ -37,9 +36,6 @@ from projections.status import StatusView
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-LINGER_MS = 1.0
-"""How long a record of the ingest service waits for company; it costs less than the request around it."""
 
 REOPEN_S = 0.5
 """How soon the command log is tried again after the broker did not answer."""
@@ -79,7 +75,6 @@ class Worker:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="worker")
         self._lock = threading.Lock()
         self._views: Views | None = None
-        self._writer: RecordWriter | None = None
         self._commands: Commands | None = None
         self._log_error: str = "it is being opened"
         self._noted_dangers: list[str] | None = None
@@ -105,8 +100,6 @@ class Worker:
         for close in self._at_stop:
             close()
         self._threads.shutdown()
-        if self._writer is not None:
-            self._writer.close()
         if self._commands is not None:
             self._commands.close()
         if self._views is not None:
@@ -168,17 +161,6 @@ class Worker:
             raise StandsStillError(f"The registry stands still, so nothing is recorded: {reason}")
         return commands
 
-    @property
-    def writer(self) -> RecordWriter:
-        """Return the producer of this process.
-
-        Raises:
-            UnavailableError: Kafka has not answered since this process was started.
-        """
-        if self._writer is None:
-            raise UnavailableError(f"Kafka is not ready: {self._log_error}.")
-        return self._writer
-
     def _open_views(self) -> None:
         with self._lock:
             if self._views is not None:
@@ -197,7 +179,6 @@ class Worker:
             try:
                 commands = Commands(self.settings)
                 commands.command_log.prepare_to_append()
-                self._writer = RecordWriter(self.settings.kafka, linger_ms=LINGER_MS)
                 self._commands = commands
                 self._opened.set()
             except QuickError as error:

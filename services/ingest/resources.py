@@ -1,0 +1,120 @@
+"""`/ingest/…`: records over REST, acknowledged when Kafka has acknowledged all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import falcon
+import falcon.asgi
+import msgspec
+
+from core.errors import InvalidInputError
+from core.kafka_writer import OutRecord
+from services.ingest.binary import binary_record
+from services.ingest.budget import Budget
+from services.ingest.ndjson import Upload
+from services.ingest.options import BINARY_PARAMETERS, JSON, NDJSON, Options, content_type_of, options_of
+from services.ingest.pairs import MAX_RECORDS
+from services.ingest.topics import IngestTopic, IngestTopics
+from services.ingest.verdicts import Verdict
+from services.ingest.writes import Outcome, Writes
+from services.request_body import read_body, refuse_too_many
+
+POSITION_HEADER = "Quick-Position"
+"""Response header with the position of a write: a read that sends it back as `Quick-At-Least` includes the write."""
+
+
+class WriteBody(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a write is answered with."""
+
+    position: str | None = None
+    verdicts: Sequence[Verdict] | None = None
+    """What became of each record, where that was asked for."""
+    valid: int | None = None
+    """How many records would be written, for a dry run."""
+
+
+class IngestTopicResource:
+    """`/ingest/{topic}`: write records, delete keys."""
+
+    def __init__(self, topics: IngestTopics, writes: Writes) -> None:
+        self._topics = topics
+        self._writes = writes
+        self._budget = Budget()
+
+    async def on_post(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, topic: str) -> None:
+        """Write one record, a list of them, or one a line; what cannot be used is refused with its reason."""
+        kind = content_type_of(req)
+        if kind in NDJSON:
+            await self._stream(req, resp, topic)
+            return
+        options = _options(req, frozenset() if kind in JSON else BINARY_PARAMETERS)
+        target = await self._topics.topic(topic)
+        with self._budget.take(req.content_length or 0) as share:
+            body = await read_body(req, on_chunk=share.grow)
+            records = (
+                target.reader.read(body, strict=options.is_strict)
+                if kind in JSON
+                else [binary_record(req, kind, body, target.access)]
+            )
+            refuse_too_many(len(records), MAX_RECORDS)
+            _answer(resp, await self._writes.write(target, records, options), records, options)
+
+    async def on_delete(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, topic: str) -> None:
+        """Delete one key or a list of keys; a key that is not there is no error."""
+        options = _options(req)
+        target = _deletable(await self._topics.topic(topic))
+        with self._budget.take(req.content_length or 0) as share:
+            records = target.reader.read_keys(await read_body(req, on_chunk=share.grow))
+            refuse_too_many(len(records), MAX_RECORDS)
+            _answer(resp, await self._writes.write(target, records, options), records, options)
+
+    async def _stream(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, topic: str) -> None:
+        options = _options(req)
+        target = await self._topics.topic(topic)
+        upload = Upload(req.stream, target, self._writes, self._budget, options)
+        resp.content_type = "application/x-ndjson"
+        resp.stream = await upload.begin()
+
+
+class IngestKeyResource:
+    """`/ingest/{topic}/{key}`: delete one key."""
+
+    def __init__(self, topics: IngestTopics, writes: Writes) -> None:
+        self._topics = topics
+        self._writes = writes
+
+    async def on_delete(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, topic: str, key: str) -> None:
+        """Delete the key that the path names."""
+        options = _options(req)
+        target = _deletable(await self._topics.topic(topic))
+        keys = target.access.keys
+        records = [OutRecord(keys.encode(keys.from_text(key)), None)]
+        _answer(resp, await self._writes.write(target, records, options), records, options)
+
+
+def _options(req: falcon.asgi.Request, also: frozenset[str] = frozenset()) -> Options:
+    options = options_of(req, also)
+    req.context.wants_verdicts = options.wants_verdicts  # Errors tell of each record too.
+    return options
+
+
+def _deletable(topic: IngestTopic) -> IngestTopic:
+    if topic.access.is_immutable:
+        raise InvalidInputError(
+            f"Topic {topic.access.name} is immutable: nothing of it is deleted. Delete the topic, or write other keys."
+        )
+    return topic
+
+
+def _answer(resp: falcon.asgi.Response, outcome: Outcome, records: Sequence[OutRecord], options: Options) -> None:
+    if outcome.position is not None:
+        resp.set_header(POSITION_HEADER, outcome.position)
+    resp.content_type = falcon.MEDIA_JSON
+    resp.data = msgspec.json.encode(
+        WriteBody(
+            outcome.position,
+            outcome.verdicts if options.wants_verdicts else None,
+            len(records) if options.is_dry_run else None,
+        )
+    )

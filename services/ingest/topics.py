@@ -1,0 +1,52 @@
+"""What the ingest service keeps for each topic: its reader of pairs, and what the topic takes at once."""
+
+from __future__ import annotations
+
+from core.kafka_batches import KAFKAS_LIMIT_BYTES
+from core.errors import InvalidInputError, NotFoundError
+from services.ingest.pairs import PairReader
+from services.topic_access import TopicAccess, TopicAccesses
+from services.worker import Worker
+
+
+class IngestTopic:
+    """One incarnation of a topic, ready to be written to."""
+
+    def __init__(self, access: TopicAccess) -> None:
+        self.access = access
+        self.reader = PairReader(access.keys, access.values, is_immutable=access.is_immutable)
+        self.limit_bytes: int | None = None
+        """`max.message.bytes` of the topic, `None` until it is known."""
+
+
+class IngestTopics:
+    """The topics that a worker writes to, kept until their declaration changes."""
+
+    def __init__(self, worker: Worker, accesses: TopicAccesses) -> None:
+        self._worker = worker
+        self._accesses = accesses
+        self._known: dict[str, IngestTopic] = {}
+
+    async def topic(self, name: str) -> IngestTopic:
+        """Return a topic to write to.
+
+        Raises:
+            InvalidInputError: It is not declared; the sentence is Quick's own.
+            UnavailableError: It does not exist in Kafka yet, or Kafka does not answer.
+        """
+        try:
+            access = self._accesses.topic(name)
+        except NotFoundError as error:
+            raise InvalidInputError(f"Topic {name} does not exists.") from error
+        known = self._known.get(name)
+        if known is None or known.access is not access:
+            known = self._known[name] = IngestTopic(access)
+        if known.limit_bytes is None:
+            await self.look_up_limit(known)
+        return known
+
+    async def look_up_limit(self, topic: IngestTopic) -> int:
+        """Ask Kafka what a topic takes at once, and keep it."""
+        config = await self._worker.in_thread(lambda: self._worker.kafka.topic_config(topic.access.name))
+        topic.limit_bytes = int(config.get("max.message.bytes") or KAFKAS_LIMIT_BYTES)
+        return topic.limit_bytes

@@ -1,0 +1,233 @@
+"""The ingest service under load, beside a Falcon endpoint that only parses and a bare loop of fastavro and librdkafka."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import fastavro
+import httpx
+import psutil
+from bench_up import API_KEY, await_health
+from confluent_kafka import Producer
+from load import SEPARATOR
+
+from cli.ports import free_port
+from core.kafka import client_config
+
+HERE = Path(__file__).resolve().parent
+SECONDS = 6.0
+CONNECTIONS = 32
+BATCH = 100
+SDL = "type Query { a: Int } type Item { id: Int!  name: String!  price: Float!  at: Long!  note: String }"
+RECORD = {"id": 12345, "name": "a product name", "price": 14.99, "at": 1700000000000, "note": None}
+LINES = 100_000
+
+
+def measure(bootstrap: str, folder: Path) -> Iterator[tuple[str, str, str, str, str]]:
+    """Yield rows of the table."""
+    folder = folder / "ingest"
+    folder.mkdir()
+    topic = f"bench-ingest-{uuid.uuid4().hex[:8]}"
+    with serving(bootstrap, folder, workers=1) as (port, up):
+        declare(port, topic)
+        single = load(folder, port, f"/ingest/{topic}", [pair(key) for key in range(1000)])
+        batches = load(folder, port, f"/ingest/{topic}", [batch(key) for key in range(50)])
+        seconds, resident = upload(folder, port, topic, up)
+    with parsing(folder) as port:
+        parsed = load(folder, port, "/", [pair(key) for key in range(1000)])
+    bare = bare_rate(bootstrap, topic)
+    with serving(bootstrap, folder, workers=2) as (port, _):
+        two_single = load(folder, port, f"/ingest/{topic}", [pair(key) for key in range(1000)])
+        two_batches = load(folder, port, f"/ingest/{topic}", [batch(key) for key in range(50)])
+    ratio = single["rate"] / parsed["rate"]
+    yield "ingest, single POST, 1 worker", rate(single), f"parse only {parsed['rate']:,.0f}/s", f"{ratio:.2f}", "≥ 0.30"
+    yield "  latency", f"p99 {single['p99']:.1f} ms", f"median {single['p50']:.1f} ms", "", "p99 < 20 ms"
+    ratio = BATCH * batches["rate"] / bare
+    figure = f"{BATCH * batches['rate']:,.0f} records/s"
+    yield f"ingest, batches of {BATCH}, 1 worker", figure, f"bare loop {bare:,.0f}/s", f"{ratio:.2f}", "≥ 0.65"
+    for what, one, two in (("single", single, two_single), ("batches", batches, two_batches)):
+        yield f"  {what}, 2 workers", rate(two), f"1 worker {rate(one)}", f"{two['rate'] / one['rate']:.2f}", "≥ 1"
+    yield (
+        f"NDJSON, {LINES:,} lines",
+        f"{LINES / seconds:,.0f} lines/s",
+        f"{resident / 2**20:.0f} MB RSS",
+        "",
+        "< 120 MB",
+    )
+
+
+def rate(result: dict[str, Any]) -> str:
+    """Return a rate as the table shows it."""
+    return f"{result['rate']:,.0f} requests/s"
+
+
+def pair(key: int) -> bytes:
+    """Return the body of one record."""
+    return json.dumps({"key": key, "value": RECORD | {"id": key}}).encode()
+
+
+def batch(number: int) -> bytes:
+    """Return the body of a batch of records."""
+    start = number * BATCH
+    return b"[" + b",".join(pair(key) for key in range(start, start + BATCH)) + b"]"
+
+
+def load(folder: Path, port: int, path: str, bodies: list[bytes]) -> dict[str, Any]:
+    """Send *bodies* again and again; return rate and latencies."""
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nX-API-Key: {API_KEY}\r\nContent-Type: application/json\r\n"
+    file = folder / "requests"
+    file.write_bytes(SEPARATOR.join(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body for body in bodies))
+    command = [sys.executable, str(HERE / "load.py"), "127.0.0.1", str(port), str(file), str(CONNECTIONS), str(SECONDS)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    result: dict[str, Any] = json.loads(done.stdout)
+    if result["failures"]:
+        sys.exit(f"{path}: {result['failures']} requests failed, the first with {result['first']}")
+    return result | {"rate": result["requests"] / result["seconds"]}
+
+
+def upload(folder: Path, port: int, topic: str, up: psutil.Process) -> tuple[float, int]:
+    """Upload lines; return the seconds and the most memory that the worker had meanwhile."""
+    file = folder / "lines.ndjson"
+    file.write_bytes(b"\n".join(pair(key) for key in range(LINES)))
+    worker = max(up.children(recursive=True), key=lambda child: child.create_time() if _is_worker(child) else 0)
+    began = time.perf_counter()
+    with file.open("rb") as body:
+        client = subprocess.Popen(
+            ["curl", "-sS", "-T", "-", "-X", "POST", "-H", f"X-API-Key: {API_KEY}"]
+            + [
+                "-H",
+                "Content-Type: application/x-ndjson",
+                f"http://127.0.0.1:{port}/ingest/{topic}",
+                "-o",
+                folder / "out",
+            ],
+            stdin=body,
+        )
+        resident = 0
+        while client.poll() is None:
+            resident = max(resident, worker.memory_info().rss)
+            time.sleep(0.005)
+    seconds = time.perf_counter() - began
+    last = json.loads((folder / "out").read_bytes().splitlines()[-1])
+    assert last["written"] == LINES, last
+    return seconds, resident
+
+
+def _is_worker(process: psutil.Process) -> bool:
+    return "gunicorn" in " ".join(process.cmdline()) and not any(
+        "gunicorn" in " ".join(c.cmdline()) for c in process.children()
+    )
+
+
+def bare_rate(bootstrap: str, topic: str) -> float:
+    """Return the records a second of a loop that encodes, produces and looks at every acknowledgement."""
+    fields = [
+        {"name": name, "type": kind}
+        for name, kind in (
+            ("id", "int"),
+            ("name", "string"),
+            ("price", "double"),
+            ("at", "long"),
+            ("note", ["null", "string"]),
+        )
+    ]
+    schema = fastavro.parse_schema({"type": "record", "name": "Item", "fields": fields})
+    producer = Producer(
+        client_config(
+            bootstrap,
+            acks="all",
+            enable_idempotence=True,
+            linger_ms=1,
+            partitioner="murmur2_random",
+            queue_buffering_max_messages=500_000,
+        )
+    )
+    failed = []
+
+    def on_delivery(error: object, message: object) -> None:
+        if error is not None:
+            failed.append(error)
+
+    count, began = 0, time.perf_counter()
+    while time.perf_counter() - began < SECONDS:
+        for _ in range(BATCH):
+            stream = BytesIO()
+            stream.write(b"\0\0\0\0\1")
+            fastavro.schemaless_writer(stream, schema, RECORD)
+            while True:
+                try:
+                    producer.produce(topic, stream.getvalue(), count.to_bytes(4), on_delivery=on_delivery)
+                    break
+                except BufferError:
+                    producer.poll(0.01)
+            count += 1
+        producer.poll(0)
+    producer.flush()
+    assert not failed, failed[0]
+    return count / (time.perf_counter() - began)
+
+
+@contextmanager
+def serving(bootstrap: str, folder: Path, workers: int) -> Iterator[tuple[int, psutil.Process]]:
+    """Start `quick up` on an existing broker, and stop it."""
+    port = free_port()
+    command = [Path(sys.executable).with_name("quick"), "up", "--kafka", bootstrap, "--port", str(port)]
+    command += ["--data-dir", str(folder / "data"), "--api-key", API_KEY, "--workers", str(workers)]
+    environment = {
+        **os.environ,
+        "QUICK_CONFIG": str(folder / "quick.conf"),
+        "QUICK_LOG_TOPIC": "__bench-ingest-log",
+        "QUICK_STATUS_TOPIC": "__bench-ingest-status",
+    }
+    with (folder / "up.log").open("a") as log:
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as http:
+            await_health(process, http, folder / "up.log")
+        yield port, psutil.Process(process.pid)
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+@contextmanager
+def parsing(folder: Path) -> Iterator[int]:
+    """Start the endpoint that only parses, in the same server."""
+    port = free_port()
+    gunicorn = Path(sys.executable).with_name("gunicorn")
+    command = [gunicorn, "-k", "services.uvicorn_worker.UvicornWorker", "-w", "1", "-b", f"127.0.0.1:{port}"]
+    command += ["--no-control-socket", "--chdir", str(HERE), "parse_only:app()"]
+    with (folder / "parse.log").open("w") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+    try:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            try:
+                httpx.post(f"http://127.0.0.1:{port}/", json={})
+                break
+            except httpx.TransportError:
+                time.sleep(0.05)
+        yield port
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def declare(port: int, topic: str) -> None:
+    """Create the topic that is written to."""
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers={"X-API-Key": API_KEY}, timeout=60) as http:
+        http.post("/manager/gateway", json={"name": "bench", "schema": SDL}).raise_for_status()
+        body = {"valueSchema": {"gateway": "bench", "type": "Item"}}
+        http.post(
+            f"/manager/topic/{topic}", params={"keyType": "int", "valueType": "schema"}, json=body
+        ).raise_for_status()
