@@ -10,8 +10,9 @@ from typing import Any
 
 import rich_click as click
 
-from cli.client import CliError, Manager, Why
+from cli.client import Manager, Why
 from cli.config import Config, Context, config_path
+from cli.connection import CliError
 from core.errors import QuickError
 
 NOT_INITIALIZED = "Not initialized.\nPlease run:\n\t$ quick context create\nto set your host and API key."
