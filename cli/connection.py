@@ -24,6 +24,10 @@ TIMEOUT_S = 60.0
 CONNECT_TIMEOUT_S = 10.0
 """Longest wait until a host takes the connection."""
 
+KEEP_ALIVE_S = 2.0
+"""Longest idle time of a connection that is used again: shorter than servers keep it, so that none is closed just when
+a request is on its way, whose outcome nobody would know."""
+
 _UNAUTHORIZED = 401
 _BAD_GATEWAY = 502
 """What a proxy answers while the server behind it is being restarted; the server itself says `Retry-After`."""
@@ -118,7 +122,11 @@ class Connection:
         """Return a client that keeps its connections while it is open."""
         import httpx  # noqa: PLC0415 - 100 ms that help texts do not need
 
-        return httpx.Client(timeout=httpx.Timeout(TIMEOUT_S, connect=CONNECT_TIMEOUT_S), trust_env=False)
+        return httpx.Client(
+            timeout=httpx.Timeout(TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
+            limits=httpx.Limits(keepalive_expiry=KEEP_ALIVE_S),
+            trust_env=False,
+        )
 
     def exchange(self, client: httpx.Client, request: httpx.Request) -> httpx.Response:
         """Send a request and return the answer, whatever it says.

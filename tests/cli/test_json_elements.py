@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import itertools
 import json
@@ -23,6 +24,7 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=20,
 )
+unicode_dumps = functools.partial(json.dumps, ensure_ascii=False)
 LIST_LIKE = st.text(alphabet='[]{},:" \\\n1a').map(lambda text: f"[{text}")
 
 
@@ -36,11 +38,16 @@ def cut(text: bytes, sizes: list[int] | None = None, max_bytes: int = MAX_BYTES)
     return elements(in_pieces(text, sizes or [2**20]), max_bytes=max_bytes)
 
 
-@given(st.lists(VALUES), st.sampled_from([None, 0, 2]), st.booleans(), st.lists(st.integers(1, 9), min_size=1))
+@given(
+    st.lists(VALUES),
+    st.sampled_from([None, 0, 2]),
+    st.sampled_from([json.dumps, unicode_dumps]),
+    st.lists(st.integers(1, 9), min_size=1),
+)
 def test_the_elements_are_those_of_a_parser(
-    expected: list[Any], indent: int | None, ascii_: bool, sizes: list[int]
+    expected: list[Any], indent: int | None, dumps: Callable[..., str], sizes: list[int]
 ) -> None:
-    text = json.dumps(expected, indent=indent, ensure_ascii=ascii_).encode(errors="surrogatepass")
+    text = dumps(expected, indent=indent).encode(errors="surrogatepass")
     assert expected == [json.loads(element) for element in cut(b" \n" + text + b"\r\n", sizes)]
 
 
