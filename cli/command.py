@@ -176,8 +176,10 @@ def _options_first(command: click.Command, ctx: click.Context, args: list[str]) 
             arguments.append(word)
         else:
             options.append(word)
-            option = known.get(_completed(word, list(known), ctx))
-            if _takes_value(option) and (value := next(remaining, None)) is not None:
+            if _takes_value(known.get(_completed(word, list(known), ctx))):
+                value = next(remaining, None)
+                if value is None:
+                    return options  # Else it took the -- for its value.
                 options.append(value)
     return [*options, "--", *arguments]
 

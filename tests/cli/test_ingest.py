@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import re
 import shlex
 import signal
 import subprocess
+import sys
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -738,6 +741,34 @@ def test_a_run_is_interrupted_while_it_waits(
     _, err = process.communicate(timeout=20)
     assert 1 == process.returncode
     assert b"Stopped. 0 records are written. Continue with: " in err
+
+
+@pytest.mark.parametrize("options", [(), ("--quiet",)])
+def test_progress_is_shown_on_a_terminal(
+    here: Any, manager: SmallManager, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    manager.decide = a_server(lambda key: key == 2)
+    (tmp_path / "a.ndjson").write_text(ndjson(pairs(1, 2)))
+    program = [Path(sys.executable).with_name("quick"), "ingest", "t", "a.ndjson", "--skip-bad", "bad", *options]
+    ours, its = pty.openpty()
+    with subprocess.Popen(
+        program, cwd=tmp_path, env={**os.environ, "TERM": "xterm", "COLUMNS": "100"}, stdout=subprocess.PIPE, stderr=its
+    ) as process:
+        os.close(its)
+        shown = b"".join(iter(lambda: _read(ours), b"")).decode()
+        os.close(ours)
+        assert process.stdout is not None
+        assert process.stdout.read().startswith(b"Wrote 1 record to topic t (")
+    assert 1 == process.returncode
+    assert "a.ndjson:2: 2 is bad." in shown
+    assert (not options) == (" records " in shown.replace("2 records cannot", ""))
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 1024)
+    except OSError:  # How Linux says that the other side is closed.
+        return b""
 
 
 @pytest.mark.parametrize("kind", ["ndjson", "csv", "json"])
