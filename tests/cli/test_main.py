@@ -32,7 +32,10 @@ def test_help_goes_to_stdout(bare_quick: Any, arguments: list[str]) -> None:
     assert "Usage: quick" in done.out
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["topic", "create", "--help"], ["log", "-h"], ["key", "-h"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["topic", "create", "--help"], ["log", "-h"], ["key", "-h"], ["ingest", "-h"], ["delete", "-h"]],
+)
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     program = f"""
 import sys
