@@ -156,7 +156,9 @@ def _run_compiler(folder: Path, main: str) -> list[FileDescriptorProto]:
     except OSError as error:
         raise UnavailableError(f"The Protobuf compiler cannot be started: {error}. Try again.") from error
     if done.returncode != 0:
-        raise InvalidInputError(_explanation(done.stderr.decode(errors="replace"), main, done.returncode))
+        # Some messages name a file by its path, others by the name it is imported under.
+        output = done.stderr.decode(errors="replace").replace(f"{folder / 'in'}/", "")
+        raise InvalidInputError(_explanation(output, main, done.returncode))
     return list(FileDescriptorSet.FromString(out.read_bytes()).file)
 
 

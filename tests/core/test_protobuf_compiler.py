@@ -66,6 +66,7 @@ def test_a_serialized_descriptor_is_a_schema_too() -> None:
         ('syntax = "proto3"; import "/etc/hostname";', "/etc/hostname"),
         ('syntax = "proto3"; import "../out";', "../out"),
         ('syntax = "proto3"; message A { int32 a_b = 1; int32 aB = 2; }', "JSON name"),
+        ('syntax = "proto3"; enum E { A = 0; A = 1; }', 'wrong: line 1, column 36: "A" is already defined'),
         ("nothing; at all", "line 1, column 1"),
         ("AAAA", "neither .proto text nor"),
         ("A", "neither .proto text nor"),
