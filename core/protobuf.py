@@ -80,14 +80,12 @@ class ProtobufCodec:
             InvalidValueError: The node is no object, or does not conform to the schema.
             NotFoundError: The schema does not exist.
         """
-        if not isinstance(node, dict):
-            raise type_mismatch(self.type, node)
         message = self._written_message()
         try:
-            return ProtobufRecord(message.record(node), message)
-        except MisfitError as misfit:
-            raise self._refusal(node, misfit) from None
-        except RecursionError as error:
+            if not isinstance(node, dict):
+                raise type_mismatch(self.type, node)
+            return self._record(node, message)
+        except RecursionError as error:  # the message of a refusal shows the node, which goes as deep
             raise self._too_deep() from error
 
     def to_json(self, value: Any) -> Any:
@@ -151,6 +149,13 @@ class ProtobufCodec:
         except _UNREADABLE as error:
             raise _unreadable(raw, schema_id, f"{type(error).__name__}: {error}") from error
 
+    def _record(self, node: dict[str, Any], message: MessageType) -> ProtobufRecord:
+        try:
+            return ProtobufRecord(message.record(node), message)
+        except MisfitError as misfit:
+            mismatch = Mismatch(misfit.expected, misfit.found, misfit.path, self._schema_id)
+            raise InvalidValueError(f"{type_mismatch(self.type, node)}: {misfit.cause}", mismatch) from None
+
     def _written_message(self) -> MessageType:
         message = self._compiled(self._schema_id).message(FIRST_MESSAGE)
         if message is None:
@@ -159,10 +164,6 @@ class ProtobufCodec:
 
     def _compile(self, schema_id: int) -> _Schema:
         return _Schema(self._written if schema_id == self._schema_id else self._schemas(schema_id))
-
-    def _refusal(self, node: Any, misfit: MisfitError) -> InvalidValueError:
-        mismatch = Mismatch(misfit.expected, misfit.found, misfit.path, self._schema_id)
-        return InvalidValueError(f"{type_mismatch(self.type, node)}: {misfit.cause}", mismatch)
 
     def _too_deep(self) -> InvalidValueError:
         return InvalidValueError(

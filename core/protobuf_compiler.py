@@ -78,7 +78,8 @@ def as_text(schema: str) -> str:
         return schema
     try:
         return protobuf_text(FileDescriptorProto.FromString(base64.b64decode(schema, validate=False)))
-    except (ValueError, LookupError, DecodeError, RecursionError) as error:
+    except (ValueError, TypeError, LookupError, DecodeError, RecursionError) as error:
+        # A TypeError comes from names that are no UTF-8: they are bytes then.
         raise InvalidInputError(
             f"{shown(schema[:100])} is neither .proto text nor a serialized FileDescriptorProto in base64: {error}. "
             "Register the text of the .proto file."

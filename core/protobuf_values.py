@@ -10,6 +10,7 @@ import base64
 import binascii
 import re
 import struct
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import isfinite
@@ -34,7 +35,7 @@ class MisfitError(Exception):
     def __init__(self, expected: str, node: Any, reason: str | None = None) -> None:
         super().__init__()
         self.expected = expected
-        self.found = "" if node is None and reason is not None else shown(node)
+        self.found = shown(node)
         self._reason = reason or f"is expected to be {expected}. Got: {self.found}"
         self._inner_path: list[str | int] = []
 
@@ -193,7 +194,7 @@ SCALARS: Final = {
     FieldDescriptor.TYPE_UINT64: _UINT64,
     FieldDescriptor.TYPE_FIXED64: _UINT64,
     FieldDescriptor.TYPE_FLOAT: _floating("float", _LARGEST_FLOAT, _shortest_float),
-    FieldDescriptor.TYPE_DOUBLE: _floating("double", float("inf"), same),
+    FieldDescriptor.TYPE_DOUBLE: _floating("double", sys.float_info.max, same),
     FieldDescriptor.TYPE_BOOL: Kind("bool", _take_bool, default=False),
     FieldDescriptor.TYPE_STRING: Kind("string", _take_text, default=""),
     FieldDescriptor.TYPE_BYTES: Kind("bytes, as base64", _take_bytes, pack=_from_base64, unpack=_to_base64, default=""),

@@ -231,6 +231,12 @@ def test_defaults_are_written_to_json_and_what_is_unset_is_not() -> None:
     assert {"someId": "0", "bs": [], "b": {}, "o": 0} == written(codec, {"b": {}, "o": 0})
 
 
+def test_64_bit_numbers_are_text_wherever_they_are() -> None:
+    codec = codec_of_fields("repeated int64 r = 1; map<int64, uint64> m = 2; oneof o { fixed64 f = 3; }")
+    assert {"r": ["1", "2"], "m": {"-5": "6"}, "f": "0"} == written(codec, {"r": [1, "2"], "m": {"-5": 6}, "f": 0})
+    assert {"r": [1, 2], "m": {"-5": 6}, "f": 0} == codec.from_json({"r": [1, "2"], "m": {"-5": 6}, "f": 0})
+
+
 def test_both_names_of_a_field_are_read() -> None:
     codec = codec_of_fields('int32 created_at = 1; int32 other = 2 [json_name = "@other"];')
     assert {"createdAt": 5, "@other": 6} == written(codec, {"created_at": 5, "@other": 6})
@@ -293,6 +299,8 @@ def test_json_may_say_a_value_in_several_ways(type_: str, given_: Any, expected:
         ({"f": 1e39}, "field f is expected to be float", None),
         ({"f": True}, "field f is expected to be float", None),
         ({"d": "nan"}, "field d is expected to be double", None),
+        ({"d": float("inf")}, "field d is expected to be double", None),
+        ({"d": "1e999"}, "field d is expected to be double", None),
         ({"d": 10**400}, "field d is expected to be double", None),
         ({"e": "GREEN"}, "field e is expected to be enum shop.E (X, Y)", ("enum shop.E (X, Y)", '"GREEN"', ("e",))),
         ({"e": True}, "field e is expected to be enum", None),
@@ -535,6 +543,17 @@ def test_levels_without_end_are_refused(fields: str) -> None:
         raw = b"\x0a" + bytes([len(raw) & 0x7F | 0x80, len(raw) >> 7]) + raw
     with pytest.raises(InvalidValueError, match="MaxDepth"):
         codec.decode(b"\0\0\0\0\1\0" + raw)
+
+
+def test_a_refusal_of_a_deep_node_is_a_refusal() -> None:
+    codec = codec_of_fields("int32 a = 1; A n = 2;")
+    deep = nested(5000, {})
+    lists: Any = []
+    for _ in range(5000):
+        lists = [lists]
+    for node in ({"a": "x", "n": deep}, {"unknown": deep}, {"a": deep}, lists):
+        with pytest.raises(InvalidValueError, match="deep"):
+            codec.from_json(node)
 
 
 def nested_part(node: dict[str, Any]) -> dict[str, Any]:

@@ -1,8 +1,11 @@
 import base64
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from core import protobuf_compiler
 from core.errors import InvalidInputError
@@ -122,3 +125,18 @@ def test_a_descriptor_that_protoc_would_not_make_is_refused(level: int) -> None:
     message.field.add(name="f", number=1, type=10, type_name="B", label=1)
     with pytest.raises(InvalidInputError):
         compile_protobuf(base64.b64encode(file.SerializeToString()).decode())
+
+
+SERIALIZED = compile_protobuf(
+    """package p; message A { optional int32 a = 1 [default = 5]; map<string, A> m = 2; oneof o { E e = 3; }
+    optional group G = 4 { extensions 5 to max; } reserved 9; } enum E { X = 0; } extend A.G { optional string s = 5; }
+    service S { rpc R(A) returns (A); }"""
+).main.SerializeToString()
+
+
+@settings(max_examples=300)
+@given(st.integers(0, len(SERIALIZED)), st.binary(max_size=6), st.integers(0, 6))
+def test_any_serialized_descriptor_is_text_or_refused(place: int, put: bytes, cut: int) -> None:
+    raw = SERIALIZED[:place] + put + SERIALIZED[place + cut :]
+    with suppress(InvalidInputError):
+        assert isinstance(as_text(base64.b64encode(raw).decode()), str)
