@@ -13,20 +13,18 @@ from typing import Any, Final
 from graphql import (
     EnumTypeDefinitionNode,
     FieldDefinitionNode,
-    GraphQLError,
     ListTypeNode,
     NamedTypeNode,
     NonNullTypeNode,
     ObjectTypeDefinitionNode,
     ScalarTypeDefinitionNode,
     TypeDefinitionNode,
-    TypeExtensionNode,
     TypeNode,
-    parse,
 )
 
 from core.avro_types import AvroNode, parse_avro
-from core.errors import InvalidInputError, InvalidSdlError, SdlProblem
+from core.errors import InvalidInputError
+from core.sdl_definitions import type_definitions
 
 _SCALARS: Final = {
     "Int": "int",
@@ -54,25 +52,12 @@ def to_avro(sdl: str, root: str, namespace: str) -> str:
             union, an input, an unknown scalar, or an object that always holds another one of its type.
     """
     try:
-        record = _record(_definitions(sdl), root, namespace)
+        record = _record(type_definitions(sdl), root, namespace)
         schema = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
     except RecursionError as error:
         raise InvalidInputError(f"Type {root} is nested too deep. Split it into types of fewer levels.") from error
     parse_avro(schema, f"Type {root}")
     return schema
-
-
-def _definitions(sdl: str) -> dict[str, TypeDefinitionNode]:
-    try:
-        document = parse(sdl, no_location=True)
-    except GraphQLError as error:
-        line, column = error.locations[0] if error.locations else (None, None)
-        raise InvalidSdlError([SdlProblem(error.message, line, column)]) from error
-    for node in document.definitions:
-        if isinstance(node, TypeExtensionNode):
-            name = node.name.value
-            raise InvalidInputError(f"`extend` of {name} cannot be converted. Write its fields into {name}.")
-    return {node.name.value: node for node in document.definitions if isinstance(node, TypeDefinitionNode)}
 
 
 def _record(definitions: dict[str, TypeDefinitionNode], root: str, namespace: str) -> AvroNode:
