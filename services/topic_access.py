@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from core.errors import StoreError, UnavailableError
 from core.topics import Topic, TopicSchema
@@ -27,6 +28,18 @@ class TopicAccess:
     topic_id: str
     keys: Codec
     values: Codec
+    dangers: tuple[str, ...] = ()
+    """Why a later record of a key could win, should the topic be immutable: what would happen, and the way out."""
+
+
+class _Known(NamedTuple):
+    """An access, and what it was made from."""
+
+    position: int
+    """Of the declaration."""
+    next_status: int
+    """What was noted of the topic in Kafka, up to here."""
+    access: TopicAccess
 
 
 class TopicAccesses:
@@ -35,7 +48,7 @@ class TopicAccesses:
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
         self._lock = threading.Lock()
-        self._accesses: dict[str, tuple[int, TopicAccess]] = {}
+        self._accesses: dict[str, _Known] = {}
         self._mirrors: dict[str, tuple[tuple[int, int], MirrorView]] = {}
 
     def topic(self, name: str) -> TopicAccess:
@@ -47,11 +60,16 @@ class TopicAccesses:
         """
         views = self._worker.views
         row = views.registry.topic(name)
+        next_status = views.status.next_offset()
         known = self._accesses.get(name)
-        if known is not None and known[0] == row.position:
-            return known[1]
-        access = _access(views, row)
-        self._accesses[name] = (row.position, access)
+        if known is None or known.position != row.position:
+            access = _access(views, row)
+        elif known.next_status != next_status:
+            place = _place(views, row)
+            access = replace(known.access, topic_id=place.topic_id, dangers=place.dangers)  # Its codecs stay.
+        else:
+            return known.access
+        self._accesses[name] = _Known(row.position, next_status, access)
         return access
 
     def mirror(self, access: TopicAccess) -> MirrorView:
@@ -107,17 +125,30 @@ class TopicAccesses:
                 del self._mirrors[topic_id]
 
 
-def _access(views: Views, row: Row[Topic]) -> TopicAccess:
+class _Place(NamedTuple):
+    """What Kafka has of a topic."""
+
+    topic_id: str
+    dangers: tuple[str, ...]
+
+
+def _place(views: Views, row: Row[Topic]) -> _Place:
     topic = row.state
     status = views.status.topic(topic.name, row.incarnation)
     if status is None or status.state != CREATED or status.topic_id is None:
         reason = "it is being created" if status is None or status.error is None else status.error
         raise UnavailableError(f"Topic {topic.name} does not exist in Kafka yet: {reason}. Try again.")
+    return _Place(status.topic_id, tuple(status.dangers))
+
+
+def _access(views: Views, row: Row[Topic]) -> TopicAccess:
+    topic, place = row.state, _place(views, row)
     return TopicAccess(
         name=topic.name,
-        topic_id=status.topic_id,
+        topic_id=place.topic_id,
         keys=_codec(topic.key_type, topic.key_schema, views),
         values=_codec(topic.value_type, topic.value_schema, views),
+        dangers=place.dangers,
     )
 
 
