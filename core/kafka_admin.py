@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -16,8 +17,10 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # documented 
     ResourceType,
 )
 
-from core.errors import NotFoundError
+from core.errors import KafkaUnavailableError, NotFoundError
 from core.kafka import REQUEST_TIMEOUT_S, client_config, translated
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +145,7 @@ class KafkaAdmin:
         return found
 
     def low_watermarks(self, partitions: Mapping[str, int]) -> dict[str, dict[int, int]]:
-        """Return the offset at which each partition begins, for those topics that exist.
+        """Return the offset at which each partition begins, without those that have no leader now, or do not exist.
 
         Args:
             partitions: How many partitions each topic has.
@@ -153,13 +156,17 @@ class KafkaAdmin:
             return {}
         found: dict[str, dict[int, int]] = {}
         for place, future in self._client.list_offsets(wanted, request_timeout=REQUEST_TIMEOUT_S).items():
-            answer = self._existing(future, f"reading the first offset of {place.topic}[{place.partition}]")
+            try:
+                answer = self._existing(future, f"reading the first offset of {place.topic}[{place.partition}]")
+            except KafkaUnavailableError as error:
+                logger.info("%s", error)
+                continue
             if answer is not None:
                 found.setdefault(place.topic, {})[place.partition] = answer.offset
         return found
 
-    @classmethod
-    def _existing(cls, future: Future[Any], doing: str) -> Any | None:
+    @staticmethod
+    def _existing(future: Future[Any], doing: str) -> Any | None:
         """Return what was asked of a topic, `None` when there is no such topic."""
         try:
             return future.result(timeout=2 * REQUEST_TIMEOUT_S)

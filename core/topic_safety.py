@@ -139,7 +139,9 @@ class Watched(NamedTuple):
 
 
 def look_at(kafka: KafkaAdmin, watched: Iterable[Watched]) -> dict[str, list[str]]:
-    """Return the dangers of each of *watched* by name, with a few questions for all; without those that Kafka lacks.
+    """Return the dangers of each of *watched* by name, with a few questions for all.
+
+    Topics that Kafka lacks, or of which a partition has no leader now, are left out: nothing new is known of them.
 
     Raises:
         KafkaUnavailableError: No broker answered.
@@ -153,7 +155,7 @@ def look_at(kafka: KafkaAdmin, watched: Iterable[Watched]) -> dict[str, list[str
     found = {
         name: dangers_of_topic(topics[name][0], ours[name], configs[name], lows[name])
         for name in ours
-        if name in configs and name in lows
+        if name in configs and len(lows.get(name, {})) == ours[name].partitions
     }
     return found | {name: [_replaced(name)] for name in facts.keys() - ours.keys()}
 
