@@ -33,6 +33,10 @@ With replicas it has those of the command log beside them: what was acknowledged
 """
 
 
+MAX_PARTITIONS: Final = 10_000
+"""What Kafka creates in one request at most; librdkafka takes no number beyond it in a way that says why."""
+
+
 class SchemaReference(NamedTuple):
     """A type of a gateway's schema, `GATEWAY.TYPE` on the command line."""
 
@@ -70,6 +74,7 @@ def create_topic(commands: Commands, kafka: KafkaAdmin, settings: Settings, call
     """
     topics.check_name(new.name)
     _check_types(new)
+    _check_partitions(new)
     config = _config(new, settings.replication_factor)
     partitions = settings.partitions if new.partitions is None else new.partitions
 
@@ -79,6 +84,7 @@ def create_topic(commands: Commands, kafka: KafkaAdmin, settings: Settings, call
         if topic.state is not None:
             raise ConflictError(f'Topic "{new.name}" already exists in Registry')
         key_schema, key_events = _registered(consulted, settings, new, "key", new.key_type, new.key_schema)
+        consulted.assume(key_events)  # A schema of the values must not take the same ID.
         value_schema, value_events = _registered(consulted, settings, new, "value", new.value_type, new.value_schema)
         created = topic.record(
             topics.TopicCreated,
@@ -133,6 +139,13 @@ def _check_types(new: NewTopic) -> None:
             raise InvalidInputError(
                 f'Topic "{new.name}" has {side} of type schema, but names none. Give one as GATEWAY.TYPE.'
             )
+
+
+def _check_partitions(new: NewTopic) -> None:
+    if new.partitions is not None and not 1 <= new.partitions <= MAX_PARTITIONS:
+        raise InvalidInputError(
+            f'Topic "{new.name}" cannot have {new.partitions} partitions. Choose from 1 to {MAX_PARTITIONS}.'
+        )
 
 
 def _config(new: NewTopic, replicas: int) -> dict[str, str]:
