@@ -53,7 +53,7 @@ logger = logging.getLogger(__name__)
 RECONCILE_EVERY_S = 30.0
 """How often everything is compared when nothing has changed."""
 
-WATCH_EVERY_S = 30.0
+WATCH_EVERY_S = 10.0
 """How often it is looked whether somebody has made an immutable topic unsafe in Kafka."""
 
 ELECTION_S = 0.2
