@@ -8,6 +8,9 @@ from urllib.parse import quote
 
 import pytest
 
+from core.kafka_admin import KafkaAdmin
+from core.kafka_writer import OutRecord, RecordWriter
+from core.position import Position
 from tests.running import Running
 
 
@@ -95,3 +98,19 @@ def test_keys_with_a_schema_are_json_in_the_path(running: Running) -> None:
         for bad in ("1", "{", "%7B%7D"):
             assert 400 == http.get(f"/mirror/{name}/mirror/{bad}").status_code
             assert 400 == http.delete(f"/ingest/{name}/{bad}").status_code
+
+
+def test_a_mirror_of_an_immutable_topic_answers_with_the_first_value(running: Running) -> None:
+    name = f"mirror-{uuid.uuid4().hex[:12]}"
+    parameters = {"keyType": "string", "valueType": "string"}
+    with running.http() as http:
+        http.post(f"/manager/topic/{name}", params=parameters, json={"writeType": "IMMUTABLE"}).raise_for_status()
+        facts = KafkaAdmin(running.kafka).describe(name)
+        assert facts is not None
+        writer = RecordWriter(running.kafka)  # As a program does that is not ours.
+        records = [OutRecord(b"a", value) for value in (b"first", b"second", None, b"third")]
+        written = writer.write(name, records).result(10)
+        writer.close()
+        at_least = {"Quick-At-Least": Position.of(facts.topic_id, written).token()}
+        assert {"value": "first"} == http.get(f"/mirror/{name}/mirror/a", headers=at_least).json()
+        assert {"value": ["first"]} == http.get(f"/mirror/{name}/mirror").json()
