@@ -32,6 +32,7 @@ def topic_created(name: str, version: int = 1) -> LogEvent:
         replication_factor=1,
         config={},
         value_schema=None,
+        key_schema=None,
     )
 
 
@@ -79,7 +80,7 @@ def test_schemas_are_found_by_id(registry: RegistryProjection) -> None:
     taken = SchemaIdTaken(
         originator_id=aggregate_id("schema-id", "1"), originator_version=1, schema_id=1, schema_type="AVRO", schema="{}"
     )
-    assert "{}" == fold(registry, taken).schema(1)
+    assert "{}" == fold(registry, taken).schema(1).schema
 
 
 def test_an_event_that_does_not_fit_keeps_nothing_of_its_batch(registry: RegistryProjection) -> None:
