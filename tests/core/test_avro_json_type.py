@@ -8,11 +8,11 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, reject, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.avro import AvroCodec
-from core.errors import InvalidInputError, InvalidValueError
+from core.errors import InvalidValueError
 from core.registered_schema import RegisteredSchema
 
 PRICE = {
@@ -135,6 +135,17 @@ def test_a_root_that_is_no_object_has_no_type() -> None:
 
 _NAMES = st.sampled_from(["a", "b", "c", "Price", "r1"])
 _SCALARS = st.sampled_from(["boolean", "int", "long", "float", "double", "string"])
+_DEFAULTS = {
+    "null": None,
+    "boolean": True,
+    "int": 7,
+    "long": -7,
+    "float": 1,
+    "double": 0.5,
+    "string": "x",
+    "array": [],
+    "map": {},
+}
 _SMALL_NUMBERS = st.integers(-200, 200) | st.floats(-100, 100, width=32)
 
 
@@ -161,9 +172,11 @@ def _schemas(draw: st.DrawFn) -> Any:
         return draw(_SCALARS)
 
     def default_of(type_: Any) -> dict[str, Any]:
-        if draw(st.booleans()):
+        first = type_[0] if isinstance(type_, list) else type_
+        kind = first if isinstance(first, str) else first["type"]
+        if kind == "record" or draw(st.booleans()):
             return {}
-        return {"default": None if isinstance(type_, list) and type_[0] == "null" else draw(_nodes_of_any_type)}
+        return {"default": first["symbols"][-1] if kind == "enum" else _DEFAULTS[kind]}
 
     def new_record(levels: int) -> Any:
         name, namespace = f"r{next(numbers)}", draw(st.sampled_from(["shop", ""]))
@@ -174,7 +187,6 @@ def _schemas(draw: st.DrawFn) -> Any:
     return new_record(3)
 
 
-_nodes_of_any_type = st.none() | st.booleans() | _SMALL_NUMBERS | st.sampled_from(["", "A", "x"]) | st.just([])
 _reals = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**25), 10**25) | _SMALL_NUMBERS
 _small = st.integers(-200, 200)
 _wholes = st.one_of([_small, _small, _small, _small, st.integers(-(2**64), 2**64), st.sampled_from([5.0, 2.0**63])])
@@ -220,9 +232,5 @@ def _wrapped(branch: Any) -> st.SearchStrategy[Any]:
 def test_the_quick_way_never_differs_from_the_longer_one(drawn: tuple[Any, Any]) -> None:
     schema, node = drawn
     codec, text = codec_of(schema), json.dumps(node).encode()
-    try:
-        is_quick = codec.json_type is not None
-    except InvalidInputError:  # a default that does not fit
-        reject()
-    if is_quick:
+    if codec.json_type is not None:
         assert quick(codec, text) in {None, long(codec, text)}
