@@ -1,5 +1,7 @@
 import json
+from base64 import b64encode
 from contextlib import suppress
+from datetime import datetime, time
 from io import BytesIO
 from typing import Any
 
@@ -53,6 +55,12 @@ def _products(similar: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     )
 
 
+def _in_json(moment: datetime | time) -> str:
+    """Return a time with as many digits of a second as JSON has: none, three or six."""
+    micros = moment.microsecond
+    return moment.isoformat(timespec="microseconds" if micros % 1000 else "milliseconds" if micros else "seconds")
+
+
 PRODUCTS = _products(st.none() | _products(st.none()))
 
 
@@ -99,6 +107,47 @@ def test_json_comes_back_as_it_was_written(node: dict[str, Any]) -> None:
 def test_a_decoded_record_can_be_encoded_again(node: dict[str, Any]) -> None:
     codec = codec_of(PRODUCT)
     raw = codec.encode(codec.from_json(node))
+    assert raw == codec.encode(codec.decode(raw))
+
+
+KINDS: list[tuple[Any, st.SearchStrategy[Any]]] = [
+    ("bytes", st.binary(max_size=5).map(lambda raw: b64encode(raw).decode())),
+    (
+        {"type": "fixed", "name": "Two", "size": 2},
+        st.binary(min_size=2, max_size=2).map(lambda raw: b64encode(raw).decode()),
+    ),
+    ({"type": "int", "logicalType": "date"}, st.dates().map(str)),
+    (
+        {"type": "long", "logicalType": "timestamp-millis"},
+        st.sampled_from(["0001-01-01T00:00:00Z", "1969-12-31T23:59:59.999Z", "9999-12-31T00:00:00.010Z"]),
+    ),
+    ({"type": "long", "logicalType": "local-timestamp-micros"}, st.datetimes().map(_in_json)),
+    ({"type": "long", "logicalType": "time-micros"}, st.times().map(_in_json)),
+    ({"type": "string", "logicalType": "uuid"}, st.uuids().map(str)),
+    (
+        {"type": "bytes", "logicalType": "decimal", "precision": 12, "scale": 3},
+        st.decimals(-999_999_999, 999_999_999, places=3).map(lambda number: format(number or abs(number), "f")),
+    ),
+    ({"type": "enum", "name": "Side", "symbols": ["LEFT", "RIGHT"]}, st.sampled_from(["LEFT", "RIGHT"])),
+    ("boolean", st.booleans()),
+    ("float", st.floats(width=32, allow_nan=False, allow_infinity=False)),
+]
+
+
+@given(st.sampled_from(KINDS).flatmap(lambda kind: st.tuples(st.just(kind[0]), st.lists(kind[1], max_size=3))))
+def test_every_kind_of_value_comes_back_wherever_it_stands(drawn: tuple[Any, list[Any]]) -> None:
+    kind, nodes = drawn
+    other = kind.get("name", kind) if isinstance(kind, dict) else kind
+    schema = record(
+        ("list", {"type": "array", "items": kind}),
+        ("nullable", {"type": "array", "items": ["null", other]}),
+        ("map", {"type": "map", "values": [other, "null", {"type": "map", "values": other}]}),
+    )
+    codec = codec_of(schema)
+    node = {"list": nodes, "nullable": [None, *nodes], "map": {str(n): member for n, member in enumerate(nodes)}}
+    value = codec.from_json(node, strict=True)
+    raw = codec.encode(value)
+    assert node == codec.to_json(codec.decode(raw)) == codec.to_json(value)
     assert raw == codec.encode(codec.decode(raw))
 
 
