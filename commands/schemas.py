@@ -42,7 +42,7 @@ def converted(written: str, type_name: str, schema_format: SchemaFormat, setting
     root = type_name[:1].upper() + type_name[1:]
     match schema_format:
         case SchemaFormat.AVRO:
-            return to_avro(written, root, settings.avro_namespace)
+            return to_avro(written, root, settings.avro_namespace, legacy=settings.legacy_schemas)
         case SchemaFormat.PROTOBUF:
             return to_protobuf(written, root, settings.protobuf_package, legacy=settings.legacy_schemas)
 

@@ -42,3 +42,11 @@ def test_a_legacy_protobuf_schema_is_that_of_bakdatas_quick() -> None:
 def test_what_protobuf_cannot_store_is_refused() -> None:
     with pytest.raises(InvalidInputError, match="list of lists"):
         converted("type Book { pages: [[Int]] }", "Book", SchemaFormat.PROTOBUF, SETTINGS)
+
+
+@pytest.mark.parametrize(("legacy", "expected"), [(False, ["price", "id"]), (True, ["id", "price"])])
+def test_a_setting_makes_schemas_as_bakdata_quick_does(tmp_path: Path, *, legacy: bool, expected: list[str]) -> None:
+    settings = Settings(kafka="unused", data_dir=tmp_path, api_key="k", avro_namespace="shop", legacy_schemas=legacy)
+    schema = json.loads(converted("type Item { price: Float!  id: ID! }", "item", SchemaFormat.AVRO, settings))
+    assert expected == [field["name"] for field in schema["fields"]]
+    assert ("float" if legacy else "double") == schema["fields"][expected.index("price")]["type"]
