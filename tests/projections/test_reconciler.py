@@ -77,6 +77,7 @@ class World:
             replication_factor=1,
             config={"cleanup.policy": "compact"},
             value_schema=None,
+            key_schema=None,
         )
 
     def give_up(self) -> int:
