@@ -91,10 +91,12 @@ def rows_of(registry: Registry) -> dict[str, Any]:
 
 
 def as_then(now: Any, then: Any) -> Any:
-    """Return *now* without the fields that came after *then*: an old log cannot say more of them than null."""
+    """Return *now* without the fields that came after *then*: an old log says nothing of them."""
     if isinstance(now, dict) and isinstance(then, dict):
         return {
-            name: as_then(member, then.get(name)) for name, member in now.items() if name in then or member is not None
+            name: as_then(member, then.get(name))
+            for name, member in now.items()
+            if name in then or member not in (None, [], {})
         }
     if isinstance(now, list) and isinstance(then, list) and len(now) == len(then):
         return [as_then(one, other) for one, other in zip(now, then, strict=True)]
