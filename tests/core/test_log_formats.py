@@ -90,6 +90,19 @@ def rows_of(registry: Registry) -> dict[str, Any]:
     return rows
 
 
+def as_then(now: Any, then: Any) -> Any:
+    """Return *now* without the fields that came after *then*: an old log says nothing of them."""
+    if isinstance(now, dict) and isinstance(then, dict):
+        return {
+            name: as_then(member, then.get(name))
+            for name, member in now.items()
+            if name in then or member not in (None, [], {})
+        }
+    if isinstance(now, list) and isinstance(then, list) and len(now) == len(then):
+        return [as_then(one, other) for one, other in zip(now, then, strict=True)]
+    return now
+
+
 def lives_of(registry: Registry) -> dict[str, list[str]]:
     """Return what is alive, each with its incarnation and last change."""
     return {
@@ -137,10 +150,10 @@ def test_the_registry_stays(log: tuple[LogIndex, Any], tmp_path: Path) -> None:
     assert last is not None
     projection = RegistryProjection(tmp_path / "registry")
     RegistryFolder(index, projection).fold_to(last)
-    assert expected["registry"] == rows_of(projection.view)
+    assert expected["registry"] == as_then(rows_of(projection.view), expected["registry"])
     assert last == projection.view.position()
     [now] = past_registries(index, [last])
-    assert expected["registry"] == rows_of(now)
+    assert expected["registry"] == as_then(rows_of(now), expected["registry"])
     projection.close()
 
 
