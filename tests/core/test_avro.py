@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from core.avro import SAFE_RECURSION_BYTES, AvroCodec
 from core.errors import InvalidValueError, NotFoundError
+from core.registered_schema import RegisteredSchema
 
 PRICE = {
     "type": "record",
@@ -55,14 +56,18 @@ def _products(similar: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 PRODUCTS = _products(st.none() | _products(st.none()))
 
 
+def registered(schema: Any, schema_id: int = 1) -> RegisteredSchema:
+    return RegisteredSchema(schema_id=schema_id, schema_type="AVRO", schema=json.dumps(schema))
+
+
 class Registry:
     """Schemas by ID, and which of them were looked up."""
 
     def __init__(self, *schemas: Any) -> None:
-        self._schemas = dict(enumerate(map(json.dumps, schemas), start=1))
+        self._schemas = {n: registered(schema, n) for n, schema in enumerate(schemas, start=1)}
         self.looked_up: list[int] = []
 
-    def __call__(self, schema_id: int) -> str:
+    def __call__(self, schema_id: int) -> RegisteredSchema:
         self.looked_up.append(schema_id)
         if schema_id not in self._schemas:
             raise NotFoundError(f"Schema {schema_id} does not exist.")
@@ -70,7 +75,7 @@ class Registry:
 
 
 def codec_of(schema: Any) -> AvroCodec:
-    return AvroCodec(1, Registry(schema))
+    return AvroCodec(registered(schema), Registry(schema))
 
 
 def record(*fields: tuple[str, Any]) -> dict[str, Any]:
@@ -98,7 +103,8 @@ def test_a_decoded_record_can_be_encoded_again(node: dict[str, Any]) -> None:
 
 
 def test_bytes_are_a_zero_byte_the_schema_id_and_the_record() -> None:
-    codec = AvroCodec(0x01020304, lambda _: json.dumps(record(("a", "int"), ("b", ["null", "string"]))))
+    schema = registered(record(("a", "int"), ("b", ["null", "string"])), 0x01020304)
+    codec = AvroCodec(schema, Registry())
     assert b"\x00\x01\x02\x03\x04\x02\x02\x04hi" == codec.encode(codec.from_json({"a": 1, "b": "hi"}))
 
 
@@ -134,45 +140,41 @@ def test_what_is_no_record_of_the_schema_is_refused(node: Any, expected: str) ->
 
 def test_each_record_is_read_with_the_schema_that_it_was_written_with() -> None:
     registry = Registry(record(("a", "int")), record(("a", "long"), ("b", "bytes")))
-    older, newer = AvroCodec(1, registry), AvroCodec(2, registry)
+    older, newer = AvroCodec(registry(1), registry), AvroCodec(registry(2), registry)
     raw = newer.encode(newer.from_json({"a": 1, "b": "\u00ff"}))
     assert {"a": 1, "b": b"\xff"} == older.decode(raw)
     assert {"a": 1, "b": "\u00ff"} == older.to_json(older.decode(raw))
     assert {"a": 5} == older.decode(older.encode(older.from_json({"a": 5})))
 
 
-def test_a_schema_is_looked_up_once() -> None:
+def test_a_schema_is_looked_up_once_and_the_one_to_write_with_never() -> None:
     registry = Registry(record(("a", "int")))
-    codec = AvroCodec(1, registry)
+    codec = AvroCodec(registered(record(("a", "long")), 2), registry)
     for number in range(3):
         assert {"a": number} == codec.decode(codec.encode(codec.from_json({"a": number})))
+        assert {"a": number} == codec.decode(b"\0\0\0\0\1" + bytes([2 * number]))
     assert [1] == registry.looked_up
 
 
 def test_a_schema_that_does_not_exist_is_not_found() -> None:
-    codec = AvroCodec(9, Registry())
-    for attempt in (
-        lambda: codec.from_json({}),
-        lambda: codec.encode({}),
-        lambda: codec.decode(b"\0\0\0\0\7\2"),
-    ):
-        with pytest.raises(NotFoundError, match=r"Schema [97] does not exist"):
-            attempt()
+    with pytest.raises(NotFoundError, match=r"Schema 7 does not exist"):
+        codec_of(record(("a", "int"))).decode(b"\0\0\0\0\7\2")
 
 
 def test_a_schema_that_was_missing_is_looked_up_again() -> None:
-    schemas: dict[int, str] = {}
+    schemas: dict[int, RegisteredSchema] = {}
 
-    def lookup(schema_id: int) -> str:
+    def lookup(schema_id: int) -> RegisteredSchema:
         if schema_id not in schemas:
             raise NotFoundError(f"Schema {schema_id} does not exist.")
         return schemas[schema_id]
 
-    codec = AvroCodec(1, lookup)
+    codec = AvroCodec(registered(record(("a", "int"))), lookup)
+    raw = b"\0\0\0\0\2\2"
     with pytest.raises(NotFoundError):
-        codec.from_json({"a": 1})
-    schemas[1] = json.dumps(record(("a", "int")))
-    assert {"a": 1} == codec.from_json({"a": 1})
+        codec.decode(raw)
+    schemas[2] = registered(record(("a", "int")), 2)
+    assert {"a": 1} == codec.decode(raw)
 
 
 @pytest.mark.parametrize(

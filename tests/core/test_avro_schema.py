@@ -7,6 +7,7 @@ from core.avro import AvroCodec
 from core.avro_schema import to_avro
 from core.avro_types import parse_avro
 from core.errors import InvalidInputError, InvalidSdlError
+from core.registered_schema import RegisteredSchema
 
 CHAIN = " ".join(f"type T{n} {{ a: T{n + 1} }}" for n in range(3000))
 
@@ -171,7 +172,8 @@ def test_a_converted_schema_takes_json_of_its_type() -> None:
     sdl = "type A { id: ID!  price: Float  b: [B!]! }  type B { at: Long!  a: A }"
     schema = to_avro(sdl, "A", "shop")
     assert "record" == parse_avro(schema, "S").kind("shop.B")
-    codec = AvroCodec(1, lambda _: schema)
+    registered = RegisteredSchema(schema_id=1, schema_type="AVRO", schema=schema)
+    codec = AvroCodec(registered, lambda _: registered)
     node = {"id": "x", "b": [{"at": 2**40}, {"at": 1, "a": {"id": "y", "b": [], "price": 0.1}}]}
     assert {
         "id": "x",
