@@ -14,7 +14,7 @@ from uuid import UUID
 from eventsourcing.application import AggregateNotFoundError, Application
 from eventsourcing.persistence import IntegrityError, OperationalError
 
-from core import gateways, keys, log_safety, mirrors, subjects, topics
+from core import compatibility, gateways, keys, log_safety, mirrors, subjects, topics
 from core.aggregates import LogEvent, Stream, aggregate_id, project
 from core.command_log import CommandLog
 from core.errors import CommandNotRecordedError, CommandRepeatedError, ConflictError, QuickError
@@ -47,7 +47,20 @@ class Consulted:
 
     def __init__(self, commands: Commands) -> None:
         self._commands = commands
+        self._changed: dict[UUID, Stream[Any]] = {}
         self.heads: dict[UUID, int | None] = {}
+
+    def record(
+        self,
+        stream: Stream[S],
+        fold: Callable[[S | None, LogEvent], S | None],
+        event: Callable[..., LogEvent],
+        **facts: Any,
+    ) -> LogEvent:
+        """Return the next event of a stream; whoever looks at the stream after this sees it changed."""
+        recorded = stream.record(event, **facts)
+        self._changed[stream.id] = stream.after(recorded, fold)
+        return recorded
 
     def topic(self, name: str) -> Stream[topics.Topic]:
         """Look at the topic *name*."""
@@ -69,10 +82,15 @@ class Consulted:
         """Look at the schema of an ID."""
         return self._stream(subjects.SCHEMA_ID_NOUN, str(schema_id), subjects.fold_schema_id)
 
-    def has_schema_id(self, schema_id: int) -> bool:
-        """Return whether an ID is taken, without relying on it: a taken ID stays taken."""
+    def known_schema(self, schema_id: int) -> RegisteredSchema | None:
+        """Return the schema of an ID, without relying on it: what an ID was given to never changes."""
         stream_id = aggregate_id(subjects.SCHEMA_ID_NOUN, str(schema_id))
-        return self._commands.stream(stream_id, subjects.fold_schema_id).state is not None
+        changed: Stream[RegisteredSchema] | None = self._changed.get(stream_id)
+        return (changed or self._commands.stream(stream_id, subjects.fold_schema_id)).state
+
+    def compatibility(self, name: str) -> Stream[compatibility.Compatibility]:
+        """Look at the compatibility level of a subject, or at the global one."""
+        return self._stream(compatibility.NOUN, name, compatibility.fold)
 
     def fingerprint(self, fingerprint: str) -> Stream[int]:
         """Look at the ID of a schema text."""
@@ -87,7 +105,11 @@ class Consulted:
         return self._stream(log_safety.NOUN, log_safety.NAME, log_safety.fold)
 
     def _stream(self, noun: str, name: str, fold: Callable[[S | None, LogEvent], S | None]) -> Stream[S]:
-        stream = self._commands.stream(aggregate_id(noun, name), fold)
+        stream_id = aggregate_id(noun, name)
+        changed: Stream[S] | None = self._changed.get(stream_id)
+        if changed is not None:
+            return changed
+        stream = self._commands.stream(stream_id, fold)
         self.heads[stream.id] = stream.head
         return stream
 

@@ -7,11 +7,11 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from commands import schemas
+from commands import schemas, subjects
 from commands.decisions import Caller, Commands, Consulted
-from core import mirrors, subjects, topics
+from core import mirrors, topics
 from core.aggregates import LogEvent
-from core.errors import ConflictError, InvalidInputError, KafkaRefusedError, NotFoundError
+from core.errors import ConflictError, IncompatibleSchemaError, InvalidInputError, KafkaRefusedError, NotFoundError
 from core.kafka_admin import KafkaAdmin
 from core.registered_schema import SchemaFormat
 from core.settings import Settings
@@ -60,7 +60,8 @@ def create_topic(commands: Commands, kafka: KafkaAdmin, settings: Settings, call
     Raises:
         InvalidInputError: The name, the types or the schema cannot be used.
         NotFoundError: The gateway that the schema is taken from does not exist.
-        ConflictError: The topic, its mirror or its subject exists already.
+        ConflictError: The topic or its mirror exists already, or its subject with a schema that this one is
+            incompatible with.
         UnavailableError: Kafka did not answer or did not acknowledge.
     """
     topics.check_name(new.name)
@@ -111,9 +112,7 @@ def delete_topic(commands: Commands, caller: Caller, name: str) -> int:
         if mirror.state is not None:
             events.append(mirror.record(mirrors.MirrorDeleted, name=name))
         for side in SIDES:
-            subject = consulted.subject(schemas.subject_of(name, side))
-            if subject.state is not None:
-                events.append(subject.record(subjects.SubjectDeleted, name=subject.state.name))
+            events += subjects.subject_deletion(consulted, schemas.subject_of(name, side), permanent=True)
         return events
 
     position = commands.carry_out(caller, "delete_topic", f"topic/{name}", decide)
@@ -164,18 +163,29 @@ def _registered(
     if type_ is not TopicType.SCHEMA or reference is None:
         return None, []
     schema_format = new.schema_format or settings.schema_format
+    resolved, events = _resolved(consulted, settings, schemas.subject_of(new.name, side), reference, schema_format)
+    return resolved, events
+
+
+def _resolved(
+    consulted: Consulted, settings: Settings, subject: str, reference: SchemaReference, schema_format: SchemaFormat
+) -> tuple[topics.TopicSchema, list[LogEvent]]:
+    """Return a gateway's type as the schema that *subject* goes on with, and the events that register it."""
     written = schemas.write_type_of(consulted, *reference)
     schema = schemas.converted(written, reference.type, schema_format, settings)
-    schema_id, events = schemas.register(consulted, schemas.subject_of(new.name, side), schema_format, schema)
+    try:
+        registration = subjects.register(consulted, subject, subjects.NewSchema(schema_format, schema))
+    except IncompatibleSchemaError as error:
+        raise IncompatibleSchemaError(f'Subject "{subject}" already exists. {error.message}', error.reasons) from error
     resolved = topics.TopicSchema(
         gateway=reference.gateway,
         type=reference.type,
         sdl=written,
-        schema_id=schema_id,
+        schema_id=registration.schema_id,
         schema_type=schema_format,
-        schema=schema,
+        schema=registration.schema,
     )
-    return resolved, events
+    return resolved, registration.events
 
 
 def _mirror_created(consulted: Consulted, name: str, settings: Settings) -> LogEvent:

@@ -47,7 +47,7 @@ class TopicSchema(msgspec.Struct, frozen=True, kw_only=True):
         return RegisteredSchema(schema_id=self.schema_id, schema_type=self.schema_type, schema=self.schema)
 
 
-class Topic(msgspec.Struct, frozen=True, kw_only=True):
+class Topic(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A declared topic."""
 
     name: str

@@ -79,6 +79,7 @@ class MadeLog:
             replication_factor=1,
             config={"cleanup.policy": "compact"},
             value_schema=None,
+            key_schema=None,
         )
         return self.record("create_topic", f"topic/{name}", created, **more)
 
