@@ -236,7 +236,7 @@ def reset_compatibility(commands: Commands, caller: Caller, name: str) -> tuple[
         stream = consulted.compatibility(name)
         if stream.state is None:
             if name != compatibility.GLOBAL:
-                raise level_not_set(name)
+                raise subject_not_found(name)
             before[:] = [compatibility.DEFAULT]
             return []
         before[:] = [stream.state.level]

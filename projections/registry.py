@@ -283,6 +283,11 @@ class RegistryView(Registry):
             raw = txn.get(noun, key)
         return None if raw is None else NOUNS[noun].decoder.decode(raw)
 
+    def max_schema_id(self) -> int:
+        """Return the greatest ID that was given to a schema, 0 when there is none."""
+        with self._store.read() as txn:
+            return next((key_number(key) for key, _ in txn.scan(subjects.SCHEMA_ID_NOUN, reverse=True)), 0)
+
     def rows(self, noun: str) -> list[Row[Any]]:
         """Return all rows of a noun by key."""
         decode = NOUNS[noun].decoder.decode

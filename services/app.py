@@ -38,6 +38,34 @@ from services.manager.mirrors import MirrorsResource, TopicMirrorResource
 from services.manager.topics import TopicResource, TopicsResource
 from services.metrics import MetricsResource
 from services.mirror import MirrorAllResource, MirrorKeyResource, MirrorKeysResource, Mirrors
+from services.schema_registry.answers import PREFIX as SCHEMA_REGISTRY
+from services.schema_registry.answers import EncodedSlashes
+from services.schema_registry.compatibility import SubjectCompatibilityResource, VersionCompatibilityResource
+from services.schema_registry.config import GlobalConfigResource, SubjectConfigResource
+from services.schema_registry.instance import (
+    ContextsResource,
+    Elsewhere,
+    MetadataIdResource,
+    MetadataVersionResource,
+    ModeResource,
+    RootResource,
+)
+from services.schema_registry.schemas import (
+    SchemaResource,
+    SchemasResource,
+    SchemaSubjectsResource,
+    SchemaTextResource,
+    SchemaTypesResource,
+    SchemaVersionsResource,
+)
+from services.schema_registry.subjects import (
+    ReferencedByResource,
+    SubjectResource,
+    SubjectsResource,
+    VersionResource,
+    VersionsResource,
+    VersionTextResource,
+)
 from services.security import ApiKeyMiddleware
 from services.topic_access import TopicAccesses
 from services.worker import Worker
@@ -78,6 +106,7 @@ def create_app(worker: Worker) -> App:
     """Return the ASGI application with all services over the parts of *worker*."""
     app: App = falcon.asgi.App(cors_enable=True)
     app.add_middleware(WorkerLifespan(worker))
+    app.add_middleware(EncodedSlashes())
     app.add_middleware(ApiKeyMiddleware(worker.settings.api_key, lambda: worker.views.registry))
     app.req_options.strip_url_path_trailing_slash = True
     add_error_handlers(app)
@@ -88,6 +117,7 @@ def create_app(worker: Worker) -> App:
     _add_ingest(app, worker, topics)
     _add_mirror(app, worker, topics)
     _add_gateway(app, worker, topics)
+    _add_schema_registry(app, worker)
     return app
 
 
@@ -141,3 +171,34 @@ def _add_gateway(app: App, worker: Worker, topics: TopicAccesses) -> None:
     worker.at_stop(graphql.close)
     app.add_route("/gateway/{name}/graphql", graphql)
     app.add_route("/gateway/{name}/graphiql-assets/{file}", GraphiQLAssetResource())
+
+
+def _add_schema_registry(app: App, worker: Worker) -> None:
+    if worker.settings.schema_registry_url is not None:
+        app.add_sink(Elsewhere(worker.settings.schema_registry_url), SCHEMA_REGISTRY)
+        return
+    app.add_route(SCHEMA_REGISTRY, RootResource())
+    for path, resource in (
+        ("/schemas", SchemasResource(worker)),
+        ("/schemas/types", SchemaTypesResource()),
+        ("/schemas/ids/{schema_id:int(min=0, max=2147483647)}", SchemaResource(worker)),
+        ("/schemas/ids/{schema_id:int(min=0, max=2147483647)}/schema", SchemaTextResource(worker)),
+        ("/schemas/ids/{schema_id:int(min=0, max=2147483647)}/subjects", SchemaSubjectsResource(worker)),
+        ("/schemas/ids/{schema_id:int(min=0, max=2147483647)}/versions", SchemaVersionsResource(worker)),
+        ("/subjects", SubjectsResource(worker)),
+        ("/subjects/{subject}", SubjectResource(worker)),
+        ("/subjects/{subject}/versions", VersionsResource(worker)),
+        ("/subjects/{subject}/versions/{version}", VersionResource(worker)),
+        ("/subjects/{subject}/versions/{version}/schema", VersionTextResource(worker)),
+        ("/subjects/{subject}/versions/{version}/referencedby", ReferencedByResource(worker)),
+        ("/compatibility/subjects/{subject}/versions", SubjectCompatibilityResource(worker)),
+        ("/compatibility/subjects/{subject}/versions/{version}", VersionCompatibilityResource(worker)),
+        ("/config", GlobalConfigResource(worker)),
+        ("/config/{subject}", SubjectConfigResource(worker)),
+        ("/mode", ModeResource()),
+        ("/mode/{subject}", ModeResource()),
+        ("/contexts", ContextsResource()),
+        ("/v1/metadata/id", MetadataIdResource(worker)),
+        ("/v1/metadata/version", MetadataVersionResource()),
+    ):
+        app.add_route(SCHEMA_REGISTRY + path, resource)
