@@ -18,6 +18,7 @@ from core import compatibility, gateways, keys, log_safety, mirrors, subjects, t
 from core.aggregates import LogEvent, Stream, aggregate_id, project
 from core.command_log import CommandLog
 from core.errors import CommandNotRecordedError, CommandRepeatedError, ConflictError, QuickError
+from core.event_mapper import EventMapper
 from core.log_recorders import CommandInfo
 from core.recorder import KafkaFactory
 from core.registered_schema import RegisteredSchema
@@ -185,6 +186,14 @@ class Commands(Application[UUID]):
             except IntegrityError:
                 continue
         raise ConflictError(f"{target} is being changed by others at the same time. Try again.")
+
+    def events_at(self, position: int) -> list[LogEvent]:
+        """Return the events of the command at *position*: under the same id, somebody else may have decided it."""
+        index = self.command_log.index
+        command = index.command_of(position)
+        assert command is not None, "carried out"
+        mapper, count = EventMapper(), len(command.record.events)
+        return [mapper.event(indexed) for _, indexed in index.notifications(command.first_id, count, command.position)]
 
     def _record_command(self, events: list[LogEvent], info: CommandInfo, consulted: Consulted) -> int:
         try:

@@ -18,7 +18,6 @@ from core import compatibility, schema_formats, subjects
 from core.aggregates import LogEvent, Stream
 from core.compatibility import CompatibilityLevel
 from core.errors import IncompatibleSchemaError, InvalidInputError, RegistryRefusalError, UnavailableError
-from core.event_mapper import EventMapper
 from core.registered_schema import RegisteredSchema, SchemaFormat, SchemaImport, with_imports
 from core.schema_formats import SchemaText
 
@@ -92,9 +91,7 @@ def register_schema(commands: Commands, caller: Caller, subject: str, new: NewSc
         position = commands.carry_out(caller, "register_schema", f"subject/{subject}", decide)
     if position is None:
         return found[0].schema_id, None
-    return next(
-        e.schema_id for e in _events_of(commands, position) if isinstance(e, subjects.SchemaRegistered)
-    ), position
+    return next(e.schema_id for e in commands.events_at(position) if isinstance(e, subjects.SchemaRegistered)), position
 
 
 def register(consulted: Consulted, subject: str, new: NewSchema) -> Registration:
@@ -151,7 +148,7 @@ def delete_version(
     position = commands.carry_out(caller, "delete_schema_version", f"subject/{subject}", decide)
     assert position is not None, "a deletion always has events"
     deleted = (subjects.SchemaVersionSoftDeleted, subjects.SchemaVersionDeleted)
-    return next(e.version for e in _events_of(commands, position) if isinstance(e, deleted)), position
+    return next(e.version for e in commands.events_at(position) if isinstance(e, deleted)), position
 
 
 def delete_subject(
@@ -464,16 +461,6 @@ def _reference_events(
             )
         )
     return events
-
-
-def _events_of(commands: Commands, position: int) -> list[LogEvent]:
-    """Return the events of a recorded command: it may have been decided by somebody else under the same id."""
-    index = commands.command_log.index
-    command = index.command_of(position)
-    assert command is not None, "carried out"
-    mapper = EventMapper()
-    count = len(command.record.events)
-    return [mapper.event(indexed) for _, indexed in index.notifications(command.first_id, count, command.position)]
 
 
 @contextmanager

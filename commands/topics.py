@@ -1,4 +1,4 @@
-"""Create and delete topics; each topic brings its mirror, and its schema where it has one."""
+"""Create, change and delete topics; each topic brings its mirror, and its schema where it has one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from core.errors import ConflictError, IncompatibleSchemaError, InvalidInputErro
 from core.kafka_admin import KafkaAdmin
 from core.registered_schema import SchemaFormat
 from core.settings import Settings
-from core.topics import WriteType
+from core.topics import TopicSchema, WriteType
 from core.types import TopicType
 
 SIDES: Final = ("key", "value")
@@ -50,6 +50,16 @@ class NewTopic(NamedTuple):
     """`None` for the deployment's number."""
     config: Mapping[str, str] = {}
     """Settings of the Kafka topic beside those that its write type brings."""
+
+
+class SchemaChange(NamedTuple):
+    """What comes of another schema for a topic."""
+
+    schema: TopicSchema
+    is_changed: bool
+    """Whether it is another one than before."""
+    position: int | None
+    """`None` where nothing was recorded."""
 
 
 def create_topic(commands: Commands, kafka: KafkaAdmin, settings: Settings, caller: Caller, new: NewTopic) -> int:
@@ -93,6 +103,66 @@ def create_topic(commands: Commands, kafka: KafkaAdmin, settings: Settings, call
     position = commands.carry_out(caller, "create_topic", f"topic/{new.name}", decide)
     assert position is not None, "creating a topic always has events"
     return position
+
+
+def change_schema(
+    commands: Commands,
+    settings: Settings,
+    caller: Caller,
+    name: str,
+    side: str,
+    reference: SchemaReference,
+    *,
+    dry_run: bool = False,
+) -> SchemaChange:
+    """Let new records of a topic be written with another type, or with a gateway's type as it is now.
+
+    It becomes the next version of the topic's subject, unless the subject has it. Records that are there stay readable.
+
+    Args:
+        commands: The command log.
+        settings: How schemas are made.
+        caller: Who asks and why.
+        name: The topic.
+        side: `key` or `value`.
+        reference: The type.
+        dry_run: Only check.
+
+    Raises:
+        NotFoundError: There is no such topic, or no such gateway.
+        InvalidInputError: The side has no schema, or the type cannot be stored.
+        IncompatibleSchemaError: Its schema does not go with the earlier ones; names each place and the way out.
+        UnavailableError: Kafka did not answer or did not acknowledge.
+    """
+    if side not in SIDES:
+        raise InvalidInputError(f"A topic has no side {side!r}. Choose {' or '.join(SIDES)}.")
+    found: list[SchemaChange] = []
+
+    def decide(consulted: Consulted) -> list[LogEvent]:
+        topic = consulted.topic(name)
+        if topic.state is None:
+            raise NotFoundError(f"Topic {name} not found in topic registry")
+        before = topic.state.key_schema if side == "key" else topic.state.value_schema
+        if before is None:
+            raise InvalidInputError(f"The {side}s of topic {name} are not of type schema: there is nothing to change.")
+        schema, events = _resolved(
+            consulted, settings, schemas.subject_of(name, side), reference, SchemaFormat(before.schema_type)
+        )
+        is_changed = schema != msgspec.structs.replace(before, version=schema.version)
+        found[:] = [SchemaChange(schema, is_changed, None)]
+        if not is_changed:
+            return []
+        facts = msgspec.to_builtins(schema)
+        return [topic.record(topics.TopicSchemaChanged, name=name, side=side, schema=facts), *events]
+
+    if dry_run:
+        decide(Consulted(commands))
+        return found[0]
+    position = commands.carry_out(caller, "change_schema", f"topic/{name}", decide)
+    if position is None:
+        return found[0]
+    changed = next(event for event in commands.events_at(position) if isinstance(event, topics.TopicSchemaChanged))
+    return SchemaChange(msgspec.convert(changed.schema, TopicSchema), is_changed=True, position=position)
 
 
 def delete_topic(commands: Commands, caller: Caller, name: str) -> int:
@@ -159,31 +229,32 @@ def _registered(
     side: str,
     type_: TopicType,
     reference: SchemaReference | None,
-) -> tuple[topics.TopicSchema | None, list[LogEvent]]:
+) -> tuple[TopicSchema | None, list[LogEvent]]:
     if type_ is not TopicType.SCHEMA or reference is None:
         return None, []
     schema_format = new.schema_format or settings.schema_format
-    resolved, events = _resolved(consulted, settings, schemas.subject_of(new.name, side), reference, schema_format)
-    return resolved, events
+    subject = schemas.subject_of(new.name, side)
+    try:
+        return _resolved(consulted, settings, subject, reference, schema_format)
+    except IncompatibleSchemaError as error:
+        raise IncompatibleSchemaError(f'Subject "{subject}" already exists. {error.message}', error.reasons) from error
 
 
 def _resolved(
     consulted: Consulted, settings: Settings, subject: str, reference: SchemaReference, schema_format: SchemaFormat
-) -> tuple[topics.TopicSchema, list[LogEvent]]:
+) -> tuple[TopicSchema, list[LogEvent]]:
     """Return a gateway's type as the schema that *subject* goes on with, and the events that register it."""
     written = schemas.write_type_of(consulted, *reference)
     schema = schemas.converted(written, reference.type, schema_format, settings)
-    try:
-        registration = subjects.register(consulted, subject, subjects.NewSchema(schema_format, schema))
-    except IncompatibleSchemaError as error:
-        raise IncompatibleSchemaError(f'Subject "{subject}" already exists. {error.message}', error.reasons) from error
-    resolved = topics.TopicSchema(
+    registration = subjects.register(consulted, subject, subjects.NewSchema(schema_format, schema))
+    resolved = TopicSchema(
         gateway=reference.gateway,
         type=reference.type,
         sdl=written,
         schema_id=registration.schema_id,
         schema_type=schema_format,
         schema=registration.schema,
+        version=registration.version,
     )
     return resolved, registration.events
 

@@ -29,8 +29,8 @@ class WriteType(StrEnum):
     IMMUTABLE = "IMMUTABLE"
 
 
-class TopicSchema(msgspec.Struct, frozen=True, kw_only=True):
-    """The schema of a topic's keys or values, resolved when the topic was created: a replay asks nobody."""
+class TopicSchema(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The schema of a topic's keys or values, resolved when it was taken from the gateway: a replay asks nobody."""
 
     gateway: str
     type: str
@@ -41,6 +41,8 @@ class TopicSchema(msgspec.Struct, frozen=True, kw_only=True):
     """`AVRO` or `PROTOBUF`, in the words of the Confluent schema registry."""
     schema: str
     """The converted schema text."""
+    version: int | None = None
+    """Its version under the topic's subject; unknown for topics of older logs."""
 
     def registered(self) -> RegisteredSchema:
         """Return the converted schema with its ID."""

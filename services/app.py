@@ -35,7 +35,7 @@ from services.manager.jobs import ExportResource, ReplayResource, RestoreResourc
 from services.manager.keys import KeyResource, KeysResource
 from services.manager.log import DiffResource, LogCommandResource, LogResource, QuarantineResource
 from services.manager.mirrors import MirrorsResource, TopicMirrorResource
-from services.manager.topics import TopicResource, TopicsResource
+from services.manager.topics import TopicResource, TopicSchemaResource, TopicsResource
 from services.metrics import MetricsResource
 from services.mirror import MirrorAllResource, MirrorKeyResource, MirrorKeysResource, Mirrors
 from services.schema_registry.answers import PREFIX as SCHEMA_REGISTRY
@@ -130,6 +130,7 @@ def app_from_env() -> App:
 def _add_manager(app: App, worker: Worker) -> None:
     app.add_route("/manager/topics", TopicsResource(worker))
     app.add_route("/manager/topic/{name}", TopicResource(worker))
+    app.add_route("/manager/topic/{name}/schema", TopicSchemaResource(worker))
     app.add_route("/manager/topic/{name}/mirror", TopicMirrorResource(worker))
     app.add_route("/manager/mirrors", MirrorsResource(worker))
     app.add_route("/manager/gateways", GatewaysResource(worker))

@@ -25,6 +25,7 @@ ROUTES = {
     "/metrics": "open",
     "/manager/topics": MANAGE,
     "/manager/topic/{name}": MANAGE,
+    "/manager/topic/{name}/schema": MANAGE,
     "/manager/topic/{name}/mirror": MANAGE,
     "/manager/mirrors": MANAGE,
     "/manager/gateways": MANAGE,
