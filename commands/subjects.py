@@ -66,6 +66,8 @@ class Registration(NamedTuple):
     """The text that the ID stands for."""
     events: list[LogEvent]
     """Nothing when the subject has the schema already."""
+    is_new_elsewhere: bool = False
+    """Whether another registry has made the subject for it."""
 
 
 def register_schema(commands: Commands, caller: Caller, subject: str, new: NewSchema) -> tuple[int, int | None]:

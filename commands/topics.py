@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
@@ -9,14 +10,25 @@ import msgspec
 
 from commands import schemas, subjects
 from commands.decisions import Caller, Commands, Consulted
+from commands.registrars import Registrar, registrar_for
 from core import mirrors, topics
 from core.aggregates import LogEvent
-from core.errors import ConflictError, IncompatibleSchemaError, InvalidInputError, KafkaRefusedError, NotFoundError
+from core.errors import (
+    ConflictError,
+    IncompatibleSchemaError,
+    InvalidInputError,
+    KafkaRefusedError,
+    NotFoundError,
+    QuickError,
+)
+from core.external_schemas import ExternalRegistry
 from core.kafka_admin import KafkaAdmin
 from core.registered_schema import SchemaFormat
 from core.settings import Settings
 from core.topics import TopicSchema, WriteType
 from core.types import TopicType
+
+logger = logging.getLogger(__name__)
 
 SIDES: Final = ("key", "value")
 """Both have a type and, where that is `SCHEMA`, a subject."""
@@ -62,10 +74,18 @@ class SchemaChange(NamedTuple):
     """`None` where nothing was recorded."""
 
 
-def create_topic(commands: Commands, kafka: KafkaAdmin, settings: Settings, caller: Caller, new: NewTopic) -> int:
+def create_topic(
+    commands: Commands,
+    kafka: KafkaAdmin,
+    settings: Settings,
+    caller: Caller,
+    new: NewTopic,
+    *,
+    registry: ExternalRegistry | None = None,
+) -> int:
     """Declare a topic with its mirror and schema; return the command's position.
 
-    What Kafka would refuse is refused before anything is recorded.
+    What Kafka, or a schema *registry* elsewhere, would refuse is refused before anything is recorded.
 
     Raises:
         InvalidInputError: The name, the types or the schema cannot be used.
@@ -78,14 +98,17 @@ def create_topic(commands: Commands, kafka: KafkaAdmin, settings: Settings, call
     _check_types(new)
     config = _config(new)
     partitions = settings.partitions if new.partitions is None else new.partitions
+    registrar = registrar_for(registry)
 
     def decide(consulted: Consulted) -> list[LogEvent]:
         _preflight(kafka, settings, new.name, partitions, config)
         topic = consulted.topic(new.name)
         if topic.state is not None:
             raise ConflictError(f'Topic "{new.name}" already exists in Registry')
-        key_schema, key_events = _registered(consulted, settings, new, "key", new.key_type, new.key_schema)
-        value_schema, value_events = _registered(consulted, settings, new, "value", new.value_type, new.value_schema)
+        key_schema, key_events = _registered(consulted, registrar, settings, new, "key", new.key_type, new.key_schema)
+        value_schema, value_events = _registered(
+            consulted, registrar, settings, new, "value", new.value_type, new.value_schema
+        )
         created = topic.record(
             topics.TopicCreated,
             name=new.name,
@@ -114,6 +137,7 @@ def change_schema(
     reference: SchemaReference,
     *,
     dry_run: bool = False,
+    registry: ExternalRegistry | None = None,
 ) -> SchemaChange:
     """Let new records of a topic be written with another type, or with a gateway's type as it is now.
 
@@ -127,6 +151,7 @@ def change_schema(
         side: `key` or `value`.
         reference: The type.
         dry_run: Only check.
+        registry: A schema registry elsewhere that gives the IDs.
 
     Raises:
         NotFoundError: There is no such topic, or no such gateway.
@@ -137,6 +162,7 @@ def change_schema(
     if side not in SIDES:
         raise InvalidInputError(f"A topic has no side {side!r}. Choose {' or '.join(SIDES)}.")
     found: list[SchemaChange] = []
+    registrar = registrar_for(registry, dry_run=dry_run)
 
     def decide(consulted: Consulted) -> list[LogEvent]:
         topic = consulted.topic(name)
@@ -145,9 +171,9 @@ def change_schema(
         before = topic.state.key_schema if side == "key" else topic.state.value_schema
         if before is None:
             raise InvalidInputError(f"The {side}s of topic {name} are not of type schema: there is nothing to change.")
-        schema, events = _resolved(
-            consulted, settings, schemas.subject_of(name, side), reference, SchemaFormat(before.schema_type)
-        )
+        subject, schema_format = schemas.subject_of(name, side), SchemaFormat(before.schema_type)
+        resolved, events = _resolved(consulted, registrar, settings, subject, reference, schema_format)
+        schema = msgspec.structs.replace(resolved, owns_subject=before.owns_subject or resolved.owns_subject)
         is_changed = schema != msgspec.structs.replace(before, version=schema.version)
         found[:] = [SchemaChange(schema, is_changed, None)]
         if not is_changed:
@@ -165,18 +191,24 @@ def change_schema(
     return SchemaChange(msgspec.convert(changed.schema, TopicSchema), is_changed=True, position=position)
 
 
-def delete_topic(commands: Commands, caller: Caller, name: str) -> int:
+def delete_topic(commands: Commands, caller: Caller, name: str, *, registry: ExternalRegistry | None = None) -> int:
     """Give a topic up, with its mirror and subject; return the command's position.
+
+    In a schema *registry* elsewhere only subjects that were made for the topic are deleted: others may have records.
+    That registry cannot hold a deletion up; what it could not delete is named in the server's log.
 
     Raises:
         NotFoundError: There is no such topic.
         UnavailableError: Kafka did not answer or did not acknowledge.
     """
+    owned: list[str] = []
 
     def decide(consulted: Consulted) -> list[LogEvent]:
         topic = consulted.topic(name)
         if topic.state is None:
             raise NotFoundError(f"Topic {name} not found in topic registry")
+        sides = (("key", topic.state.key_schema), ("value", topic.state.value_schema))
+        owned[:] = [schemas.subject_of(name, side) for side, schema in sides if schema and schema.owns_subject]
         events = [topic.record(topics.TopicDeleted, name=name)]
         mirror = consulted.mirror(name)
         if mirror.state is not None:
@@ -187,7 +219,17 @@ def delete_topic(commands: Commands, caller: Caller, name: str) -> int:
 
     position = commands.carry_out(caller, "delete_topic", f"topic/{name}", decide)
     assert position is not None, "deleting a topic always has events"
+    if registry is not None:
+        for subject in owned:
+            _delete_elsewhere(registry, subject)
     return position
+
+
+def _delete_elsewhere(registry: ExternalRegistry, subject: str) -> None:
+    try:
+        registry.delete_subject(subject)
+    except QuickError as error:
+        logger.error("the subject %s was not deleted with its topic: %s. Delete it there yourself.", subject, error)
 
 
 def _check_types(new: NewTopic) -> None:
@@ -224,6 +266,7 @@ def _preflight(kafka: KafkaAdmin, settings: Settings, name: str, partitions: int
 
 def _registered(
     consulted: Consulted,
+    registrar: Registrar,
     settings: Settings,
     new: NewTopic,
     side: str,
@@ -235,18 +278,23 @@ def _registered(
     schema_format = new.schema_format or settings.schema_format
     subject = schemas.subject_of(new.name, side)
     try:
-        return _resolved(consulted, settings, subject, reference, schema_format)
+        return _resolved(consulted, registrar, settings, subject, reference, schema_format)
     except IncompatibleSchemaError as error:
         raise IncompatibleSchemaError(f'Subject "{subject}" already exists. {error.message}', error.reasons) from error
 
 
 def _resolved(
-    consulted: Consulted, settings: Settings, subject: str, reference: SchemaReference, schema_format: SchemaFormat
+    consulted: Consulted,
+    registrar: Registrar,
+    settings: Settings,
+    subject: str,
+    reference: SchemaReference,
+    schema_format: SchemaFormat,
 ) -> tuple[TopicSchema, list[LogEvent]]:
     """Return a gateway's type as the schema that *subject* goes on with, and the events that register it."""
     written = schemas.write_type_of(consulted, *reference)
     schema = schemas.converted(written, reference.type, schema_format, settings)
-    registration = subjects.register(consulted, subject, subjects.NewSchema(schema_format, schema))
+    registration = registrar.register(consulted, subject, subjects.NewSchema(schema_format, schema))
     resolved = TopicSchema(
         gateway=reference.gateway,
         type=reference.type,
@@ -255,6 +303,7 @@ def _resolved(
         schema_type=schema_format,
         schema=registration.schema,
         version=registration.version,
+        owns_subject=registration.is_new_elsewhere,
     )
     return resolved, registration.events
 

@@ -54,8 +54,9 @@ class Settings:
     legacy_schemas: bool = False
     """`QUICK_SCHEMA_LEGACY`: make schemas as bakdata/quick does, `Float` with 32 bits and fields by the alphabet."""
 
-    schema_registry_url: str | None = None
-    """`QUICK_KAFKA_SCHEMA_REGISTRY_URL`: a schema registry that gives the IDs; without one, ours does."""
+    schema_registry_url: str | None = field(default=None, repr=False)
+    """`QUICK_KAFKA_SCHEMA_REGISTRY_URL`: a schema registry that gives the IDs; without one, ours does. May carry
+    `user:password@`, so it is never printed."""
 
     default_replicas: int = 1
     """`QUICK_DEFAULT_REPLICAS`: replicas of a gateway or mirror that asks for no number."""

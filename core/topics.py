@@ -43,6 +43,8 @@ class TopicSchema(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """The converted schema text."""
     version: int | None = None
     """Its version under the topic's subject; unknown for topics of older logs."""
+    owns_subject: bool = False
+    """Whether the subject in another registry was made for the topic, and is deleted with it."""
 
     def registered(self) -> RegisteredSchema:
         """Return the converted schema with its ID."""

@@ -175,8 +175,8 @@ def _add_gateway(app: App, worker: Worker, topics: TopicAccesses) -> None:
 
 
 def _add_schema_registry(app: App, worker: Worker) -> None:
-    if worker.settings.schema_registry_url is not None:
-        app.add_sink(Elsewhere(worker.settings.schema_registry_url), SCHEMA_REGISTRY)
+    if worker.registry_elsewhere is not None:
+        app.add_sink(Elsewhere(worker.registry_elsewhere.url), SCHEMA_REGISTRY)
         return
     app.add_route(SCHEMA_REGISTRY, RootResource())
     for path, resource in (

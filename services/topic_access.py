@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 
 from core.errors import StoreError, UnavailableError
+from core.registered_schema import SchemaLookup
 from core.topics import Topic, TopicSchema
 from core.types import Codec, TopicType, codec_for
 from projections.mirrors import MirrorView
@@ -50,7 +51,7 @@ class TopicAccesses:
         known = self._accesses.get(name)
         if known is not None and known[0] == row.position:
             return known[1]
-        access = _access(views, row)
+        access = _access(views, row, self._worker.schema)
         self._accesses[name] = (row.position, access)
         return access
 
@@ -107,7 +108,7 @@ class TopicAccesses:
                 del self._mirrors[topic_id]
 
 
-def _access(views: Views, row: Row[Topic]) -> TopicAccess:
+def _access(views: Views, row: Row[Topic], schemas: SchemaLookup) -> TopicAccess:
     topic = row.state
     status = views.status.topic(topic.name, row.incarnation)
     if status is None or status.state != CREATED or status.topic_id is None:
@@ -116,10 +117,10 @@ def _access(views: Views, row: Row[Topic]) -> TopicAccess:
     return TopicAccess(
         name=topic.name,
         topic_id=status.topic_id,
-        keys=_codec(topic.key_type, topic.key_schema, views),
-        values=_codec(topic.value_type, topic.value_schema, views),
+        keys=_codec(topic.key_type, topic.key_schema, schemas),
+        values=_codec(topic.value_type, topic.value_schema, schemas),
     )
 
 
-def _codec(type_: TopicType, schema: TopicSchema | None, views: Views) -> Codec:
-    return codec_for(type_, schema=None if schema is None else schema.registered(), schemas=views.registry.schema)
+def _codec(type_: TopicType, schema: TopicSchema | None, schemas: SchemaLookup) -> Codec:
+    return codec_for(type_, schema=None if schema is None else schema.registered(), schemas=schemas)

@@ -80,7 +80,8 @@ class SchemaChangeBody(msgspec.Struct, frozen=True, rename="camel"):
     is_changed: bool = msgspec.field(name="changed")
     """Whether it is, or with `dryRun` would be, another one than before."""
     format: str
-    schema_id: int
+    schema_id: int | None
+    """`None` where another registry has yet to give it."""
     schema_version: int | None
 
 
@@ -115,7 +116,10 @@ class TopicResource:
             raise NotAvailableYetError("Creating mirrors is not available yet: each topic has one already.")
         new = _new_topic(name, req, as_struct(body, _NewTopicBody))
         worker, caller = self._worker, caller_of(req)
-        create = partial(topics.create_topic, worker.commands, worker.kafka, worker.settings, caller, new)
+        elsewhere = worker.registry_elsewhere
+        create = partial(
+            topics.create_topic, worker.commands, worker.kafka, worker.settings, caller, new, registry=elsewhere
+        )
         position = await worker.in_thread(create)
         await worker.in_thread(partial(await_topic, worker.views, name, position, worker.settings.effect_timeout_s))
         resp.set_header(POSITION_HEADER, str(position))
@@ -123,7 +127,8 @@ class TopicResource:
     async def on_delete(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, name: str) -> None:
         """Delete the topic; answers when it is gone from Kafka and the registry."""
         worker, caller = self._worker, caller_of(req)
-        position = await worker.in_thread(partial(topics.delete_topic, worker.commands, caller, name))
+        delete = partial(topics.delete_topic, worker.commands, caller, name, registry=worker.registry_elsewhere)
+        position = await worker.in_thread(delete)
         await worker.in_thread(
             partial(await_topic_deletion, worker.views, name, position, worker.settings.effect_timeout_s)
         )
@@ -149,6 +154,7 @@ class TopicSchemaResource:
             body.side,
             SchemaReference(body.gateway, body.type),
             dry_run=req.get_param_as_bool("dryRun", default=False),
+            registry=worker.registry_elsewhere,
         )
         changed = await worker.in_thread(change)
         await answer_when_in_registry(worker, resp, f"The schema of topic {name}", changed.position)
@@ -160,8 +166,8 @@ class TopicSchemaResource:
                 side=body.side,
                 is_changed=changed.is_changed,
                 format=schema.schema_type,
-                schema_id=schema.schema_id,
-                schema_version=schema.version,
+                schema_id=schema.schema_id or None,
+                schema_version=schema.version or None,
             )
         )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from importlib.metadata import version
 from typing import Any, Final
-from urllib.parse import urlsplit, urlunsplit
 
 import falcon.asgi
 
@@ -74,14 +73,8 @@ class Elsewhere:
     """Answers for the registry of a deployment whose schemas are registered in another one."""
 
     def __init__(self, url: str) -> None:
-        self._url = without_credentials(url)
+        self._url = url
 
     async def __call__(self, req: falcon.asgi.Request, resp: falcon.asgi.Response | None, **kwargs: Any) -> None:
         """Say where it is."""
         raise NotFoundError(f"There is no registry at {PREFIX}: schemas are registered at {self._url}. Ask there.")
-
-
-def without_credentials(url: str) -> str:
-    """Return an address that can be shown."""
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
