@@ -174,7 +174,8 @@ def change_schema(
         subject, schema_format = schemas.subject_of(name, side), SchemaFormat(before.schema_type)
         resolved, events = _resolved(consulted, registrar, settings, subject, reference, schema_format)
         schema = msgspec.structs.replace(resolved, owns_subject=before.owns_subject or resolved.owns_subject)
-        is_changed = schema != msgspec.structs.replace(before, version=schema.version)
+        # Events without another schema: somebody has deleted the version that the topic uses.
+        is_changed = bool(events) or schema != msgspec.structs.replace(before, version=schema.version)
         found[:] = [SchemaChange(schema, is_changed, None)]
         if not is_changed:
             return []

@@ -10,7 +10,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 
@@ -25,6 +25,9 @@ MAX_TYPES: Final = 10_000
 
 _PRIMITIVES: Final = frozenset({"null", "boolean", "int", "long", "float", "double", "bytes", "string"})
 _NAMED: Final = frozenset({"record", "error", "enum", "fixed"})
+_Definitions = dict[str, dict[str, Any]]
+"""The named types of imported schemas, by full name."""
+
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ORDERS: Final = ("ascending", "descending", "ignore")
 
@@ -65,14 +68,6 @@ def self_contained_avro(text: str, imports: Mapping[str, str], *, bare: bool = F
     return _walked(_Walk(_definitions_of(imports), inline=True, bare=bare, normalize=False), text)
 
 
-class _Definition(NamedTuple):
-    """A named type of an imported schema."""
-
-    node: dict[str, Any]
-    space: str
-    """Namespace of the place where it is defined."""
-
-
 def _decoded(text: str, name: str) -> Any:
     if len(text) > MAX_CHARS:
         raise InvalidInputError(f"{name} is longer than {MAX_CHARS} characters. Split it into several.")
@@ -99,8 +94,8 @@ def _too_deep() -> InvalidInputError:
     return InvalidInputError("The schema is nested too deep. Register one with fewer levels.")
 
 
-def _definitions_of(imports: Mapping[str, str]) -> dict[str, _Definition]:
-    found: dict[str, _Definition] = {}
+def _definitions_of(imports: Mapping[str, str]) -> _Definitions:
+    found: _Definitions = {}
     for name, text in imports.items():
         try:
             _collect(_decoded(text, f"The schema that is named {name}"), "", found)
@@ -109,7 +104,7 @@ def _definitions_of(imports: Mapping[str, str]) -> dict[str, _Definition]:
     return found
 
 
-def _collect(node: Any, space: str, found: dict[str, _Definition]) -> None:
+def _collect(node: Any, space: str, found: _Definitions) -> None:
     if isinstance(node, list):
         for branch in node:
             _collect(branch, space, found)
@@ -118,7 +113,7 @@ def _collect(node: Any, space: str, found: dict[str, _Definition]) -> None:
     kind = node.get("type")
     if isinstance(kind, str) and kind in _NAMED:
         own_space, name = _split_name(node, space)
-        found.setdefault(_joined(own_space, name), _Definition(node, space))
+        found.setdefault(_joined(own_space, name), node)
         space = own_space
     for part in (kind, node.get("items"), node.get("values"), node.get("fields")):
         _collect(part, space, found)
@@ -144,7 +139,7 @@ def _joined(space: str, name: str) -> str:
 class _Walk:
     """One walk through a schema; it remembers which types it has met."""
 
-    def __init__(self, imported: Mapping[str, _Definition], *, inline: bool, bare: bool, normalize: bool) -> None:
+    def __init__(self, imported: _Definitions, *, inline: bool, bare: bool, normalize: bool) -> None:
         self._imported = imported
         self._inline = inline
         self._bare = bare
@@ -187,16 +182,13 @@ class _Walk:
         if name in _PRIMITIVES:
             return name
         full = name if "." in name else _joined(space, name)
-        if full not in self._defined:
-            definition = self._imported.get(full)
-            if definition is None:
-                raise InvalidInputError(
-                    f"The type {full} at {where} is not defined. Define it before its first use, or name it as a"
-                    " reference."
-                )
-            if self._inline:
-                return self.type(definition.node, definition.space, where)
+        if full not in self._defined and full not in self._imported:
+            raise InvalidInputError(
+                f"The type {full} at {where} is not defined. Define it before its first use, or name it as a reference."
+            )
         own, _, simple = full.rpartition(".")
+        if full not in self._defined and self._inline:
+            return self.type(self._imported[full] | {"name": simple, "namespace": own}, space, where)
         return simple if own == space else full
 
     def _union(self, branches: list[Any], space: str, where: str) -> AvroNode:

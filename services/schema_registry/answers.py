@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Final, TypeVar
 from urllib.parse import unquote
@@ -11,7 +12,7 @@ import msgspec
 
 from commands import subjects
 from core.errors import IncompatibleSchemaError, InvalidInputError, QuickError, RegistryRefusalError, StoreError
-from services.manager.effects import answer_when_in_registry
+from services.manager.effects import answer_when_in_registry, await_registry
 from services.worker import Worker
 
 PREFIX: Final = "/schema-registry"
@@ -78,9 +79,11 @@ async def await_write(worker: Worker, resp: falcon.asgi.Response, what: str, pos
     Raises:
         EffectPendingError: It did not within the bound.
     """
-    if position is None:
-        position = worker.log.index.max_notification_id()
-    await answer_when_in_registry(worker, resp, what, position)
+    if position is not None:
+        await answer_when_in_registry(worker, resp, what, position)
+    elif (last := worker.log.index.max_notification_id()) is not None:
+        timeout_s = worker.settings.effect_timeout_s
+        await worker.in_thread(partial(await_registry, worker.views, what, last, timeout_s))
 
 
 def flag(req: falcon.asgi.Request, name: str) -> bool:

@@ -12,7 +12,7 @@ import pytest
 
 from commands.decisions import Caller, Commands
 from commands.gateways import NewGateway, apply_schema, create_gateway
-from commands.subjects import NewSchema, register_schema, set_compatibility
+from commands.subjects import NewSchema, delete_subject, register_schema, set_compatibility
 from commands.topics import NewTopic, SchemaReference, change_schema, create_topic, delete_topic
 from core import gateways
 from core.aggregates import aggregate_id
@@ -287,3 +287,14 @@ def test_a_topic_goes_on_with_a_subject_that_its_schema_goes_with(
     assert created.value_schema is not None
     assert 2 == created.value_schema["version"]
     assert "SubjectDeleted" in events_at(commands, delete_topic(commands, caller(), topic_name))
+
+
+def test_a_version_that_was_deleted_under_a_topic_is_registered_again(
+    commands: Commands, admin: KafkaAdmin, settings: Settings, caller: NewCaller, topic_name: str
+) -> None:
+    with_gateway(commands, settings, caller, "id: Int!")
+    create_topic(commands, admin, settings, caller(), item_topic(topic_name))
+    delete_subject(commands, caller(), f"{topic_name}-value", permanent=False)
+    change = change_schema(commands, settings, caller(), topic_name, "value", ITEM)
+    assert (1, 2, True) == (change.schema.schema_id, change.schema.version, change.is_changed)
+    assert not change_schema(commands, settings, caller(), topic_name, "value", ITEM).is_changed
