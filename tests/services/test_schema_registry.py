@@ -7,13 +7,18 @@ import json
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import falcon.testing
 import httpx
 import pytest
 
 from core.keys import digest_of, new_secret
+from core.settings import Settings
+from services.app import create_app
+from services.worker import Worker
 from tests.running import API_KEY, Running
 
 MEDIA_TYPE = "application/vnd.schemaregistry.v1+json"
@@ -376,3 +381,11 @@ def test_a_registration_is_a_command_of_the_key_that_asked(running: Running, htt
         command = manager.get(f"/manager/log/{answers[0].headers['Quick-Position']}").json()
     expected = ("register_schema", f"subject/{subject}", "default", "first")
     assert expected == (command["command"], command["target"], command["actor"], command["reason"])
+
+
+def test_a_registry_that_is_not_ready_says_to_come_again(tmp_path: Path) -> None:
+    app = create_app(Worker(Settings(kafka="127.0.0.1:1", data_dir=tmp_path, api_key="k")))
+    client = falcon.testing.TestClient(app, headers={"X-API-Key": "k"})
+    answer = client.simulate_get("/schema-registry/subjects")
+    assert (503, 50002, "1") == (answer.status_code, answer.json["error_code"], answer.headers["Retry-After"])
+    assert MEDIA_TYPE == answer.headers["Content-Type"]
