@@ -16,6 +16,7 @@ import msgspec
 
 from core.avro_types import AvroNode, parse_avro
 from core.errors import InvalidInputError
+from core.registered_schema import RegisteredSchema
 
 MAX_CHARS: Final = 1_000_000
 """Longest text of a schema: the log holds it, and every client fetches it."""
@@ -66,6 +67,17 @@ def self_contained_avro(text: str, imports: Mapping[str, str], *, bare: bool = F
         InvalidInputError: It is no Avro schema; says where and why.
     """
     return _walked(_Walk(_definitions_of(imports), inline=True, bare=bare, normalize=False), text)
+
+
+def whole_avro(registered: RegisteredSchema) -> str:
+    """Return the text of a registered schema with the definition of what it names in it.
+
+    Raises:
+        InvalidInputError: It is no Avro schema; says where and why.
+    """
+    if not registered.imports:
+        return registered.schema
+    return _compact(self_contained_avro(registered.schema, registered.imports))
 
 
 def _decoded(text: str, name: str) -> Any:

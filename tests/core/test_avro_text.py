@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from core.avro import AvroCodec
 from core.avro_schema import to_avro
 from core.avro_text import MAX_CHARS, MAX_TYPES, canonical_avro, self_contained_avro
 from core.errors import InvalidInputError
+from core.registered_schema import RegisteredSchema
 
 
 def canonical(schema: Any, *, normalize: bool = False, **imports: Any) -> str:
@@ -182,3 +184,11 @@ def test_what_is_no_schema_is_refused_with_its_place(schema: Any, reason: str) -
 def test_what_is_no_json_or_has_no_end_is_refused(text: str, reason: str) -> None:
     with pytest.raises(InvalidInputError, match=reason):
         canonical_avro(text, {})
+
+
+def test_records_of_a_schema_that_names_another_one_are_written_and_read() -> None:
+    imports = {"x.Money": json.dumps(MONEY)}
+    schema = RegisteredSchema(schema_id=7, schema_type="AVRO", schema=json.dumps(ORDER), imports=imports)
+    codec = AvroCodec(schema, {}.__getitem__)
+    order = {"total": {"u": "EUR"}, "unit": "EUR"}
+    assert order == codec.to_json(codec.decode(codec.encode(codec.from_json(order))))
