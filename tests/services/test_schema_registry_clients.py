@@ -9,8 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 from authlib.deprecate import AuthlibDeprecationWarning
+from confluent_kafka import Producer
 
-from tests.running import API_KEY, Running
+from tests.running import API_KEY, Running, until
 
 with warnings.catch_warnings():
     # The client imports what Authlib has a successor for, and Authlib lets its warnings through when it is imported.
@@ -32,8 +33,11 @@ def topic() -> str:
     return f"t-{uuid.uuid4().hex[:8]}"
 
 
+ID: dict[str, object] = {"name": "id", "type": "long"}
+
+
 def user(*more: dict[str, object], name: str = "User") -> str:
-    fields: list[dict[str, object]] = [{"name": "id", "type": "long"}, *more]
+    fields = [ID, *more]
     return json.dumps({"type": "record", "name": name, "namespace": "test", "fields": fields}, separators=(",", ":"))
 
 
@@ -101,6 +105,29 @@ def test_the_client_registers_references(client: SchemaRegistryClient, topic: st
     raw = AvroSerializer(client, schema)({"by": {"id": 7}}, context)
     assert raw is not None
     assert {"by": {"id": 7}} == AvroDeserializer(client)(raw, context)
+
+
+def test_a_mirror_reads_what_other_producers_write_with_versions_of_their_own(
+    running: Running, client: SchemaRegistryClient, topic: str
+) -> None:
+    with running.http() as http:
+        sdl = "type Query { a: Int } type User { id: Long! }"
+        http.post("/manager/gateway", json={"name": topic, "schema": sdl}).raise_for_status()
+        body = {"valueSchema": {"gateway": topic, "type": "User"}}
+        parameters = {"keyType": "string", "valueType": "schema"}
+        http.post(f"/manager/topic/{topic}", params=parameters, json=body).raise_for_status()
+    client.register_schema(f"{topic}-mail", Schema(user(name="Mail"), "AVRO"))
+    mail = {"name": "mail", "type": ["null", "test.Mail"], "default": None}
+    text = json.dumps({"type": "record", "name": "User", "namespace": "quick", "fields": [ID, mail]})
+    serializer = AvroSerializer(client, Schema(text, "AVRO", [SchemaReference("test.Mail", f"{topic}-mail", 1)]))
+    raw = serializer({"id": 7, "mail": {"id": 8}}, SerializationContext(topic, MessageField.VALUE))
+    assert [1, 2] == client.get_versions(f"{topic}-value")
+    producer = Producer({"bootstrap.servers": running.kafka})
+    producer.produce(topic, raw, b"k")
+    assert 0 == producer.flush(30)
+    with running.http() as http:
+        until(lambda: http.get(f"/mirror/{topic}/mirror/k").status_code == 200)
+        assert {"id": 7, "mail": {"id": 8}} == http.get(f"/mirror/{topic}/mirror/k").json()["value"]
 
 
 def test_a_wrong_key_is_told(running: Running) -> None:
