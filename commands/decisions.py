@@ -144,10 +144,12 @@ class Commands(Application[UUID]):
         assert isinstance(self.factory, KafkaFactory), "PERSISTENCE_MODULE is set above"
         return self.factory.log()
 
-    def stream(self, stream_id: UUID, fold: Callable[[S | None, LogEvent], S | None]) -> Stream[S]:
-        """Return a stream as far as this process has read the log."""
+    def stream(
+        self, stream_id: UUID, fold: Callable[[S | None, LogEvent], S | None], *, version: int | None = None
+    ) -> Stream[S]:
+        """Return a stream as far as this process has read the log, or as it was at a version."""
         try:
-            found: Any = self.repository.get(stream_id, projector_func=partial(project, fold=fold))
+            found: Any = self.repository.get(stream_id, version=version, projector_func=partial(project, fold=fold))
         except AggregateNotFoundError:
             return Stream(stream_id, 0, None)
         stream: Stream[S] = found

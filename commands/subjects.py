@@ -162,13 +162,11 @@ def delete_subject(
         RegistryRefusalError: There is none, it is deleted already or not yet softly, or another schema names it.
         UnavailableError: Kafka did not answer or did not acknowledge.
     """
-    found: list[int] = []
 
     def decide(consulted: Consulted) -> list[LogEvent]:
         stream = consulted.subject(subject)
         state = _existing(stream, subject)
         in_use = state.versions()
-        found[:] = state.versions(with_deleted=permanent)
         if not permanent and not in_use:
             raise RegistryRefusalError(
                 SUBJECT_SOFT_DELETED, f"Subject '{subject}' was soft deleted. Set permanent=true to delete permanently"
@@ -183,7 +181,12 @@ def delete_subject(
         return subject_deletion(consulted, subject, permanent=permanent)
 
     position = commands.carry_out(caller, "delete_subject", f"subject/{subject}", decide)
-    return found, position
+    assert position is not None, "a deletion always has events"
+    deletions = (subjects.SubjectSoftDeleted, subjects.SubjectDeleted)
+    deleted = next(event for event in commands.events_at(position) if isinstance(event, deletions))
+    before = commands.stream(deleted.originator_id, subjects.fold, version=deleted.originator_version - 1).state
+    assert before is not None, "it was deleted"
+    return before.versions(with_deleted=permanent), position
 
 
 def subject_deletion(consulted: Consulted, subject: str, *, permanent: bool) -> list[LogEvent]:

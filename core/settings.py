@@ -14,6 +14,7 @@ from core.registered_schema import SchemaFormat
 T = TypeVar("T")
 
 PROTOBUF_PACKAGE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
+_CREDENTIALS = re.compile(r"//[^/]*@")
 AVRO_NAMESPACE = re.compile(r"[A-Za-z_][A-Za-z0-9_]+(\.[A-Za-z_][A-Za-z0-9_]+)*")
 
 
@@ -116,7 +117,8 @@ class _Environment:
         try:
             return parse(text)
         except ValueError as error:
-            raise SettingsError(f"{name}={text!r} cannot be used: {error}") from error
+            shown = _CREDENTIALS.sub("//***@", text)
+            raise SettingsError(f"{name}={shown!r} cannot be used: {error}") from error
 
 
 def _between(low: int, high: int) -> Callable[[str], int]:

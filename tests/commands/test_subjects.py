@@ -91,3 +91,13 @@ def test_a_version_can_name_an_earlier_one_of_its_own_subject(commands: Commands
     assert [1, 2] == subjects.delete_subject(commands, caller(), "s", permanent=False)[0]
     assert [1, 2] == subjects.delete_subject(commands, caller(), "s", permanent=True)[0]
     assert 1 == subjects.register_schema(commands, caller(), "s", schema(1))[0]
+
+
+def test_a_repeated_deletion_answers_as_the_first_one(commands: Commands, caller: NewCaller) -> None:
+    subjects.set_compatibility(commands, caller(), "s", "NONE")
+    for number in range(3):
+        subjects.register_schema(commands, caller(), "s", schema(number))
+    subjects.delete_version(commands, caller(), "s", 1, permanent=False)
+    first, second = (subjects.delete_subject(commands, caller("c"), "s", permanent=False) for _ in range(2))
+    assert ([2, 3], first) == (first[0], second)
+    assert [1, 2, 3] == subjects.delete_subject(commands, caller(), "s", permanent=True)[0]
