@@ -35,6 +35,8 @@ class Running:
     port: int
     log_topic: str = field(default_factory=lambda: f"log-{uuid.uuid4().hex}")
     process: subprocess.Popen[bytes] | None = None
+    settings: dict[str, str] = field(default_factory=dict)
+    """Environment variables beside those that every instance has."""
 
     @property
     def url(self) -> str:
@@ -57,6 +59,7 @@ class Running:
             "QUICK_LOG_TOPIC": self.log_topic,
             "QUICK_STATUS_TOPIC": f"{self.log_topic}-status",
             "QUICK_LOG_LEVEL": "INFO",
+            **self.settings,
         }
 
     def start(self) -> None:
