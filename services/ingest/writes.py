@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple, Self
 
-from core.kafka_batches import Batch
 from core.errors import (
     BusyError,
     InvalidInputError,
@@ -20,10 +19,11 @@ from core.errors import (
     TooLargeError,
     ViewBehindError,
 )
+from core.kafka_batches import Batch
 from core.kafka_reader import watermarks
+from core.kafka_transactions import Transaction, Transactions
 from core.kafka_writer import OutRecord, Written
 from core.position import Position
-from core.kafka_transactions import Transaction, Transactions
 from projections.mirrors import MirrorView
 from services.ingest.immutable import are_first, existing_in, repeated_in, shown_key
 from services.ingest.options import Options
