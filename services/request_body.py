@@ -66,9 +66,8 @@ async def read_body(req: falcon.asgi.Request, on_chunk: Callable[[int], None] | 
         InvalidInputError: It was cut off.
         falcon.HTTPContentTooLarge: It is longer than `MAX_BODY_BYTES`.
     """
+    refuse_too_long(req)
     length = req.content_length
-    if length is not None and length > MAX_BODY_BYTES:
-        raise _too_large()
     chunks: list[bytes] = []
     held = 0
     async for chunk in req.stream:
@@ -81,6 +80,17 @@ async def read_body(req: falcon.asgi.Request, on_chunk: Callable[[int], None] | 
     if length is not None and held < length:
         raise InvalidInputError(f"The body was cut off after {held} of {length} bytes. Send it again.")
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def refuse_too_long(req: falcon.asgi.Request) -> None:
+    """Refuse a request whose headers say that its body is too long, before anything is done for it.
+
+    Raises:
+        falcon.HTTPContentTooLarge: It is longer than `MAX_BODY_BYTES`.
+    """
+    length = req.content_length
+    if length is not None and length > MAX_BODY_BYTES:
+        raise _too_large()
 
 
 def refuse_too_many(count: int, most: int) -> None:
