@@ -42,9 +42,21 @@ from services.metrics import MetricsResource
 from services.mirror import MirrorAllResource, MirrorKeyResource, MirrorKeysResource, Mirrors
 from services.security import ApiKeyMiddleware
 from services.topic_access import TopicAccesses
+from services.whole_bodies import whole_or_raising
 from services.worker import Worker
 
-App = falcon.asgi.App[falcon.asgi.Request, falcon.asgi.Response]
+_FalconApp = falcon.asgi.App[falcon.asgi.Request, falcon.asgi.Response]
+
+
+class App(_FalconApp):
+    """Falcon's application, with bodies that end where their client ended them and nowhere else."""
+
+    # Falcon's own one has this signature too; its base class, for WSGI, has another.
+    async def __call__(  # type: ignore[override]
+        self, scope: dict[str, Any], receive: Any, send: Any
+    ) -> None:
+        """Serve one connection."""
+        await super().__call__(scope, whole_or_raising(receive) if scope["type"] == "http" else receive, send)
 
 
 class WorkerLifespan:
@@ -78,7 +90,7 @@ class NotAvailableYet:
 
 def create_app(worker: Worker) -> App:
     """Return the ASGI application with all services over the parts of *worker*."""
-    app: App = falcon.asgi.App(cors_enable=True)
+    app = App(cors_enable=True)
     app.add_middleware(WorkerLifespan(worker))
     app.add_middleware(ApiKeyMiddleware(worker.settings.api_key, lambda: worker.views.registry))
     app.req_options.strip_url_path_trailing_slash = True
@@ -129,6 +141,7 @@ def _add_manager(app: App, worker: Worker) -> None:
 def _add_ingest(app: App, worker: Worker, topics: TopicAccesses) -> None:
     targets = IngestTopics(worker, topics)
     writes = Writes(worker, targets, topics)
+    worker.at_start(writes.end_abandoned)
     worker.at_stop(writes.close)
     app.add_route("/ingest/{topic}", IngestTopicResource(targets, writes))
     app.add_route("/ingest/{topic}/{key:path}", IngestKeyResource(targets, writes))
