@@ -56,7 +56,13 @@ class App(_FalconApp):
         self, scope: dict[str, Any], receive: Any, send: Any
     ) -> None:
         """Serve one connection."""
-        await super().__call__(scope, whole_or_raising(receive) if scope["type"] == "http" else receive, send)
+        if scope["type"] != "http":
+            await super().__call__(scope, receive, send)
+        elif scope["http_version"] == "0.9":  # Falcon would raise, in a place where that becomes a 500.
+            await send({"type": "http.response.start", "status": 505, "headers": []})
+            await send({"type": "http.response.body"})
+        else:
+            await super().__call__(scope, whole_or_raising(receive), send)
 
 
 class WorkerLifespan:
