@@ -70,9 +70,27 @@ from services.schema_registry.subjects import (
 )
 from services.security import ApiKeyMiddleware
 from services.topic_access import TopicAccesses
+from services.whole_bodies import whole_or_raising
 from services.worker import Worker
 
-App = falcon.asgi.App[falcon.asgi.Request, falcon.asgi.Response]
+_FalconApp = falcon.asgi.App[falcon.asgi.Request, falcon.asgi.Response]
+
+
+class App(_FalconApp):
+    """Falcon's application, with bodies that end where their client ended them and nowhere else."""
+
+    # Falcon's own one has this signature too; its base class, for WSGI, has another.
+    async def __call__(  # type: ignore[override]
+        self, scope: dict[str, Any], receive: Any, send: Any
+    ) -> None:
+        """Serve one connection."""
+        if scope["type"] != "http":
+            await super().__call__(scope, receive, send)
+        elif scope["http_version"] == "0.9":  # Falcon would raise, in a place where that becomes a 500.
+            await send({"type": "http.response.start", "status": 505, "headers": []})
+            await send({"type": "http.response.body"})
+        else:
+            await super().__call__(scope, whole_or_raising(receive), send)
 
 
 class WorkerLifespan:
@@ -106,7 +124,7 @@ class NotAvailableYet:
 
 def create_app(worker: Worker) -> App:
     """Return the ASGI application with all services over the parts of *worker*."""
-    app: App = falcon.asgi.App(cors_enable=True)
+    app = App(cors_enable=True)
     app.add_middleware(WorkerLifespan(worker))
     app.add_middleware(EncodedSlashes())
     app.add_middleware(ApiKeyMiddleware(worker.settings.api_key, lambda: worker.views.registry))
@@ -160,6 +178,7 @@ def _add_manager(app: App, worker: Worker) -> None:
 def _add_ingest(app: App, worker: Worker, topics: TopicAccesses) -> None:
     targets = IngestTopics(worker, topics)
     writes = Writes(worker, targets, topics)
+    worker.at_start(writes.end_abandoned)
     worker.at_stop(writes.close)
     app.add_route("/ingest/{topic}", IngestTopicResource(targets, writes))
     app.add_route("/ingest/{topic}/{key:path}", IngestKeyResource(targets, writes))

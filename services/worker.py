@@ -85,6 +85,7 @@ class Worker:
         self._noted_dangers: list[str] | None = None
         self._opened = threading.Event()
         self._stopping = threading.Event()
+        self._at_start: list[Callable[[], None]] = []
         self._at_stop: list[Callable[[], None]] = []
         self._history = asyncio.Semaphore(1)
         self._opener = threading.Thread(target=self._keep_log_open, name="command log", daemon=True)
@@ -96,6 +97,8 @@ class Worker:
         Kafka a worker serves all the same what needs none.
         """
         self._opener.start()
+        for work in self._at_start:
+            self._threads.submit(work)
         self._opened.wait(OPEN_TIMEOUT_S)
 
     def stop(self) -> None:
@@ -111,6 +114,10 @@ class Worker:
             self._commands.close()
         if self._views is not None:
             self._views.close()
+
+    def at_start(self, work: Callable[[], None]) -> None:
+        """Run *work*, which must not raise, in a thread when the worker starts; nothing waits for it."""
+        self._at_start.append(work)
 
     def at_stop(self, close: Callable[[], None]) -> None:
         """Call *close* when the worker stops, before its own parts are closed."""
