@@ -262,6 +262,10 @@ class Store:
         """Close the environment; no transaction may be open."""
         self._env.close()
 
+    def version(self) -> int:
+        """Return the number of the last commit: while it stays, so does everything in the store."""
+        return int(self._env.info()["last_txnid"])
+
     @contextmanager
     def read(self) -> Iterator[Reader]:
         """Open one consistent moment for reading."""

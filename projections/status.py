@@ -102,6 +102,10 @@ class StatusView:
         """Close the store."""
         self._store.close()
 
+    def version(self) -> int:
+        """Return a number that changes with every change of what is noted."""
+        return self._store.version()
+
     def topic(self, name: str, incarnation: int) -> TopicStatus | None:
         """Return what became of an incarnation of a topic, `None` when it was not looked at or is gone."""
         with self._store.read() as txn:

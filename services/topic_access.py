@@ -40,11 +40,11 @@ class _Known(NamedTuple):
     """An access, and what it was made from."""
 
     registered: int
-    """Position of the registry when it was asked: while it stays, so does all that is declared."""
+    """Version of the registry when it was asked: while it stays, so does all that is declared."""
     declared: int
     """Position of the topic's declaration, or of its last change."""
     noted: int
-    """Next offset of the statuses when they were asked: while it stays, so does what is noted of Kafka's topics."""
+    """Version of the statuses when they were asked: while it stays, so does what is noted of Kafka's topics."""
     access: TopicAccess
 
 
@@ -65,7 +65,7 @@ class TopicAccesses:
             UnavailableError: It is declared, and does not exist in Kafka yet.
         """
         views = self._worker.views
-        registered, noted = views.registry.position(), views.status.next_offset()
+        registered, noted = views.registry.version(), views.status.version()
         known = self._accesses.get(name)
         if known is not None and known.registered == registered and known.noted == noted:
             return known.access

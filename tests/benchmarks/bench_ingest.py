@@ -81,7 +81,7 @@ def many_topics(bootstrap: str) -> tuple[float, float]:
             future.result()
     rates = []
     for count in (1, MANY_TOPICS):
-        writer = BatchWriter(bootstrap, linger_ms=1, delivery_timeout_s=60)
+        writer = BatchWriter(bootstrap, linger_ms=1, bulk_linger_ms=5, delivery_timeout_s=60)
         used = names[:count] * (MANY_TOPICS // count)
         write_round(writer, used)  # Each topic is met once.
         rates.append(len(used) / min(write_round(writer, used) for _ in range(4)))
