@@ -170,9 +170,12 @@ class Transaction:
         return [written for written in self._written if written is not None]
 
     def abort(self) -> None:
-        """Make sure that nothing of it becomes visible."""
+        """Make sure that nothing of it becomes visible.
+
+        What is queued is dropped by the abort itself. Purged before, it would be reported late and fail the next
+        transaction (seen: "Purged in queue", "Erroneous state").
+        """
         try:
-            self._producer.purge()
             self._producer.abort_transaction(CALL_TIMEOUT_S)
         except KafkaException:
             self._give_up()
