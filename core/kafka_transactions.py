@@ -31,6 +31,9 @@ LARGEST_REQUEST_BYTES: Final = 500_000
 
 _SLOTS: Final = 1_000
 
+_CONSEQUENCES: Final = (KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT)
+"""What is told of the records around one that Kafka has refused; its own reason may come later."""
+
 
 class Transactions:
     """Writes transactions one after the other. Blocks, so call it in a thread; not to be shared by threads.
@@ -160,7 +163,7 @@ class Transaction:
             KafkaRefusedError: Kafka does not take one; nothing is visible.
         """
         try:
-            self._producer.flush(CALL_TIMEOUT_S)
+            self._flush()
             if self._error is None:
                 self._commit()
         except KafkaException as error:
@@ -170,12 +173,21 @@ class Transaction:
         return [written for written in self._written if written is not None]
 
     def abort(self) -> None:
-        """Make sure that nothing of it becomes visible."""
+        """Make sure that nothing of it becomes visible.
+
+        What is queued is dropped by the abort itself. Purged before, it would be reported late and fail the next
+        transaction (seen: "Purged in queue", "Erroneous state").
+        """
         try:
-            self._producer.purge()
             self._producer.abort_transaction(CALL_TIMEOUT_S)
         except KafkaException:
             self._give_up()
+
+    def _flush(self) -> None:
+        """Wait until all is delivered, or something is refused: after that the rest would wait for the abort."""
+        deadline = time.monotonic() + CALL_TIMEOUT_S
+        while self._producer.flush(0.05) and self._error is None and time.monotonic() < deadline:
+            continue
 
     def _commit(self) -> None:
         deadline = time.monotonic() + CALL_TIMEOUT_S
@@ -197,8 +209,10 @@ class Transaction:
     def _refuse(self, cause: KafkaError) -> NoReturn:
         if cause.txn_requires_abort() or not cause.fatal():
             self.abort()
-        else:
-            self._give_up()
+        # After a refusal by the broker, librdkafka drops also what the next transaction sends (seen: "Purged in queue").
+        self._give_up()
+        if cause.code() in _CONSEQUENCES and self._error is not None:
+            cause = self._error
         if cause.code() in (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE):
             raise TooLargeError("Kafka does not take a record of this size; nothing was written. Send a smaller one.")
         raise translated(KafkaException(cause), "writing a transaction, of which nothing was written")
@@ -222,7 +236,8 @@ class Transaction:
     def _delivered(self, index: int, error: KafkaError | None, message: Message) -> None:
         if error is None:
             self._written[index] = Written(*cast("tuple[int, int]", (message.partition(), message.offset())))
-        self._error = self._error or error
+        elif self._error is None or self._error.code() in _CONSEQUENCES:
+            self._error = error
 
 
 def _first_free(folder: Path) -> IO[str]:

@@ -12,11 +12,12 @@ import logging
 import tempfile
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator
+from contextlib import suppress
 from typing import Final
 
 import msgspec
 
-from core.errors import InvalidInputError, QuickError, TooLargeError, UnavailableError
+from core.errors import InvalidInputError, KafkaUnavailableError, QuickError, TooLargeError, UnavailableError
 from core.kafka_batches import Batch
 from core.kafka_writer import OutRecord, Written
 from core.position import Position
@@ -140,7 +141,7 @@ class Upload:
     async def _take_in(self) -> None:
         """Read and write everything; tell of what is under way also when something ends the upload before."""
         try:
-            async for chunk in _until_shutdown(self._stream):
+            async for chunk in self._chunks():
                 for lines in self._lines.feed(chunk):
                     await self._write(lines)
             if shutdown.is_requested():
@@ -151,6 +152,26 @@ class Upload:
             await self._drain(0)
             raise
         await self._drain(0)
+
+    async def _chunks(self) -> AsyncIterator[bytes]:
+        """Yield what comes, telling of slices in the meantime; end early when the worker is to end, whatever comes."""
+        chunks = aiter(self._stream)
+        coming: asyncio.Future[bytes] | None = None
+        try:
+            while not shutdown.is_requested():
+                coming = coming or asyncio.ensure_future(anext(chunks))
+                oldest = self._under_way[0].sent if self._under_way else None
+                waited = (coming,) if oldest is None else (coming, oldest)
+                await asyncio.wait(waited, timeout=LOOK_EVERY_S, return_when=asyncio.FIRST_COMPLETED)
+                await self._tell_of_finished()
+                if coming.done():
+                    chunk, coming = coming.result(), None
+                    yield chunk
+        except StopAsyncIteration:
+            return
+        finally:
+            if coming is not None:
+                coming.cancel()
 
     def _way_on(self) -> str:
         if self._options.is_atomic:
@@ -205,13 +226,25 @@ class Upload:
         slice_.sent = self._writes.send(self._topic, slice_.records, wants_each=True)
 
     async def _drain(self, most: int) -> None:
-        """Tell of the oldest slices until at most *most* are under way."""
+        """Wait for the oldest slices until at most *most* are under way."""
         while len(self._under_way) > most:
-            slice_ = self._under_way.popleft()
+            await self._tell_of_oldest()
+
+    async def _tell_of_finished(self) -> None:
+        while self._under_way and ((sent := self._under_way[0].sent) is None or sent.done()):
+            await self._tell_of_oldest()
+
+    async def _tell_of_oldest(self) -> None:
+        slice_ = self._under_way.popleft()
+        batch = None
+        try:
             batch = None if slice_.sent is None else await slice_.sent
-            self._tell(slice_, batch)
-            if batch is not None and isinstance(batch.error, TooLargeError):
-                await self._writes.look_up_limit(self._topic)  # It has been lowered.
+        except KafkaUnavailableError as error:  # Nobody knows, and the next slice may go well.
+            slice_.outcomes = [error] * len(slice_.indexes)
+        self._tell(slice_, batch)
+        if batch is not None and isinstance(batch.error, TooLargeError):
+            with suppress(KafkaUnavailableError):  # Asked again at the next refusal.
+                await self._writes.look_up_limit(self._topic)
 
     # Telling.
 
@@ -256,24 +289,6 @@ class Upload:
             None if cause is None else str(cause),
             None if cause is None else status_of(cause),
         )
-
-
-async def _until_shutdown(stream: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
-    """Yield the chunks of *stream*; end early when the worker is to end, also while the client sends nothing."""
-    chunks = aiter(stream)
-    coming: asyncio.Future[bytes] | None = None
-    try:
-        while not shutdown.is_requested():
-            coming = coming or asyncio.ensure_future(anext(chunks))
-            await asyncio.wait((coming,), timeout=LOOK_EVERY_S)
-            if coming.done():
-                chunk, coming = coming.result(), None
-                yield chunk
-    except StopAsyncIteration:
-        return
-    finally:
-        if coming is not None:
-            coming.cancel()
 
 
 class _Slice:
