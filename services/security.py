@@ -19,7 +19,9 @@ from projections.registry import RegistryView
 
 ADMINISTRATOR = keys.ADMINISTRATOR
 
-_OPEN_PATHS = ("/health", "/metrics")
+_OPEN_PATHS = ("/health", "/metrics", "/openapi.json")
+"""Health, figures, and the description of the API: the same for everybody who runs this version, it tells no data."""
+
 _GATEWAY_PREFIX = "/gateway/"
 _ADMIN_NOUNS = {"key", "keys"}
 
@@ -88,7 +90,7 @@ def needed_scope(method: str, path: str) -> str | None:
 
 
 def is_open(req: falcon.asgi.Request) -> bool:
-    """Return whether anybody may send *req*: it shows a page, the health or figures, and no data."""
+    """Return whether anybody may send *req*: it shows a page, the health, figures or the API, and no data."""
     if req.path in _OPEN_PATHS:
         return True
     if req.method == "OPTIONS":

@@ -23,6 +23,7 @@ MANAGE, ADMIN = "manage", "admin"
 ROUTES = {
     "/health": "open",
     "/metrics": "open",
+    "/openapi.json": "open",
     "/manager/topics": MANAGE,
     "/manager/topic/{name}": MANAGE,
     "/manager/topic/{name}/mirror": MANAGE,
