@@ -15,7 +15,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # documented 
     ResourceType,
 )
 
-from core.errors import NotFoundError
+from core.errors import KafkaRefusedError, NotFoundError
 from core.kafka import REQUEST_TIMEOUT_S, client_config, translated
 
 
@@ -94,13 +94,18 @@ class KafkaAdmin:
             KafkaRefusedError: Kafka does not take the name, the numbers or the settings.
             KafkaUnavailableError: No broker answered; the topic may exist all the same.
         """
-        topic = NewTopic(name, partitions, replication_factor, config=dict(config))
-        futures = self._client.create_topics(
-            [topic],
-            validate_only=validate_only,
-            request_timeout=REQUEST_TIMEOUT_S,
-            operation_timeout=REQUEST_TIMEOUT_S,
-        )
+        try:
+            topic = NewTopic(name, partitions, replication_factor, config=dict(config))
+            futures = self._client.create_topics(
+                [topic],
+                validate_only=validate_only,
+                request_timeout=REQUEST_TIMEOUT_S,
+                operation_timeout=REQUEST_TIMEOUT_S,
+            )
+        except (ValueError, OverflowError) as error:  # The client does not even ask for more than 100,000 partitions.
+            raise KafkaRefusedError(
+                f"Topic {name} cannot be created: {error}. Send other numbers or settings."
+            ) from error
         self._result(futures[name], f"to create topic {name}")
 
     def delete_topic(self, name: str) -> None:

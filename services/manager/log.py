@@ -50,13 +50,13 @@ class LogResource:
         index = self._worker.log.index
         limit = _number(req, "limit", 1, MAX_COMMANDS, DEFAULT_COMMANDS)
         wanted = Filter.of(req)
-        after = _optional_number(req, "after")
+        after, wait_s = _optional_number(req, "after"), _number(req, "wait", 0, int(MAX_WAIT_S), 0)
         if after is None:
             page = await self._worker.in_thread(
                 partial(page_before, index, wanted, _optional_number(req, "before"), limit)
             )
         else:
-            await _await_commands(index, after, _number(req, "wait", 0, int(MAX_WAIT_S), 0))
+            await _await_commands(index, after, wait_s)
             page = await self._worker.in_thread(partial(page_after, index, wanted, after, limit))
         resp.data = msgspec.json.encode(page)
 
