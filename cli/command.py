@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import rich_click as click
+
+_NEGATIVE = re.compile(r"-\.?[0-9]")
 
 HELP_NAMES = {"help_option_names": ["-h", "--help"]}
 
@@ -53,6 +56,14 @@ class QuickCommand(click.RichCommand):
         except click.UsageError as error:
             error.ctx = error.ctx or ctx  # Click's parser does not say which command was meant.
             raise
+
+
+class NumbersCommand(QuickCommand):
+    """A command whose arguments may be negative numbers: `-5` is no option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse *args* with the arguments behind the options, where nothing is taken for one."""
+        return super().parse_args(ctx, _options_first(self, ctx, args))
 
 
 class QuickGroup(click.RichGroup):
@@ -110,6 +121,11 @@ class DefaultGroup(QuickGroup):
         return super().parse_args(ctx, args)
 
 
+def examples(*lines: str) -> str:
+    """Return what help shows below a command's options: a paragraph for each line, since it joins the lines of one."""
+    return "\n\n".join(("Examples:", *lines))
+
+
 def usage_error_text(error: click.UsageError) -> str:
     """Return what is shown for a mistake on the command line."""
     ctx = error.ctx
@@ -145,6 +161,27 @@ def _written_out(command: click.Command, ctx: click.Context, args: list[str]) ->
             yield argument
         else:
             yield argument
+
+
+def _options_first(command: click.Command, ctx: click.Context, args: list[str]) -> list[str]:
+    """Return *args* with `--` between options and arguments, each in their order; negative numbers are arguments."""
+    known = {name: option for option in command.get_params(ctx) for name in option.opts if name.startswith("-")}
+    options: list[str] = []
+    arguments: list[str] = []
+    remaining = iter(args)
+    for word in remaining:
+        if word == "--":
+            arguments += remaining
+        elif word == "-" or not word.startswith("-") or _NEGATIVE.match(word):
+            arguments.append(word)
+        else:
+            options.append(word)
+            if _takes_value(known.get(_completed(word, list(known), ctx))):
+                value = next(remaining, None)
+                if value is None:
+                    return options  # Else it took the -- for its value.
+                options.append(value)
+    return [*options, "--", *arguments]
 
 
 def _completed(name: str, known: list[str], ctx: click.Context) -> str:

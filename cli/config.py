@@ -15,6 +15,7 @@ from typing import Any
 from core.errors import SettingsError
 
 MANAGER_PATH = "/manager"
+INGEST_PATH = "/ingest"
 LOCAL_CONTEXT = "local"
 
 
@@ -25,6 +26,11 @@ class Context:
     host: str
     """URL of the manager."""
     api_key: str = field(repr=False)
+
+    @property
+    def ingest_url(self) -> str:
+        """Return the URL of the ingest service, which lies beside the manager."""
+        return self.host.removesuffix(MANAGER_PATH) + INGEST_PATH
 
     def as_yaml(self) -> dict[str, str]:
         """Return the context as the file holds it."""

@@ -7,9 +7,9 @@ import re
 
 import rich_click as click
 
-from cli.client import CliError
 from cli.command import QuickCommand, QuickGroup
 from cli.config import Config, as_yaml, config_path
+from cli.connection import CliError
 from cli.options import NOT_INITIALIZED, load_config
 
 

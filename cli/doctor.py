@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import rich_click as click
 
-from cli.client import CliError, Manager, failing_with
+from cli.client import Manager, failing_with
 from cli.command import QuickCommand
+from cli.connection import CliError
 from cli.options import manager_options
 from cli.output import output_option, print_as
 

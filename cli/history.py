@@ -8,8 +8,9 @@ from typing import Any
 import rich_click as click
 
 from cli.changes import change_lines
-from cli.client import CliError, Manager, failing_with, hint
+from cli.client import Manager, failing_with, hint
 from cli.command import QuickCommand
+from cli.connection import CliError
 from cli.moments import Moment
 from cli.options import manager_options
 from cli.output import counted, output_option, print_as

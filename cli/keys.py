@@ -6,8 +6,9 @@ from datetime import datetime
 
 import rich_click as click
 
-from cli.client import CliError, Manager, Why, failing_with, hint, in_path
+from cli.client import Manager, Why, failing_with, hint, in_path
 from cli.command import GreedyOption, QuickCommand, QuickGroup
+from cli.connection import CliError
 from cli.moments import expiry_text
 from cli.options import command_options, manager_options
 from cli.output import output_option, print_as, print_table

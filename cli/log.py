@@ -11,8 +11,9 @@ from typing import Any
 import rich_click as click
 
 from cli.changes import change_lines
-from cli.client import CliError, Manager, UnreachableError, Why, failing_with
+from cli.client import Manager, Why, failing_with
 from cli.command import DefaultGroup, Number, QuickCommand
+from cli.connection import CliError, UnreachableError
 from cli.moments import Time
 from cli.options import command_options, manager_options
 from cli.output import output_option, print_as, print_table

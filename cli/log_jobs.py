@@ -11,8 +11,9 @@ from typing import IO, Any
 
 import rich_click as click
 
-from cli.client import CliError, Manager, failing_with, hint
+from cli.client import Manager, failing_with, hint
 from cli.command import QuickCommand
+from cli.connection import CliError
 from cli.options import manager_options
 from cli.output import counted, output_option, print_as
 from core.errors import QuickError

@@ -33,6 +33,8 @@ def _print_version(ctx: click.Context, _parameter: click.Parameter, is_asked: bo
         "topic": "cli.topics:topic",
         "gateway": "cli.gateways:gateway",
         "mirror": "cli.mirrors:mirror",
+        "ingest": "cli.ingest:ingest",
+        "delete": "cli.delete:delete",
         "app": "cli.not_available:app",
         "key": "cli.keys:key",
         "log": "cli.log:log",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from cli.client import CliError
+from cli.connection import CliError
 
 _NAME = re.compile(r"[a-z0-9.-]{1,253}")
 

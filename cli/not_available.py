@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import rich_click as click
 
-from cli.client import CliError
 from cli.command import QuickCommand, QuickGroup
+from cli.connection import CliError
 
 _ANYTHING = {"ignore_unknown_options": True, "allow_extra_args": True}
 

@@ -6,12 +6,15 @@ import functools
 import os
 import re
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any
 
 import rich_click as click
 
-from cli.client import CliError, Manager, Why
+from cli.client import Manager, Why
 from cli.config import Config, Context, config_path
+from cli.connection import CliError, Connection
+from cli.ingest_client import Ingest
 from core.errors import QuickError
 
 NOT_INITIALIZED = "Not initialized.\nPlease run:\n\t$ quick context create\nto set your host and API key."
@@ -27,12 +30,19 @@ def manager_options(command: Callable[..., None]) -> Callable[..., None]:
     def with_manager(*, debug: bool, context: str | None, **options: Any) -> None:
         command(manager=Manager(lambda: chosen_context(context), is_debugging=debug), **options)
 
-    for add in (
-        click.option("--debug", is_flag=True, help="Trace requests and answers."),
-        click.option("--context", metavar="NAME", help="Context to use instead of the current one."),
-    ):
-        with_manager = add(with_manager)
-    return with_manager
+    return _context_options(with_manager)
+
+
+def ingest_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the same options to a command that also writes; pass `manager` and `ingest`."""
+
+    @functools.wraps(command)
+    def with_both(*, debug: bool, context: str | None, **options: Any) -> None:
+        find = functools.cache(lambda: chosen_context(context))
+        ingest = Ingest(Connection(find, attrgetter("ingest_url"), is_debugging=debug))
+        command(manager=Manager(find, is_debugging=debug), ingest=ingest, **options)
+
+    return _context_options(with_both)
 
 
 def command_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -83,6 +93,15 @@ def load_config() -> Config | None:
         return Config.load(config_path(os.environ))
     except QuickError as error:
         raise CliError(str(error)) from error
+
+
+def _context_options(command: Callable[..., None]) -> Callable[..., None]:
+    for add in (
+        click.option("--debug", is_flag=True, help="Trace requests and answers."),
+        click.option("--context", metavar="NAME", help="Context to use instead of the current one."),
+    ):
+        command = add(command)
+    return command
 
 
 def _checked_id(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import rich_click as click
 
 from cli.client import Manager, Why, failing_with, in_path
-from cli.command import QuickCommand, QuickGroup
+from cli.command import Number, QuickCommand, QuickGroup
 from cli.moments import as_of_option
 from cli.names import check_name
 from cli.options import command_options, manager_options
 from cli.output import output_option, print_fields, print_names
 
+_FORMATS = click.Choice(["avro", "protobuf"], case_sensitive=False)
 _TYPES = click.Choice(["int", "long", "string", "double", "schema"], case_sensitive=False)
 
 
@@ -32,9 +33,22 @@ def topic() -> None:
 
 @click.command("create", cls=QuickCommand)
 @click.argument("name")
-@click.option("-k", "--key-type", type=_TYPES, required=True, help="Type of the keys.")
+@click.option(
+    # `--key` was a prefix of --key-type alone before there was --key-schema, and scripts use it.
+    "-k",
+    "--key",
+    "--key-type",
+    "key_type",
+    type=_TYPES,
+    required=True,
+    help="Type of the keys.",
+)
 @click.option("-v", "--value-type", type=_TYPES, required=True, help="Type of the values.")
 @click.option("-s", "--schema", metavar="GATEWAY.TYPE", help="Type of a gateway's schema, for values of type schema.")
+@click.option("--key-schema", metavar="GATEWAY.TYPE", help="Type of a gateway's schema, for keys of type schema.")
+@click.option("--format", "schema_format", type=_FORMATS, help="How records of type schema are stored.")
+@click.option("--partitions", type=Number(min=1), metavar="N", help="Partitions of the Kafka topic.")
+@click.option("--config", multiple=True, metavar="KEY=VALUE", help="Setting of the Kafka topic; may be repeated.")
 @click.option("--immutable", is_flag=True, help="Let the first record of a key win.")
 @click.option("--retention-time", metavar="DURATION", help="How long the mirror keeps an entry, as in PT10M.")
 @click.option("--range-field", metavar="FIELD", help="Field that the mirror can be asked for ranges of.")
@@ -91,8 +105,19 @@ def describe(manager: Manager, name: str, at: Mapping[str, str], output: str | N
         found = manager.get(f"/topic/{in_path(name)}", **at)
     labels = {"name": "Name", "keyType": "Key Type", "valueType": "Value Type", "writeType": "Write Type"}
     print_fields(found, labels, output)
-    if not output and found.get("schema"):
-        click.echo(f"Schema:\n{found['schema']}")
+    if not output:
+        click.echo("".join(_more_of(found)), nl=False)
+
+
+def _more_of(found: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what the original does not show, then the schema as it does; a manager of before has less to show."""
+    if "partitions" in found:
+        yield f"Partitions: {found['partitions']}\n"
+    for setting, value in sorted(found.get("config", {}).items()):
+        yield f"Config: {setting}={value}\n"
+    for field, label in (("keySchema", "Key Schema"), ("schema", "Schema")):
+        if found.get(field):
+            yield f"{label}:\n{found[field]}\n"
 
 
 def _body(
@@ -100,6 +125,10 @@ def _body(
     key_type: str,
     value_type: str,
     schema: str | None,
+    key_schema: str | None,
+    schema_format: str | None,
+    partitions: int | None,
+    config: tuple[str, ...],
     immutable: bool,
     retention_time: str | None,
     range_field: str | None,
@@ -111,16 +140,27 @@ def _body(
         raise click.UsageError("The --range-key can be set only when a --range-field is set")
     body: dict[str, Any] = {"writeType": "IMMUTABLE" if immutable else "MUTABLE"}
     if value_type == "schema":
-        body["valueSchema"] = _schema_reference(schema)
+        body["valueSchema"] = _schema_reference(schema, "Please specify a schema with -s/--schema.")
+    if key_type == "schema":
+        body["keySchema"] = _schema_reference(key_schema, "Please specify a key schema with --key-schema.")
+    chosen = {"format": schema_format, "partitions": partitions, "config": dict(map(_setting, config)) or None}
+    body |= {name: value for name, value in chosen.items() if value is not None}
     arguments = {"retentionTime": retention_time, "rangeField": range_field, "rangeKey": range_key}
     if any(arguments.values()):
         body["mirrorArguments"] = {name: value for name, value in arguments.items() if value is not None}
     return body
 
 
-def _schema_reference(schema: str | None) -> dict[str, str]:
+def _setting(text: str) -> tuple[str, str]:
+    name, is_given, value = text.partition("=")
+    if not name or not is_given:
+        raise click.UsageError(f"Please specify settings as: KEY=VALUE, and not {text!r}.")
+    return name, value
+
+
+def _schema_reference(schema: str | None, missing: str) -> dict[str, str]:
     if schema is None:
-        raise click.UsageError("Please specify a schema with -s/--schema.")
+        raise click.UsageError(missing)
     gateway, dot, type_name = schema.partition(".")
     if not (gateway and dot and type_name) or "." in type_name:
         raise click.UsageError("Please specify schema as: GATEWAY.TYPE")

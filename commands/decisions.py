@@ -6,7 +6,7 @@ them has moved meanwhile: a mirror on a topic that was deleted a moment ago is n
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
@@ -47,7 +47,16 @@ class Consulted:
 
     def __init__(self, commands: Commands) -> None:
         self._commands = commands
+        self._assumed: dict[UUID, list[LogEvent]] = {}
         self.heads: dict[UUID, int | None] = {}
+
+    def assume(self, events: Iterable[LogEvent]) -> None:
+        """Look at streams from now on as if *events*, which this decision will return, were recorded already.
+
+        So two steps of one decision can each take the next free thing, as two schemas of a topic take their IDs.
+        """
+        for event in events:
+            self._assumed.setdefault(event.originator_id, []).append(event)
 
     def topic(self, name: str) -> Stream[topics.Topic]:
         """Look at the topic *name*."""
@@ -72,7 +81,8 @@ class Consulted:
     def has_schema_id(self, schema_id: int) -> bool:
         """Return whether an ID is taken, without relying on it: a taken ID stays taken."""
         stream_id = aggregate_id(subjects.SCHEMA_ID_NOUN, str(schema_id))
-        return self._commands.stream(stream_id, subjects.fold_schema_id).state is not None
+        stream = self._commands.stream(stream_id, subjects.fold_schema_id)
+        return self._with_assumed(stream, subjects.fold_schema_id).state is not None
 
     def fingerprint(self, fingerprint: str) -> Stream[int]:
         """Look at the ID of a schema text."""
@@ -89,6 +99,13 @@ class Consulted:
     def _stream(self, noun: str, name: str, fold: Callable[[S | None, LogEvent], S | None]) -> Stream[S]:
         stream = self._commands.stream(aggregate_id(noun, name), fold)
         self.heads[stream.id] = stream.head
+        return self._with_assumed(stream, fold)
+
+    def _with_assumed(self, stream: Stream[S], fold: Callable[[S | None, LogEvent], S | None]) -> Stream[S]:
+        for event in self._assumed.get(stream.id, ()):
+            # Otherwise somebody was faster: the log refuses the command, and it is decided again.
+            if event.originator_version == stream.version + 1:
+                stream = stream.after(event, fold)
         return stream
 
 

@@ -6,7 +6,8 @@ from commands.decisions import Consulted
 from core import subjects
 from core.aggregates import LogEvent
 from core.avro_schema import to_avro
-from core.errors import ConflictError, NotAvailableYetError, NotFoundError
+from core.errors import ConflictError, NotFoundError
+from core.protobuf_schema import to_protobuf
 from core.registered_schema import SchemaFormat
 from core.sdl import parse_gateway_schema
 from core.settings import Settings
@@ -36,13 +37,14 @@ def converted(written: str, type_name: str, schema_format: SchemaFormat, setting
 
     Raises:
         InvalidInputError: The format has no schema for it.
+        UnavailableError: The Protobuf compiler could not be run.
     """
     root = type_name[:1].upper() + type_name[1:]
     match schema_format:
         case SchemaFormat.AVRO:
-            return to_avro(written, root, settings.avro_namespace)
+            return to_avro(written, root, settings.avro_namespace, legacy=settings.legacy_schemas)
         case SchemaFormat.PROTOBUF:
-            raise NotAvailableYetError("Protobuf is not available yet.")
+            return to_protobuf(written, root, settings.protobuf_package, legacy=settings.legacy_schemas)
 
 
 def register(consulted: Consulted, subject_name: str, schema_type: str, schema: str) -> tuple[int, list[LogEvent]]:

@@ -13,8 +13,10 @@ from core import mirrors, subjects, topics
 from core.aggregates import LogEvent
 from core.errors import ConflictError, InvalidInputError, KafkaRefusedError, NotFoundError
 from core.kafka_admin import KafkaAdmin
+from core.log_topic import REPLICATED_CONFIG
 from core.registered_schema import SchemaFormat
 from core.settings import Settings
+from core.topic_safety import unsafe_settings
 from core.topics import WriteType
 from core.types import TopicType
 
@@ -25,7 +27,14 @@ COMPACTED: Mapping[str, str] = {"cleanup.policy": "compact"}
 """Settings of a mutable topic: the last value of each key is kept for ever."""
 
 KEPT_FOR_EVER: Mapping[str, str] = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
-"""Settings of an immutable topic: the first record of each key wins, so it must never be removed."""
+"""Settings of an immutable topic: the first record of each key wins, so it must never be removed.
+
+With replicas it has those of the command log beside them: what was acknowledged survives the loss of a broker.
+"""
+
+
+MAX_PARTITIONS: Final = 10_000
+"""What Kafka creates in one request at most; librdkafka takes no number beyond it in a way that says why."""
 
 
 class SchemaReference(NamedTuple):
@@ -65,7 +74,8 @@ def create_topic(commands: Commands, kafka: KafkaAdmin, settings: Settings, call
     """
     topics.check_name(new.name)
     _check_types(new)
-    config = _config(new)
+    _check_partitions(new)
+    config = _config(new, settings.replication_factor)
     partitions = settings.partitions if new.partitions is None else new.partitions
 
     def decide(consulted: Consulted) -> list[LogEvent]:
@@ -74,6 +84,7 @@ def create_topic(commands: Commands, kafka: KafkaAdmin, settings: Settings, call
         if topic.state is not None:
             raise ConflictError(f'Topic "{new.name}" already exists in Registry')
         key_schema, key_events = _registered(consulted, settings, new, "key", new.key_type, new.key_schema)
+        consulted.assume(key_events)  # A schema of the values must not take the same ID.
         value_schema, value_events = _registered(consulted, settings, new, "value", new.value_type, new.value_schema)
         created = topic.record(
             topics.TopicCreated,
@@ -130,11 +141,29 @@ def _check_types(new: NewTopic) -> None:
             )
 
 
-def _config(new: NewTopic) -> dict[str, str]:
-    """Return the settings of the Kafka topic; explicit ones win."""
+def _check_partitions(new: NewTopic) -> None:
+    if new.partitions is not None and not 1 <= new.partitions <= MAX_PARTITIONS:
+        raise InvalidInputError(
+            f'Topic "{new.name}" cannot have {new.partitions} partitions. Choose from 1 to {MAX_PARTITIONS}.'
+        )
+
+
+def _config(new: NewTopic, replicas: int) -> dict[str, str]:
+    """Return the settings of the Kafka topic; explicit ones win, where they let no later record of a key win.
+
+    Raises:
+        InvalidInputError: The topic is immutable, and a setting could lose the first record of a key.
+    """
     if new.write_type is WriteType.MUTABLE:
         return {**COMPACTED, **new.config}
-    return {**KEPT_FOR_EVER, **new.config}
+    config = {**KEPT_FOR_EVER, **(REPLICATED_CONFIG if replicas > 1 else {}), **new.config}
+    found = [f"{unsafe.setting}={unsafe.value}: {unsafe.loss}" for unsafe in unsafe_settings(config, replicas=replicas)]
+    if found:
+        raise InvalidInputError(
+            f'Topic "{new.name}" would not stay immutable with {"; ".join(found)}.'
+            " Leave that setting out, or create a mutable topic."
+        )
+    return config
 
 
 def _preflight(kafka: KafkaAdmin, settings: Settings, name: str, partitions: int, config: Mapping[str, str]) -> None:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
 from fastavro import _read_py, schemaless_reader, schemaless_writer
 
+from core.avro_json_type import json_type
 from core.avro_to_json import is_json_ready, to_json_node
 from core.avro_types import parse_avro
-from core.errors import InvalidValueError
+from core.errors import InvalidValueError, Mismatch
 from core.json_to_avro import compile_shape
-from core.json_values import parse_json, type_mismatch
+from core.json_values import parse_json, shown, type_mismatch
 from core.topic_type import TopicType
 
 if TYPE_CHECKING:
-    from core.avro_types import AvroNode
+    from core.avro_types import AvroNode, AvroSchema
     from core.json_to_avro import Shape
     from core.registered_schema import RegisteredSchema, SchemaLookup
 
@@ -39,11 +40,12 @@ _UNWRITABLE: Final = (ValueError, LookupError, ArithmeticError, TypeError, Attri
 
 
 class AvroCodec:
-    """Writes records with one schema and reads each record with the schema that it was written with."""
+    """Writes records with one schema and reads each record with the schema that it was written with.
+
+    Values are what fastavro reads and writes: logical types are Python's dates, times and decimals.
+    """
 
     type = TopicType.SCHEMA
-
-    json_type: Any | None = None
 
     def __init__(self, schema: RegisteredSchema, schemas: SchemaLookup) -> None:
         self._schema_id = schema.schema_id
@@ -53,20 +55,33 @@ class AvroCodec:
         self._compiled = lru_cache(SCHEMAS_KEPT)(self._compile)
         self._all_json_ready = True
 
+    @cached_property
+    def json_type(self) -> Any | None:
+        """The type of the codec's schema for msgspec; see `core.avro_json_type`."""
+        return json_type(self._writer.schema)
+
     def from_text(self, text: str) -> Any:
         """Return the record that *text* is as JSON; see `from_json`."""
-        return self.from_json(parse_json(text))
+        try:
+            node = parse_json(text)
+        except InvalidValueError as error:
+            raise InvalidValueError(str(error), self._mismatch(shown(text))) from error
+        return self.from_json(node)
 
-    def from_json(self, node: Any, *, strict: bool = False) -> Any:  # noqa: ARG002  soon
+    def from_json(self, node: Any, *, strict: bool = False) -> Any:
         """Return the record that a JSON object stands for, shaped by the codec's schema.
+
+        Args:
+            node: The object.
+            strict: Whether keys that the schema does not know are refused.
 
         Raises:
             InvalidValueError: The node is no object, or does not conform to the schema.
-            NotFoundError: The schema does not exist.
+            InvalidInputError: The schema itself cannot be used.
         """
         if not isinstance(node, dict):
-            raise type_mismatch(self.type, node)
-        return self._compiled(self._schema_id).shape(node)
+            raise type_mismatch(self.type, node, words=self._writer.words, schema_id=self._schema_id)
+        return (self._strict_shape if strict else self._shape)(node)
 
     def to_json(self, value: Any) -> Any:
         """Return a record that this codec made as plain JSON.
@@ -79,26 +94,27 @@ class AvroCodec:
         try:
             return to_json_node(value)
         except RecursionError as error:
-            raise InvalidValueError("This record is nested too deep to be written as JSON.") from error
+            raise InvalidValueError(
+                "This record is nested too deep to be written as JSON. Write it with fewer levels.", self._mismatch("")
+            ) from error
 
     def encode(self, value: Any) -> bytes:
         """Return the framed bytes of a record that `from_json` shaped, or that was decoded.
 
         Raises:
             InvalidValueError: The value does not fit the schema.
-            NotFoundError: The schema does not exist.
+            InvalidInputError: The schema itself cannot be used.
         """
-        compiled = self._compiled(self._schema_id)
         stream = BytesIO()
-        stream.write(self._frame)
         try:
-            schemaless_writer(stream, compiled.root, value)
+            schemaless_writer(stream, self._root, value)
         except _UNWRITABLE as error:
             raise InvalidValueError(
                 f"This record cannot be written with schema {self._schema_id}: {error}. "
-                "Send it with every field as the schema has it."
+                "Send it with every field as the schema has it.",
+                self._mismatch(""),
             ) from error
-        return stream.getvalue()
+        return self._frame + stream.getvalue()
 
     def decode(self, raw: bytes) -> Any:
         """Return the record in *raw*, shaped by the schema whose ID stands in its frame.
@@ -111,7 +127,8 @@ class AvroCodec:
             raise InvalidValueError(
                 f"These {len(raw)} bytes ({raw[:16].hex()}) are not of type schema: expected a zero byte, "
                 "four bytes with a schema ID, and the record. "
-                "Something wrote to the topic without a schema registry: let it use one."
+                "Something wrote to the topic without a schema registry: let it use one.",
+                self._mismatch(""),
             )
         schema_id = int.from_bytes(raw[1:FRAME_BYTES])
         compiled = self._compiled(schema_id)
@@ -120,32 +137,52 @@ class AvroCodec:
         try:
             value = compiled.read(stream, len(raw))
         except _UNREADABLE as error:
-            raise _unreadable(raw, schema_id, f"{type(error).__name__}: {error}") from error
+            raise _unreadable(raw, schema_id, compiled, f"{type(error).__name__}: {error}") from error
         if stream.tell() != len(raw):
-            raise _unreadable(raw, schema_id, f"the record ends after {stream.tell()} bytes")
+            raise _unreadable(raw, schema_id, compiled, f"the record ends after {stream.tell()} bytes")
         return value
+
+    @cached_property
+    def _writer(self) -> _Compiled:
+        return self._compiled(self._schema_id)
+
+    @cached_property
+    def _root(self) -> AvroNode:
+        return self._writer.schema.root
+
+    @cached_property
+    def _shape(self) -> Shape:
+        return compile_shape(self._writer.schema, self._schema_id)
+
+    @cached_property
+    def _strict_shape(self) -> Shape:
+        return compile_shape(self._writer.schema, self._schema_id, strict=True)
+
+    def _mismatch(self, found: str) -> Mismatch:
+        return Mismatch(self._writer.words, found, (), self._schema_id)
 
     def _compile(self, schema_id: int) -> _Compiled:
         registered = self._written if schema_id == self._schema_id else self._schemas(schema_id)
         schema = parse_avro(registered.schema, f"Schema {schema_id}")
         self._all_json_ready = self._all_json_ready and is_json_ready(schema)
-        return _Compiled(schema.root, compile_shape(schema), recursive=bool(schema.holding_themselves()))
+        return _Compiled(schema, schema.words(schema.root), recursive=bool(schema.holding_themselves()))
 
 
 @dataclass(frozen=True, slots=True)
 class _Compiled:
-    root: AvroNode
-    shape: Shape
+    schema: AvroSchema
+    words: str
     recursive: bool
 
     def read(self, stream: BytesIO, length: int) -> Any:
         if self.recursive and length > SAFE_RECURSION_BYTES:
-            return _read_py.schemaless_reader(stream, self.root)
-        return schemaless_reader(stream, self.root, None)
+            return _read_py.schemaless_reader(stream, self.schema.root)
+        return schemaless_reader(stream, self.schema.root, None)
 
 
-def _unreadable(raw: bytes, schema_id: int, cause: str) -> InvalidValueError:
+def _unreadable(raw: bytes, schema_id: int, compiled: _Compiled, cause: str) -> InvalidValueError:
     return InvalidValueError(
         f"These {len(raw)} bytes are no record of schema {schema_id}, whose ID they carry: {cause}. "
-        "Their producer writes with another schema than it says, or broke them; write the record again."
+        "Their producer writes with another schema than it says, or broke them; write the record again.",
+        Mismatch(compiled.words, "", (), schema_id),
     )

@@ -1,4 +1,4 @@
-"""Avro → JSON: plain objects with every field, unions without a wrapper, bytes as one character for each.
+"""Avro → JSON: plain objects with every field, unions without a wrapper, bytes in base64, logical types as text.
 
 The walk goes by the value and needs no schema, because a codec's values come from several: one for each
 schema that its records were written with.
@@ -6,9 +6,11 @@ schema that its records were written with.
 
 from __future__ import annotations
 
+from base64 import b64encode
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Final
 
+from core.avro_logical import LOGICAL_PYTHON_TYPES, to_text
 from core.json_values import json_number
 
 if TYPE_CHECKING:
@@ -22,10 +24,10 @@ _READY_TYPES: Final = frozenset({NoneType, bool, int, str})
 def is_json_ready(schema: AvroSchema) -> bool:
     """Return whether every value of *schema* is JSON as it stands, so that `to_json_node` need not be called.
 
-    Floats are not (JSON has no NaN), nor bytes, nor a union that marks the chosen branch.
+    Floats are not (JSON has no NaN), nor bytes, nor logical types, nor a union that marks the chosen branch.
     """
     return all(
-        kind in _READY_KINDS or (kind == "union" and _marks_no_branch(schema, node))
+        (kind in _READY_KINDS and schema.logical(node) is None) or (kind == "union" and _marks_no_branch(schema, node))
         for node in schema.reachable(schema.root)
         for kind in (schema.kind(node),)
     )
@@ -48,7 +50,7 @@ def to_json_node(value: Any) -> Any:
     if kind is float:
         return json_number(value)
     if kind is bytes:
-        return value.decode("latin-1")
+        return b64encode(value).decode()
     if kind is tuple:  # a union's branch: its name and the value
         return to_json_node(value[1])
-    return value
+    return to_text(value) if kind in LOGICAL_PYTHON_TYPES else value

@@ -1,7 +1,6 @@
 """Avro schemas as they are used here: parsed once, names resolved, reduced to what bytes and defaults need.
 
-Logical types are left out on purpose: a value is what its underlying type makes of it, a timestamp a long and
-a decimal its bytes, which loses nothing and is what users of Quick see.
+Logical types that are followed (see `core.avro_logical`) stay in it under names of our own.
 """
 
 from __future__ import annotations
@@ -13,10 +12,13 @@ import fastavro
 import msgspec
 from fastavro.schema import SchemaParseException
 
+from core.avro_logical import PREFIX, logical, logical_type
 from core.errors import InvalidInputError, NotAvailableYetError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from core.avro_logical import Logical
 
 AvroNode = str | list[Any] | dict[str, Any]
 """A type inside a schema: a primitive or a full name, the branches of a union, or a definition."""
@@ -45,6 +47,25 @@ class AvroSchema:
         if isinstance(resolved, str):
             return resolved
         return "union" if isinstance(resolved, list) else str(resolved["type"])
+
+    def logical(self, node: AvroNode) -> Logical | None:
+        """Return the logical type of *node*, `None` where it has none that is followed."""
+        resolved = self.resolve(node)
+        return logical(resolved) if isinstance(resolved, dict) and "logicalType" in resolved else None
+
+    def words(self, node: AvroNode) -> str:
+        """Return what *node* is, as messages say it: `long`, `enum (RED, BLUE)`, `record shop.Price`, `date`."""
+        resolved = self.resolve(node)
+        if isinstance(resolved, list):
+            return f"union ({', '.join(map(self.words, resolved))})"
+        if known := self.logical(node):
+            return known.words
+        match resolved:
+            case {"type": "enum", "symbols": symbols}:
+                return f"enum ({', '.join(symbols)})"
+            case {"type": "record" | "fixed" as kind, "name": name}:
+                return f"{kind} {name}"
+        return self.kind(node)
 
     def name(self, node: AvroNode) -> str:
         """Return the name by which a union knows the branch *node*: its full name, or its kind."""
@@ -117,6 +138,11 @@ def _refuse_unusable(schema: AvroSchema) -> None:
     # No value of such a record ends, and fastavro's compiled reader would follow it until the process dies.
     if endless := schema.holding_themselves(through=frozenset({"record"})):
         raise SchemaParseException(f"always holds another one of itself: {', '.join(endless)}")
+    for node in schema.reachable(schema.root):
+        if schema.kind(node) == "union":
+            names = [schema.name(branch) for branch in schema.parts(node)]
+            if twice := sorted({name for name in names if names.count(name) > 1}):
+                raise SchemaParseException(f"a union has two branches of {', '.join(twice)}")
 
 
 def _bare(node: Any) -> Any:
@@ -125,13 +151,17 @@ def _bare(node: Any) -> Any:
     if not isinstance(node, dict):
         return node
     kind = "record" if node["type"] == "error" else node["type"]
+    logical_name = logical_type(node)
+    followed = {"logicalType": PREFIX + logical_name} if logical_name else {}
+    followed |= {key: node[key] for key in ("precision", "scale") if followed and key in node}
     if not isinstance(kind, str) or kind not in _DEFINED:
-        return _bare(kind)  # {"type": "string", …}, as Java's tools write primitives and references
+        # {"type": "string", …}, as Java's tools write primitives and references
+        return {"type": kind} | followed if followed else _bare(kind)
     bare = {key: node[key] for key in ("name", "namespace", "symbols", "size") if key in node}
     bare |= {key: _bare(node[key]) for key in ("items", "values") if key in node}
     if "fields" in node:
         bare["fields"] = [_bare_field(field) for field in node["fields"]]
-    return bare | {"type": kind}
+    return bare | {"type": kind} | followed
 
 
 def _bare_field(field: dict[str, Any]) -> dict[str, Any]:

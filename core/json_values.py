@@ -56,11 +56,21 @@ def shown(node: Any) -> str:
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
 
 
-def type_mismatch(expected: TopicType, node: Any) -> InvalidValueError:
-    """Return the error for a *node* that is no value of the *expected* type, ready to be raised."""
+def type_mismatch(
+    expected: TopicType, node: Any, *, words: str | None = None, schema_id: int | None = None
+) -> InvalidValueError:
+    """Return the error for a *node* that is no value of the *expected* type, ready to be raised.
+
+    Args:
+        expected: The type of the topic's keys or values.
+        node: What was there instead.
+        words: The type in the words of a schema, where there is one.
+        schema_id: That schema.
+    """
     text = shown(node)
     return InvalidValueError(
-        f"Data must be of type {expected.lower()}. Got: {node_type(node)} ({text})", Mismatch(expected.lower(), text)
+        f"Data must be of type {expected.lower()}. Got: {node_type(node)} ({text})",
+        Mismatch(words or expected.lower(), text, (), schema_id),
     )
 
 

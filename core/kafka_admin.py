@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # documented there, and not in its __all__
     AdminClient,
     ConfigResource,
     NewTopic,
+    OffsetSpec,
     ResourceType,
 )
 
-from core.errors import KafkaRefusedError, NotFoundError
+from core.errors import KafkaRefusedError, KafkaUnavailableError, NotFoundError
 from core.kafka import REQUEST_TIMEOUT_S, client_config, translated
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +135,50 @@ class KafkaAdmin:
         future = self._client.describe_configs([resource], request_timeout=REQUEST_TIMEOUT_S)[resource]
         entries = self._result(future, f"reading the settings of topic {name}")
         return {entry.name: entry.value for entry in entries.values()}
+
+    def topic_configs(self, names: Iterable[str]) -> dict[str, dict[str, str]]:
+        """Return the settings of those of *names* that exist, as Kafka applies them, defaults included."""
+        resources = [ConfigResource(ResourceType.TOPIC, name) for name in names]
+        if not resources:
+            return {}
+        futures = self._client.describe_configs(resources, request_timeout=REQUEST_TIMEOUT_S)
+        found = {}
+        for resource, future in futures.items():
+            entries = self._existing(future, f"reading the settings of topic {resource.name}")
+            if entries is not None:
+                found[resource.name] = {entry.name: entry.value for entry in entries.values()}
+        return found
+
+    def low_watermarks(self, partitions: Mapping[str, int]) -> dict[str, dict[int, int]]:
+        """Return the offset at which each partition begins, without those that have no leader now, or do not exist.
+
+        Args:
+            partitions: How many partitions each topic has.
+        """
+        first = OffsetSpec.earliest()  # type: ignore[no-untyped-call]  # a static method without annotations
+        wanted = {TopicPartition(name, p): first for name, count in partitions.items() for p in range(count)}
+        if not wanted:
+            return {}
+        found: dict[str, dict[int, int]] = {}
+        for place, future in self._client.list_offsets(wanted, request_timeout=REQUEST_TIMEOUT_S).items():
+            try:
+                answer = self._existing(future, f"reading the first offset of {place.topic}[{place.partition}]")
+            except KafkaUnavailableError as error:
+                logger.info("%s", error)
+                continue
+            if answer is not None:
+                found.setdefault(place.topic, {})[place.partition] = answer.offset
+        return found
+
+    @staticmethod
+    def _existing(future: Future[Any], doing: str) -> Any | None:
+        """Return what was asked of a topic, `None` when there is no such topic."""
+        try:
+            return future.result(timeout=2 * REQUEST_TIMEOUT_S)
+        except KafkaException as error:
+            if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+                return None
+            raise translated(error, doing) from error
 
     @staticmethod
     def _result(future: Future[Any], doing: str) -> Any:

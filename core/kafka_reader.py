@@ -60,6 +60,11 @@ def partitions_of(records: Iterable[ConsumedRecord]) -> list[int]:
     return cast("list[int]", list(map(Message.partition, cast("Iterable[Message]", records))))
 
 
+def offsets_of(records: Iterable[ConsumedRecord]) -> Iterator[int]:
+    """Yield the offset of each record."""
+    return cast("Iterator[int]", map(Message.offset, cast("Iterable[Message]", records)))
+
+
 class PartitionEnd(NamedTuple):
     """Everything below `offset` of a partition has been handed out."""
 

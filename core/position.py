@@ -31,6 +31,13 @@ class Position(msgspec.Struct, frozen=True, array_like=True):
             offsets[partition] = max(offset, offsets.get(partition, 0))
         return cls(topic_id, offsets)
 
+    def joined(self, later: Position) -> Position:
+        """Return the position behind all records of both; of another topic, *later* alone."""
+        if later.topic_id != self.topic_id:
+            return later
+        both = {**self.offsets, **later.offsets}
+        return Position(self.topic_id, {each: max(both[each], self.offsets.get(each, 0)) for each in both})
+
     def token(self) -> str:
         """Return the token of this position."""
         return base64.urlsafe_b64encode(msgspec.msgpack.encode(self)).decode().rstrip("=")

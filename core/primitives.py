@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import re
 import struct
-from typing import Any, Final
+from typing import Annotated, Any, Final
+
+import msgspec
 
 from core.errors import InvalidValueError
 from core.json_values import compact, json_number, shown, type_mismatch
@@ -28,7 +30,7 @@ class StringCodec:
     """Text as UTF-8. Objects, arrays and booleans are stored as their JSON text; numbers are refused."""
 
     type = TopicType.STRING
-    json_type = None
+    json_type = str
 
     def from_text(self, text: str) -> str:
         """Return *text* as it is.
@@ -90,10 +92,10 @@ class WholeNumberCodec:
 
     def __init__(self, type: TopicType, layout: struct.Struct) -> None:  # noqa: A002  the word of the domain
         self.type = type
-        self.json_type: Any | None = None
         self._layout = layout
         self.high = (1 << (8 * layout.size - 1)) - 1
         self.low = -self.high - 1
+        self.json_type: Any | None = Annotated[int, msgspec.Meta(ge=self.low, le=self.high)]
 
     def from_text(self, text: str) -> int:
         """Return the number that *text* is in decimal digits, with an optional sign and nothing else.
@@ -160,7 +162,7 @@ class DoubleCodec:
     """IEEE-754 numbers of 64 bits, big-endian. Every NaN is written with the same bytes, as Java does."""
 
     type = TopicType.DOUBLE
-    json_type = None
+    json_type = float
 
     _layout = struct.Struct(">d")
 

@@ -124,6 +124,11 @@ class Writer(Reader):
         with self._txn.cursor(db=self._tables[table]) as cursor:
             cursor.putmulti(items)
 
+    def put_new(self, table: str, items: Iterable[tuple[bytes, bytes]]) -> None:
+        """Set those of many keys that are not there yet; quickest when *items* are sorted by key."""
+        with self._txn.cursor(db=self._tables[table]) as cursor:
+            cursor.putmulti(items, overwrite=False)
+
     def delete(self, table: str, key: bytes) -> bool:
         """Remove *key*; return whether it was there."""
         return bool(self._txn.delete(key, db=self._tables[table]))
@@ -188,6 +193,11 @@ class OpenWriter(Writer):
         """Set many keys."""
         with self._store.translated():
             super().put_many(table, items)
+
+    def put_new(self, table: str, items: Iterable[tuple[bytes, bytes]]) -> None:
+        """Set those of many keys that are not there yet."""
+        with self._store.translated():
+            super().put_new(table, items)
 
     def commit(self) -> None:
         """Make everything visible at once."""

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from core.avro import AvroCodec
 from core.errors import InvalidInputError, NotAvailableYetError
 from core.primitives import DoubleCodec, StringCodec, WholeNumberCodec
+from core.protobuf import ProtobufCodec
 from core.registered_schema import RegisteredSchema, SchemaFormat, SchemaLookup
 from core.topic_type import TopicType
 
@@ -115,4 +116,8 @@ def _record_codec(schema: RegisteredSchema, schemas: SchemaLookup) -> Codec:
     match schema.schema_type:
         case SchemaFormat.AVRO:
             return AvroCodec(schema, schemas)
-    raise NotAvailableYetError(f"Schema {schema.schema_id} is of the format {schema.schema_type}: use Avro.")
+        case SchemaFormat.PROTOBUF:
+            return ProtobufCodec(schema, schemas)
+    raise NotAvailableYetError(
+        f"Schema {schema.schema_id} is of the format {schema.schema_type}, which is not read: use Avro or Protobuf."
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -18,7 +18,8 @@ from core.log_index import LogIndex
 from core.log_rows import IndexedCommand
 from core.log_topic import LogTopic
 from core.record import FORMAT, timestamp_of
-from core.topics import Topic
+from core.topic_safety import Watched, look_at, unsafe_settings
+from core.topics import Topic, WriteType
 from projections.registry import RegistryView, Row
 from projections.status import CREATED, StatusView
 
@@ -160,7 +161,9 @@ class Doctor:
             yield from self._settings_of(topic, facts)
 
     def _settings_of(self, topic: Topic, facts: TopicFacts) -> Iterator[Finding]:
-        if facts.partitions != topic.partitions:
+        if topic.write_type is WriteType.IMMUTABLE:
+            yield from self._dangers_of(topic, facts)
+        elif facts.partitions != topic.partitions:
             yield Finding(
                 "topics",
                 WARNING,
@@ -168,14 +171,20 @@ class Doctor:
                 "Keys may lie in two partitions now. Delete and create the topic, and write its records again.",
             )
         actual = self._kafka.topic_config(topic.name)
+        told = _told_as_dangers(topic, facts, actual)
         for setting, wanted in topic.config.items():
-            if actual.get(setting) != wanted:
+            if actual.get(setting) != wanted and setting not in told:
                 yield Finding(
                     "topics",
                     WARNING,
                     f"topic {topic.name} has {setting}={actual.get(setting)} and was declared with {wanted}",
                     f"kafka-configs --alter --topic {topic.name} --add-config {setting}={wanted}",
                 )
+
+    def _dangers_of(self, topic: Topic, facts: TopicFacts) -> Iterator[Finding]:
+        for dangers in look_at(self._kafka, [Watched(topic, facts.topic_id)]).values():
+            for danger in dangers:
+                yield Finding("topics", ERROR, danger, "Mend it as told. Writes to the topic are refused meanwhile.")
 
     def _views(self) -> Iterator[Finding]:
         unreadable, stopped = self._index.unreadable(), self._registry.stopped()
@@ -226,6 +235,12 @@ class Doctor:
             f"Quick {version('quick-es')}, log format {FORMAT}, Python {platform.python_version()},"
             f" librdkafka {client_version()}",
         )
+
+
+def _told_as_dangers(topic: Topic, facts: TopicFacts, config: Mapping[str, str]) -> set[str]:
+    if topic.write_type is WriteType.MUTABLE:
+        return set()
+    return {unsafe.setting for unsafe in unsafe_settings(config, replicas=facts.replicas)}
 
 
 def _skew_ms(last: Sequence[IndexedCommand]) -> int | None:

@@ -3,7 +3,7 @@
     follow       the command log's index (core.command_log)
     registry     log → registry
     folds        status topic and data topics → status view and mirrors
-    reconciler   registry → Kafka's topics, in the one process that leads
+    reconciler   registry → Kafka's topics, in the one process that leads; it also watches the immutable ones
 
 Each part is a thread that ends when it is told to. One that ends by an error ends the process: its supervisor starts
 it again, and every part continues from what its store holds.
@@ -25,7 +25,15 @@ from typing import IO
 
 from core.command_log import CommandLog
 from core.election import Leadership
-from core.errors import ConflictError, FoldError, KafkaUnavailableError, QuickError, StoreError, UnavailableError
+from core.errors import (
+    ConflictError,
+    FoldError,
+    KafkaRefusedError,
+    KafkaUnavailableError,
+    QuickError,
+    StoreError,
+    UnavailableError,
+)
 from core.kafka_admin import KafkaAdmin
 from core.kafka_reader import TopicsConsumer, watermarks
 from core.kafka_writer import RecordWriter
@@ -42,6 +50,9 @@ logger = logging.getLogger(__name__)
 
 RECONCILE_EVERY_S = 30.0
 """How often everything is compared when nothing has changed."""
+
+WATCH_EVERY_S = 10.0
+"""How often it is looked whether somebody has made an immutable topic unsafe in Kafka."""
 
 ELECTION_S = 0.2
 """How often the election is looked at; each look also tells the group that this member is alive."""
@@ -185,16 +196,20 @@ class Projector:
     def _reconcile_until_stopped(self, reconciler: TopicReconciler, leadership: Leadership) -> None:
         """Reconcile when something changed, when it is due, and at once when this process begins to lead."""
         has_statuses = False
-        due = 0.0
+        due = watch_due = 0.0
         while not self._stopping.is_set() and self._registry.view.stopped() is None:
             has_changed = self._changed.wait(ELECTION_S)
             if not leadership.is_held():
-                has_statuses, due = False, 0.0  # Whoever leads meanwhile writes statuses that we must read first.
-            elif has_changed or time.monotonic() >= due:
+                # Whoever leads meanwhile writes statuses that we must read first.
+                has_statuses, due, watch_due = False, 0.0, 0.0
+                continue
+            if has_changed or time.monotonic() >= due:
                 self._changed.clear()
                 has_statuses = has_statuses or self._has_read_statuses()
                 is_settled = has_statuses and _is_settled(reconciler)
                 due = time.monotonic() + (RECONCILE_EVERY_S if is_settled else RETRY_S)
+            if has_statuses and time.monotonic() >= watch_due:
+                watch_due = time.monotonic() + (WATCH_EVERY_S if _has_watched(reconciler) else RETRY_S)
 
     def _has_read_statuses(self) -> bool:
         """Read what an earlier leader has written; return whether that was possible."""
@@ -216,6 +231,19 @@ def _is_settled(reconciler: TopicReconciler) -> bool:
     except LeadershipLostError:
         logger.info("another process reconciles the Kafka topics now")
     return False
+
+
+def _has_watched(reconciler: TopicReconciler) -> bool:
+    """Look at the immutable topics once; return whether that was possible."""
+    try:
+        reconciler.watch()
+    except (UnavailableError, KafkaRefusedError) as error:
+        logger.warning("whether the immutable topics are safe cannot be told now: %s", error)
+        return False
+    except LeadershipLostError:
+        logger.info("another process watches the immutable topics now")
+        return False
+    return True
 
 
 def _hold(path: Path) -> IO[str]:

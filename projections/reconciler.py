@@ -14,10 +14,13 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
+import msgspec
+
 from core.errors import ConflictError, KafkaRefusedError, KafkaUnavailableError, NotFoundError
 from core.kafka_admin import KafkaAdmin
 from core.kafka_writer import OutRecord, RecordWriter
-from core.topics import Topic
+from core.topic_safety import Watched, look_at
+from core.topics import Topic, WriteType
 from projections.registry import RegistryView, Row
 from projections.status import CREATED, CREATING, FAILED, StatusView, TopicStatus, encode, topic_key
 
@@ -78,6 +81,26 @@ class TopicReconciler:
                 self._retire(status)
         states = [self._establish(row, known.get(incarnation)) for incarnation, row in live.items()]
         return all(state == CREATED for state in states)
+
+    def watch(self) -> None:
+        """Look whether the first record of a key still counts in each immutable topic, and note what has changed.
+
+        Raises:
+            KafkaUnavailableError: The broker did not answer.
+            KafkaRefusedError: Kafka does not let this user look.
+            LeadershipLostError: Another process leads now.
+        """
+        statuses: dict[str, TopicStatus] = {}
+        watched = []
+        for row in self._registry.topics():
+            if row.state.write_type is WriteType.IMMUTABLE:
+                status = self._status.topic(row.state.name, row.incarnation)
+                if status is not None and status.state == CREATED and status.topic_id is not None:
+                    statuses[row.state.name] = status
+                    watched.append(Watched(row.state, status.topic_id))
+        for name, dangers in look_at(self._kafka, watched).items():
+            if statuses[name].dangers != dangers:
+                self._note_dangers(statuses[name], dangers)
 
     # A topic that should exist.
 
@@ -155,6 +178,14 @@ class TopicReconciler:
             name=row.state.name, incarnation=row.incarnation, state=state, topic_id=topic_id, error=error
         )
         self._write(topic_key(row.state.name, row.incarnation), encode(status))
+
+    def _note_dangers(self, status: TopicStatus, dangers: list[str]) -> None:
+        for danger in dangers:
+            logger.error("writes to topic %s are refused: %s", status.name, danger)
+        if not dangers:
+            logger.warning("the immutable topic %s is safe again", status.name)
+        noted = msgspec.structs.replace(status, dangers=dangers)
+        self._write(topic_key(status.name, status.incarnation), encode(noted))
 
     def _write(self, key: bytes, value: bytes | None) -> None:
         """Write a status and wait until the view has it, so that the next look sees what this one did."""

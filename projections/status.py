@@ -37,6 +37,8 @@ class TopicStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     topic_id: str | None = None
     """Kafka's ID of the topic that belongs to this incarnation."""
     error: str | None = None
+    dangers: list[str] = []
+    """Why a later record of a key could win in an immutable topic; writes to it are refused meanwhile."""
 
 
 CREATING, CREATED, FAILED = "creating", "created", "failed"
@@ -89,6 +91,7 @@ class StatusView:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._unsafe: tuple[int, list[TopicStatus]] | None = None
 
     @classmethod
     def open(cls, path: Path) -> StatusView:
@@ -104,6 +107,10 @@ class StatusView:
         with self._store.read() as txn:
             raw = txn.get("status", bounded_key(topic_key(name, incarnation)))
         return None if raw is None else _decoder.decode(raw)
+
+    def next_offset(self) -> int:
+        """Return the offset behind the last status that is folded: what was read before is current while it stays."""
+        return _next_offset(self._store)
 
     def wait_for(self, offset: int, timeout_s: float) -> None:
         """Block until the record at *offset* of the status topic is folded.
@@ -121,6 +128,13 @@ class StatusView:
         """Return the statuses of all incarnations of topics that are not given up for good."""
         with self._store.read() as txn:
             return [_decoder.decode(raw) for _, raw in txn.scan("status")]
+
+    def unsafe(self) -> list[TopicStatus]:
+        """Return the statuses of topics in danger; they are looked for only when a status was written meanwhile."""
+        offset = self.next_offset()
+        if self._unsafe is None or self._unsafe[0] != offset:
+            self._unsafe = (offset, [status for status in self.topics() if status.dangers])
+        return self._unsafe[1]
 
 
 def _next_offset(store: Store) -> int:

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from core.errors import KafkaUnavailableError, StoreError, StoreFullError
 from core.kafka_reader import ConsumedRecord, PartitionEnd, TopicsConsumer, topics_of, watermarks
+from core.topics import WriteType
 from projections.mirrors import MirrorProjection
 from projections.places import ViewFolder
 from projections.registry import RegistryView
@@ -46,6 +47,7 @@ class _Source(NamedTuple):
     topic: str
     topic_id: str
     partitions: int
+    write_type: WriteType
 
 
 class TopicFolds:
@@ -111,7 +113,7 @@ class TopicFolds:
                 continue
             status = self._status.view.topic(row.state.name, row.incarnation)
             if status is not None and status.state == CREATED and status.topic_id is not None:
-                yield _Source(row.state.name, status.topic_id, row.state.partitions)
+                yield _Source(row.state.name, status.topic_id, row.state.partitions, row.state.write_type)
 
     def _adopt(self, wanted: dict[str, _Source]) -> None:
         for topic, source in list(self._sources.items()):
@@ -124,7 +126,7 @@ class TopicFolds:
     def _begin(self, source: _Source) -> None:
         marks = watermarks(self._bootstrap, source.topic, source.partitions)
         ends = {partition: mark.high for partition, mark in marks.items()}
-        mirror = MirrorProjection(self._folder.mirror(source.topic_id), ends)
+        mirror = MirrorProjection(self._folder.mirror(source.topic_id), ends, source.write_type)
         self._consumer.assign({(source.topic, partition): offset for partition, offset in mirror.offsets.items()})
         self._mirrors[source.topic] = mirror
         self._sources[source.topic] = source

@@ -55,4 +55,6 @@ async def degradations(worker: Worker) -> list[str]:
         problems.append(f"Nothing is recorded. {unreadable}")
     if (reason := registry.stopped()) is not None:
         problems.append(f"The registry stands still at position {registry.position()}: {reason}")
+    for status in worker.views.status.unsafe():
+        problems += (f"Writes to topic {status.name} are refused. {danger}" for danger in status.dangers)
     return problems

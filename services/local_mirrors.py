@@ -1,4 +1,4 @@
-"""The gateway's port to mirrors, over the LMDB beside it."""
+"""The gateway's port to mirrors, over the LMDB beside it. It hands out JSON nodes: GraphQL knows no dates or bytes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from core.types import TopicType
-from services.topic_access import TopicAccesses
+from projections.mirrors import Entry
+from services.topic_access import TopicAccess, TopicAccesses
 
 
 class LocalMirrors:
@@ -23,15 +24,19 @@ class LocalMirrors:
         """Return the value of a key, `None` when it does not exist."""
         access = self._topics.topic(topic)
         entry = self._topics.mirror(access).get(access.keys.encode(key))
-        return None if entry is None else access.values.decode(entry.value)
+        return None if entry is None else _node(access, entry)
 
     def get_many(self, topic: str, keys: Sequence[Any]) -> list[Any | None]:
         """Return the values of *keys* in their order, `None` where one does not exist."""
         access = self._topics.topic(topic)
         entries = self._topics.mirror(access).get_many([access.keys.encode(key) for key in keys])
-        return [None if entry is None else access.values.decode(entry.value) for entry in entries]
+        return [None if entry is None else _node(access, entry) for entry in entries]
 
     def all(self, topic: str) -> Iterable[Any]:
         """Yield all values by partition, then key."""
         access = self._topics.topic(topic)
-        return (access.values.decode(entry.value) for entry in self._topics.mirror(access).all())
+        return (_node(access, entry) for entry in self._topics.mirror(access).all())
+
+
+def _node(access: TopicAccess, entry: Entry) -> Any:
+    return access.values.to_json(access.values.decode(entry.value))

@@ -23,7 +23,7 @@ class _Gauge(NamedTuple):
 
 
 class MetricsResource:
-    """Answers with gauges of the command log and the registry; with fewer of them while those are not open."""
+    """Answers with gauges of the log, the registry and the topics; with fewer of them while those are not open."""
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
@@ -55,4 +55,9 @@ def _gauges(worker: Worker) -> Iterator[_Gauge]:
         "quick_registry_stands_still",
         "1 while an event of a newer version holds up the registry.",
         int(registry.stopped() is not None),
+    )
+    yield _Gauge(
+        "quick_immutable_topics_unsafe",
+        "Immutable topics in which a later record of a key could win; writes to them are refused.",
+        len(worker.views.status.unsafe()),
     )

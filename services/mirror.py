@@ -11,6 +11,7 @@ import msgspec
 
 from core.errors import InvalidInputError, NotFoundError
 from core.position import Position
+from core.types import TopicType
 from projections.mirrors import Entry, MirrorView
 from services.topic_access import TopicAccess, TopicAccesses
 from services.worker import Worker
@@ -75,7 +76,10 @@ class MirrorKeyResource:
 
 
 class MirrorKeysResource:
-    """`/mirror/{topic}/mirror/keys?ids=a,b`: values in the requested order."""
+    """`/mirror/{topic}/mirror/keys?ids=a,b`: values in the requested order; `ids` may be repeated.
+
+    Keys of type schema are JSON, which has commas of its own: each takes an `ids` for itself.
+    """
 
     def __init__(self, mirrors: Mirrors) -> None:
         self._mirrors = mirrors
@@ -85,8 +89,8 @@ class MirrorKeysResource:
         given = req.get_param_as_list("ids")
         if not given:
             raise InvalidInputError("The parameter ids is missing. Name the keys: ?ids=a,b")
-        keys = [key for text in given for key in text.split(",")]
         access, mirror = await self._mirrors.find(req, topic)
+        keys = given if access.keys.type is TopicType.SCHEMA else [key for text in given for key in text.split(",")]
         entries = mirror.get_many([access.keys.encode(access.keys.from_text(key)) for key in keys])
         body: dict[str, object] = {"value": [None if entry is None else _value(access, entry) for entry in entries]}
         missing = [key for key, entry in zip(keys, entries, strict=True) if entry is None]

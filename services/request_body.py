@@ -69,18 +69,25 @@ async def read_body(req: falcon.asgi.Request, on_chunk: Callable[[int], None] | 
     length = req.content_length
     if length is not None and length > MAX_BODY_BYTES:
         raise _too_large()
+    if length is not None:
+        return _whole(await req.stream.readall(), length)
     chunks: list[bytes] = []
     held = 0
     async for chunk in req.stream:
         held += len(chunk)
         if held > MAX_BODY_BYTES:
             raise _too_large()
-        if length is None and on_chunk is not None:
+        if on_chunk is not None:
             on_chunk(len(chunk))
         chunks.append(chunk)
-    if length is not None and held < length:
-        raise InvalidInputError(f"The body was cut off after {held} of {length} bytes. Send it again.")
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    return b"".join(chunks)
+
+
+def _whole(body: bytes, length: int) -> bytes:
+    """Return *body*; a client that goes away ends it before its *length*."""
+    if len(body) < length:
+        raise InvalidInputError(f"The body was cut off after {len(body)} of {length} bytes. Send it again.")
+    return body
 
 
 def refuse_too_many(count: int, most: int) -> None:

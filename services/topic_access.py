@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from core.errors import StoreError, UnavailableError
 from core.topics import Topic, TopicSchema, WriteType
@@ -31,7 +32,19 @@ class TopicAccess:
     value_schema: TopicSchema | None
     is_immutable: bool = False
     dangers: tuple[str, ...] = ()
-    """Sentences that say why nothing must be written to it now."""
+    """Why a later record of a key could win, should the topic be immutable: what would happen, and the way out."""
+
+
+class _Known(NamedTuple):
+    """An access, and what it was made from."""
+
+    registered: int
+    """Position of the registry when it was asked: while it stays, so does all that is declared."""
+    declared: int
+    """Position of the topic's declaration, or of its last change."""
+    noted: int
+    """Next offset of the statuses when they were asked: while it stays, so does what is noted of Kafka's topics."""
+    access: TopicAccess
 
 
 class TopicAccesses:
@@ -40,7 +53,7 @@ class TopicAccesses:
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
         self._lock = threading.Lock()
-        self._accesses: dict[str, tuple[int, TopicAccess]] = {}
+        self._accesses: dict[str, _Known] = {}
         self._mirrors: dict[str, tuple[tuple[int, int], MirrorView]] = {}
 
     def topic(self, name: str) -> TopicAccess:
@@ -51,12 +64,16 @@ class TopicAccesses:
             UnavailableError: It is declared, and does not exist in Kafka yet.
         """
         views = self._worker.views
-        row = views.registry.topic(name)
+        registered, noted = views.registry.position(), views.status.next_offset()
         known = self._accesses.get(name)
-        if known is not None and known[0] == row.position:
-            return known[1]
-        access = _access(views, row)
-        self._accesses[name] = (row.position, access)
+        if known is not None and known.registered == registered and known.noted == noted:
+            return known.access
+        row = views.registry.topic(name)
+        if known is None or known.declared != row.position:
+            access = _access(views, row)
+        else:
+            access = _moved(known.access, _place(views, row))
+        self._accesses[name] = _Known(registered, row.position, noted, access)
         return access
 
     def mirror(self, access: TopicAccess) -> MirrorView:
@@ -112,20 +129,40 @@ class TopicAccesses:
                 del self._mirrors[topic_id]
 
 
-def _access(views: Views, row: Row[Topic]) -> TopicAccess:
+class _Place(NamedTuple):
+    """What Kafka has of a topic."""
+
+    topic_id: str
+    dangers: tuple[str, ...]
+
+
+def _place(views: Views, row: Row[Topic]) -> _Place:
     topic = row.state
     status = views.status.topic(topic.name, row.incarnation)
     if status is None or status.state != CREATED or status.topic_id is None:
         reason = "it is being created" if status is None or status.error is None else status.error
         raise UnavailableError(f"Topic {topic.name} does not exist in Kafka yet: {reason}. Try again.")
+    return _Place(status.topic_id, tuple(status.dangers))
+
+
+def _moved(access: TopicAccess, place: _Place) -> TopicAccess:
+    """Return *access* at *place*; the same one when nothing has changed, so that what is made from it stays."""
+    if (access.topic_id, access.dangers) == place:
+        return access
+    return replace(access, topic_id=place.topic_id, dangers=place.dangers)
+
+
+def _access(views: Views, row: Row[Topic]) -> TopicAccess:
+    topic, place = row.state, _place(views, row)
     return TopicAccess(
         name=topic.name,
-        topic_id=status.topic_id,
+        topic_id=place.topic_id,
         keys=_codec(topic.key_type, topic.key_schema, views),
         values=_codec(topic.value_type, topic.value_schema, views),
         partitions=topic.partitions,
         value_schema=topic.value_schema,
         is_immutable=topic.write_type is WriteType.IMMUTABLE,
+        dangers=place.dangers,
     )
 
 

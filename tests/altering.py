@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from confluent_kafka import TopicPartition
 from confluent_kafka.admin import (
     AdminClient,
     AlterConfigOpType,
@@ -24,3 +25,10 @@ def add_partitions(kafka: str, topic: str, total: int) -> None:
     """Give a topic more partitions."""
     admin = AdminClient({"bootstrap.servers": kafka})
     admin.create_partitions([NewPartitions(topic, total)])[topic].result(10)
+
+
+def delete_records(kafka: str, topic: str, partition: int, before: int) -> None:
+    """Remove the records of a partition that lie before an offset."""
+    admin = AdminClient({"bootstrap.servers": kafka})
+    (deleted,) = admin.delete_records([TopicPartition(topic, partition, before)]).values()
+    deleted.result(10)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -67,19 +68,19 @@ class MadeLog:
     def delete_gateway(self, name: str, **more: Any) -> int:
         return self.record("delete_gateway", f"gateway/{name}", self.event("gateway", name, GatewayDeleted), **more)
 
-    def create_topic(self, name: str, **more: Any) -> int:
-        created = self.event(
-            "topic",
-            name,
-            TopicCreated,
-            write_type="MUTABLE",
-            key_type="LONG",
-            value_type="STRING",
-            partitions=3,
-            replication_factor=1,
-            config={"cleanup.policy": "compact"},
-            value_schema=None,
-        )
+    def create_topic(self, name: str, facts: Mapping[str, object] | None = None, **more: Any) -> int:
+        """Create a topic, with the *facts* of its event that matter."""
+        declared: dict[str, object] = {
+            "write_type": "MUTABLE",
+            "key_type": "LONG",
+            "value_type": "STRING",
+            "partitions": 3,
+            "replication_factor": 1,
+            "config": {"cleanup.policy": "compact"},
+            "value_schema": None,
+            "key_schema": None,
+        }
+        created = self.event("topic", name, TopicCreated, **(declared | dict(facts or {})))
         return self.record("create_topic", f"topic/{name}", created, **more)
 
     def delete_topic(self, name: str, **more: Any) -> int:

@@ -16,8 +16,8 @@ from typing import Final
 
 import msgspec
 
-from core.kafka_batches import Batch
 from core.errors import InvalidInputError, QuickError, TooLargeError
+from core.kafka_batches import Batch
 from core.kafka_writer import OutRecord, Written
 from core.position import Position
 from services import shutdown

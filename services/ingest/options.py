@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 import falcon
@@ -87,10 +88,12 @@ def content_type_of(req: falcon.asgi.Request) -> str:
         raise falcon.HTTPUnsupportedMediaType(
             description=f"A body with Content-Encoding {encoding[:80]!r} is not read. Send it uncompressed."
         )
-    given = req.content_type
-    if not given:
-        return falcon.MEDIA_JSON
-    kind, *parameters = (part.strip().lower() for part in given.split(";"))
+    return _kind_of(req.content_type or falcon.MEDIA_JSON)
+
+
+@lru_cache(256)
+def _kind_of(content_type: str) -> str:
+    kind, *parameters = (part.strip().lower() for part in content_type.split(";"))
     if kind not in _KNOWN:
         raise falcon.HTTPUnsupportedMediaType(
             description=(

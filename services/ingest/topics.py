@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from core.kafka_batches import KAFKAS_LIMIT_BYTES
 from core.errors import InvalidInputError, NotFoundError
+from core.kafka_batches import KAFKAS_LIMIT_BYTES
 from services.ingest.pairs import PairReader
 from services.topic_access import TopicAccess, TopicAccesses
 from services.worker import Worker

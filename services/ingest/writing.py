@@ -8,8 +8,8 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Final
 
-from core.kafka_batches import Batch, BatchWriter
 from core.errors import KafkaUnavailableError
+from core.kafka_batches import Batch, BatchWriter
 from core.kafka_writer import OutRecord
 
 logger = logging.getLogger(__name__)

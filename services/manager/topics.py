@@ -57,6 +57,9 @@ class TopicBody(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True)
     write_type: WriteType
     key_type: TopicType
     value_type: TopicType
+    partitions: int
+    config: dict[str, str]
+    """Settings of the Kafka topic."""
     schema: str | None = None
     key_schema: str | None = None
 
@@ -152,6 +155,8 @@ def _body(topic: Topic) -> TopicBody:
         write_type=topic.write_type,
         key_type=topic.key_type,
         value_type=topic.value_type,
+        partitions=topic.partitions,
+        config=topic.config,
         schema=None if topic.value_schema is None else topic.value_schema.sdl,
         key_schema=None if topic.key_schema is None else topic.key_schema.sdl,
     )

@@ -1,4 +1,4 @@
-"""The ingest service under load, beside a Falcon endpoint that only parses and a bare loop of fastavro and librdkafka."""
+"""The ingest service under load, beside an endpoint that only parses and a bare loop of fastavro and librdkafka."""
 
 from __future__ import annotations
 
@@ -19,10 +19,13 @@ import httpx
 import psutil
 from bench_up import API_KEY, await_health
 from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]  # not in its __all__
 from load import SEPARATOR
 
 from cli.ports import free_port
 from core.kafka import client_config
+from core.kafka_batches import Batch, BatchWriter
+from core.kafka_writer import OutRecord
 
 HERE = Path(__file__).resolve().parent
 SECONDS = 6.0
@@ -31,6 +34,8 @@ BATCH = 100
 SDL = "type Query { a: Int } type Item { id: Int!  name: String!  price: Float!  at: Long!  note: String }"
 RECORD = {"id": 12345, "name": "a product name", "price": 14.99, "at": 1700000000000, "note": None}
 LINES = 100_000
+MANY_TOPICS = 2_000
+CURL = ("curl", "-sS", "-T", "-", "-X", "POST", "-H", "Content-Type: application/x-ndjson")
 
 
 def measure(bootstrap: str, folder: Path) -> Iterator[tuple[str, str, str, str, str]]:
@@ -64,6 +69,44 @@ def measure(bootstrap: str, folder: Path) -> Iterator[tuple[str, str, str, str, 
         "",
         "< 120 MB",
     )
+
+
+def many_topics(bootstrap: str) -> tuple[float, float]:
+    """Return the batches a second that a worker's producers take with one topic, and with many that all were used."""
+    names = [f"bench-many-{uuid.uuid4().hex[:8]}-{number}" for number in range(MANY_TOPICS)]
+    admin = AdminClient(client_config(bootstrap))
+    for start in range(0, MANY_TOPICS, 200):
+        created = admin.create_topics([NewTopic(name, 1, 1) for name in names[start : start + 200]])
+        for future in created.values():
+            future.result()
+    rates = []
+    for count in (1, MANY_TOPICS):
+        writer = BatchWriter(bootstrap, linger_ms=1, delivery_timeout_s=60)
+        used = names[:count] * (MANY_TOPICS // count)
+        write_round(writer, used)  # Each topic is met once.
+        rates.append(len(used) / min(write_round(writer, used) for _ in range(4)))
+        writer.close(10)
+    return rates[0], rates[1]
+
+
+def write_round(writer: BatchWriter, topics: list[str]) -> float:
+    """Write a record to each of *topics* and wait for all; return the seconds of the writing alone.
+
+    What a broker needs for many topics is its own matter.
+    """
+    records = [OutRecord(b"key", b"v" * 100)]
+    began = time.perf_counter()
+    for topic in topics:
+        writer.write(topic, records, _check, limit_bytes=1_000_000)
+    seconds = time.perf_counter() - began
+    while writer.collect():
+        time.sleep(0.0005)
+    return seconds
+
+
+def _check(batch: Batch) -> None:
+    if batch.error is not None:
+        raise batch.error
 
 
 def rate(result: dict[str, Any]) -> str:
@@ -103,14 +146,7 @@ def upload(folder: Path, port: int, topic: str, up: psutil.Process) -> tuple[flo
     began = time.perf_counter()
     with file.open("rb") as body:
         client = subprocess.Popen(
-            ["curl", "-sS", "-T", "-", "-X", "POST", "-H", f"X-API-Key: {API_KEY}"]
-            + [
-                "-H",
-                "Content-Type: application/x-ndjson",
-                f"http://127.0.0.1:{port}/ingest/{topic}",
-                "-o",
-                folder / "out",
-            ],
+            [*CURL, "-H", f"X-API-Key: {API_KEY}", f"http://127.0.0.1:{port}/ingest/{topic}", "-o", folder / "out"],
             stdin=body,
         )
         resident = 0

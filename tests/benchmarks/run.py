@@ -15,6 +15,7 @@ from rich.table import Table
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import bench_append
+import bench_ingest
 import bench_log
 import bench_mirror
 import bench_up
@@ -30,7 +31,13 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="quick-bench-") as name:
         folder = Path(name)
         with LocalKafka(folder, say=console.print) as kafka:
-            for measure in (bench_mirror.measure, bench_append.measure, bench_log.measure, bench_up.measure):
+            for measure in (
+                bench_mirror.measure,
+                bench_append.measure,
+                bench_ingest.measure,
+                bench_log.measure,
+                bench_up.measure,
+            ):
                 console.print(f"{measure.__module__} …")
                 for row in measure(kafka.bootstrap, folder):
                     table.add_row(*row)

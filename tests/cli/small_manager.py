@@ -78,6 +78,10 @@ class Manager:
     reply: Reply = field(default_factory=Reply)
     echoes: bool = False
     """Answer what was sent."""
+    decide: Callable[[Request], Reply | None] = lambda _: None
+    """Returns an answer that goes before all others."""
+    keeps_alive: bool = False
+    connections: int = 0
     is_over: threading.Event = field(default_factory=threading.Event)
 
     def answers(self, content: object, status: int = 200) -> None:
@@ -102,12 +106,19 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     state: Manager
 
+    def setup(self) -> None:
+        super().setup()
+        self.state.connections += 1
+
     def respond(self) -> None:
         raw = b"".join(self._body())
         body = json.loads(raw) if raw and self.headers.get("Content-Type") == "application/json" else raw or None
-        self.close_connection = True
-        self.state.requests.append(Request(self.command, self.path, dict(self.headers), body))
-        reply = self.state.replies.pop(0) if self.state.replies else self.state.reply
+        self.close_connection = not self.state.keeps_alive
+        request = Request(self.command, self.path, dict(self.headers), body)
+        self.state.requests.append(request)
+        reply = self.state.decide(request)
+        if reply is None:
+            reply = self.state.replies.pop(0) if self.state.replies else self.state.reply
         if self.state.echoes:
             reply = answer(body)
         if reply is HELD:
@@ -133,6 +144,8 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in reply.headers.items():
             self.send_header(name, value)
         self.send_header("Transfer-Encoding", "chunked")
+        if self.close_connection:
+            self.send_header("Connection", "close")
         self.end_headers()
         for piece in filter(None, reply.pieces):
             self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
@@ -143,6 +156,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(b"0\r\n\r\n")
 
     def _break_off(self) -> None:
+        self.close_connection = True
         self.connection.shutdown(socket.SHUT_RDWR)
 
     def log_message(self, *_: object) -> None:

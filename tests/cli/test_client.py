@@ -9,19 +9,9 @@ from typing import Any
 import pytest
 
 from cli import client as client_module
-from cli.client import (
-    CliError,
-    LostAnswerError,
-    Manager,
-    ManagerError,
-    OutcomeUnknownError,
-    UnexpectedAnswerError,
-    UnreachableError,
-    Why,
-    failing_with,
-    in_path,
-)
+from cli.client import Manager, OutcomeUnknownError, Why, failing_with, in_path
 from cli.config import Context
+from cli.connection import CliError, LostAnswerError, RefusedError, UnexpectedAnswerError, UnreachableError
 from tests.cli.small_manager import DROPPED, Reply, answer, lines, refusal
 from tests.cli.small_manager import Manager as SmallManager
 
@@ -117,7 +107,7 @@ def test_an_error_of_no_server_of_ours_recorded_nothing(client: Manager, manager
 
 def test_a_refusal_after_a_lost_answer_is_the_outcome(client: Manager, manager: SmallManager) -> None:
     manager.answers_in_turn(DROPPED, refusal(400, "Bad Request", "It exists."))
-    with pytest.raises(ManagerError, match=r"^Bad Request: It exists\.$") as caught:
+    with pytest.raises(RefusedError, match=r"^Bad Request: It exists\.$") as caught:
         client.change("POST", "/topic/t", why=NO_REASON)
     assert 400 == caught.value.status
 
@@ -136,7 +126,7 @@ def test_a_command_that_was_given_up_each_time_is_known_not_to_be_recorded(
 ) -> None:
     manager.answers_in_turn(DROPPED)
     manager.reply = GIVEN_UP
-    with pytest.raises(ManagerError, match=r"^Service Unavailable: Voided\.$"):
+    with pytest.raises(RefusedError, match=r"^Service Unavailable: Voided\.$"):
         client.change("POST", "/topic/t", why=NO_REASON)
 
 
@@ -153,7 +143,7 @@ def test_retry_after_decides_whether_a_refusal_is_tried_again(
     manager.answers_in_turn(NOT_NOW, PROXY, answer([1]), STANDS_STILL)
     assert [1] == client.get("/topics")
     assert list(PAUSES[:2]) == pauses
-    with pytest.raises(ManagerError, match=r"^Service Unavailable: Cannot read the record\.$") as caught:
+    with pytest.raises(RefusedError, match=r"^Service Unavailable: Cannot read the record\.$") as caught:
         client.get("/topics")
     assert not caught.value.is_passing
     assert 4 == len(manager.requests)
@@ -164,7 +154,7 @@ def test_no_attempt_is_made_after_the_time_for_retries(
 ) -> None:
     monkeypatch.setattr(client_module, "RETRY_FOR_S", 0.0)
     manager.reply = NOT_NOW
-    with pytest.raises(ManagerError):
+    with pytest.raises(RefusedError):
         client.get("/topics")
     assert [] == pauses
     assert 1 == len(manager.requests)
@@ -238,14 +228,14 @@ def test_lines_come_as_they_are_sent(client: Manager, manager: SmallManager) -> 
 @pytest.mark.parametrize(
     ("reply", "error", "text"),
     [
-        (lines({"step": "a"}, {"error": "It is full."}), ManagerError, "^It is full.$"),
+        (lines({"step": "a"}, {"error": "It is full."}), RefusedError, "^It is full.$"),
         (lines({"step": "a"}), CliError, "^The server ended the answer before its result. Its log tells why.$"),
         (lines(), CliError, "^The server ended the answer before its result."),
         (lines({"step": "a"}, is_cut=True), CliError, r"^The connection broke before the end of the answer \(.*"),
         (DROPPED, CliError, r"^The connection broke before the end of the answer \(.*\)\. Try again\.$"),
         (lines("<html>"), CliError, "^Unexpected answer: .* answered something else than lines of JSON"),
         (lines([1]), CliError, "^Unexpected answer: .* answered something else than lines of JSON"),
-        (refusal(403, "Forbidden", "No."), ManagerError, "^Forbidden: No.$"),
+        (refusal(403, "Forbidden", "No."), RefusedError, "^Forbidden: No.$"),
         (refusal(401, "Unauthorized", "No."), CliError, "^Unauthorized."),
         (PROXY, UnexpectedAnswerError, "answered 502 and no Quick error"),
     ],
@@ -275,7 +265,7 @@ def test_an_error_of_the_one_who_reads_a_stream_stays_what_it_is(client: Manager
 )
 def test_a_missing_thing_has_a_text_of_its_own(status: int | None, text: str) -> None:
     with pytest.raises(CliError) as caught, failing_with("Not done", missing="There is no t"):
-        raise ManagerError("No: no", status)
+        raise RefusedError("No: no", status)
     assert text == caught.value.format_message()
 
 

@@ -13,7 +13,8 @@ from cli.command import GreedyOption, QuickCommand
 
 @click.command(cls=QuickCommand)
 @click.argument("name")
-@click.option("-k", "--key-type")
+@click.option("-k", "--key", "--key-type", "key_type")
+@click.option("--key-schema")
 @click.option("--value-type")
 @click.option("--verbose", is_flag=True)
 @click.option("--args", cls=GreedyOption)
@@ -27,7 +28,10 @@ def command(**options: Any) -> None:
     [
         (["n", "--key", "int"], {"key_type": "int", "name": "n"}),
         (["n", "--key=int"], {"key_type": "int", "name": "n"}),
-        (["--k", "int", "n"], {"key_type": "int", "name": "n"}),
+        (["n", "--key-t", "int"], {"key_type": "int", "name": "n"}),
+        (["n", "--key-s", "a.B"], {"key_schema": "a.B", "name": "n"}),
+        (["n", "--key-schema=a.B", "--key", "int"], {"key_schema": "a.B", "key_type": "int", "name": "n"}),
+        (["--val", "int", "n"], {"name": "n", "value_type": "int"}),
         (["-k", "--verbose", "n"], {"key_type": "--verbose", "name": "n"}),
         (["--verb", "n"], {"name": "n", "verbose": True}),
         (["--", "--key"], {"name": "--key"}),

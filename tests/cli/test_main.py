@@ -32,7 +32,10 @@ def test_help_goes_to_stdout(bare_quick: Any, arguments: list[str]) -> None:
     assert "Usage: quick" in done.out
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["topic", "create", "--help"], ["log", "-h"], ["key", "-h"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["topic", "create", "--help"], ["log", "-h"], ["key", "-h"], ["ingest", "-h"], ["delete", "-h"]],
+)
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     program = f"""
 import sys
@@ -65,7 +68,32 @@ print("loaded:", [name for name in {HEAVY!r} if name in sys.modules])
             "quick topic delete",
             "Invalid value for '--command-id': It takes 1 to 200 letters, digits and signs, without blanks.",
         ),
-        (["topic", "create", "x", "--key"], "quick topic create", "Option '--key-type' requires an argument."),
+        (["topic", "create", "x", "--key"], "quick topic create", "Option '--key' requires an argument."),
+        (
+            ["topic", "create", "x", "--key-", "long"],
+            "quick topic create",
+            "Option '--key-' could be --key-schema, --key-type.",
+        ),
+        (
+            ["topic", "create", "x", "-k", "schema", "-v", "long"],
+            "quick topic create",
+            "Please specify a key schema with --key-schema.",
+        ),
+        (
+            ["topic", "create", "x", "-k", "schema", "-v", "long", "--key-schema", "T"],
+            "quick topic create",
+            "Please specify schema as: GATEWAY.TYPE",
+        ),
+        (
+            ["topic", "create", "x", "-k", "int", "-v", "long", "--partitions", "0"],
+            "quick topic create",
+            "Invalid value for '--partitions': '0' is no whole number from 1.",
+        ),
+        (
+            ["topic", "create", "x", "-k", "int", "-v", "long", "--config", "retention.ms"],
+            "quick topic create",
+            "Please specify settings as: KEY=VALUE, and not 'retention.ms'.",
+        ),
         (
             ["gateway", "apply", "x", "-f", "/nope"],
             "quick gateway apply",

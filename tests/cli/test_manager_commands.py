@@ -34,6 +34,30 @@ SUCCESSES = [
         ),
         "Created new topic t",
     ),
+    (
+        [
+            *("topic", "create", "t", "--key", "schema", "--value", "schema", "--key-s", "g.K", "-s", "g.T"),
+            *("--partitions", "7", "--config", "retention.ms=-1", "--config", "a=b=c", "--format", "protobuf"),
+        ],
+        (
+            "POST",
+            "/manager/topic/t?keyType=schema&valueType=schema",
+            {
+                "writeType": "MUTABLE",
+                "valueSchema": {"gateway": "g", "type": "T"},
+                "keySchema": {"gateway": "g", "type": "K"},
+                "format": "protobuf",
+                "partitions": 7,
+                "config": {"retention.ms": "-1", "a": "b=c"},
+            },
+        ),
+        "Created new topic t",
+    ),
+    (
+        ["topic", "create", "t", "--key-type=int", "--value=int", "--immutable"],
+        ("POST", "/manager/topic/t?keyType=integer&valueType=integer", {"writeType": "IMMUTABLE"}),
+        "Created new topic t",
+    ),
     (["topic", "delete", "a/b"], ("DELETE", "/manager/topic/a%2Fb", None), "Deleted topic a/b"),
     (
         ["gateway", "create", "g", "--replicas", "2", "--tag", "1"],
@@ -108,10 +132,24 @@ def test_lists_print_a_name_a_line_and_nothing_when_empty(quick: Any, manager: A
 
 
 def test_descriptions_are_those_of_the_original(quick: Any, manager: Any) -> None:
-    topic = {"name": "t", "keyType": "LONG", "valueType": "SCHEMA", "writeType": "MUTABLE", "schema": "type T {\n}"}
+    topic: dict[str, Any] = {
+        "name": "t",
+        "keyType": "LONG",
+        "valueType": "SCHEMA",
+        "writeType": "MUTABLE",
+        "schema": "type T {\n}",
+    }
     manager.answers(topic)
     expected = "Name: t\nKey Type: LONG\nValue Type: SCHEMA\nWrite Type: MUTABLE\nSchema:\ntype T {\n}\n"
     assert (0, expected, "") == quick("topic", "describe", "t")
+    topic |= {"partitions": 3, "config": {"retention.ms": "-1", "cleanup.policy": "delete"}, "keySchema": "type K {\n}"}
+    manager.answers(topic)
+    expected = (
+        "Name: t\nKey Type: LONG\nValue Type: SCHEMA\nWrite Type: MUTABLE\nPartitions: 3\n"
+        "Config: cleanup.policy=delete\nConfig: retention.ms=-1\nKey Schema:\ntype K {\n}\nSchema:\ntype T {\n}\n"
+    )
+    assert (0, expected, "") == quick("topic", "describe", "t")
+    assert topic == json.loads(quick("topic", "describe", "t", "-o", "json").out)
     manager.answers({"name": "g", "replicas": 1, "tag": "0.1", "warnings": ["topic is missing"]})
     assert (0, "Name: g\nReplicas: 1\nTag: 0.1\n", "") == quick("gateway", "describe", "g")
 

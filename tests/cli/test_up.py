@@ -361,7 +361,7 @@ def test_an_event_that_could_not_be_read_stops_the_start(kafka: str, topic_name:
 import sys
 from cli.main import run
 from core.topics import TopicCreated
-TopicCreated.class_version = 2
+TopicCreated.class_version = 3
 sys.exit(run(["up", "--kafka", "{kafka}", "--port", "0", "--data-dir", "{tmp_path}/data"]))
 """
     done = subprocess.run(
@@ -373,6 +373,6 @@ sys.exit(run(["up", "--kafka", "{kafka}", "--port", "0", "--data-dir", "{tmp_pat
         timeout=DEADLINE_S,
         check=False,
     )
-    text = "No upcaster reads quick:TopicCreated version 1, so events of it could not be used. Add one.\n"
+    text = "No upcaster reads quick:TopicCreated version 2, so events of it could not be used. Add one.\n"
     assert (1, "", text) == (done.returncode, done.stdout, done.stderr)
     assert KafkaAdmin(kafka).describe(topic_name) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,11 +12,14 @@ import pytest
 
 from commands.decisions import Caller, Commands, Consulted
 from commands.gateways import NewGateway, apply_schema, create_gateway, delete_gateway
+from commands.topics import NewTopic, SchemaReference, create_topic
 from core import gateways
 from core.aggregates import LogEvent
 from core.errors import CommandNotRecordedError, ConflictError, NotFoundError
+from core.kafka_admin import KafkaAdmin
 from core.record import CommandRecord, RecordedEvent, new_void
 from core.settings import Settings
+from core.types import TopicType
 
 NewCaller = Callable[..., Caller]
 
@@ -69,6 +73,32 @@ def test_the_same_command_at_the_same_time_from_two_machines_is_recorded_once(
             positions = list(threads.map(create, [commands, there, commands, there]))
         assert [i + 1] * 4 == positions
     assert 10 == last_position(commands) == last_position(there)
+
+
+def test_two_schemas_of_one_topic_have_ids_of_their_own_also_when_others_take_some_at_the_same_time(
+    commands: Commands, there: Commands, settings: Settings, caller: NewCaller
+) -> None:
+    types = " ".join(f"type K{i} {{ k{i}: Int }} type V{i} {{ v{i}: Int }}" for i in range(8))
+    create_gateway(commands, settings, caller(), NewGateway("shop", sdl=f"{SDL} {types}"))
+    last_position(there)
+    admin = KafkaAdmin(settings.kafka)
+
+    def create(number: int) -> None:
+        new = NewTopic(
+            f"{settings.log_topic}-{number}",
+            TopicType.SCHEMA,
+            TopicType.SCHEMA,
+            SchemaReference("shop", f"V{number}"),
+            SchemaReference("shop", f"K{number}"),
+        )
+        create_topic((commands, there)[number % 2], admin, settings, caller(), new)
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(create, range(8)))
+    last_position(commands)
+    events = commands.command_log.index.notifications(1, 1000)
+    taken = [json.loads(event.state)["schema_id"] for _, event in events if event.topic == "quick:SchemaIdTaken"]
+    assert list(range(1, 17)) == taken
 
 
 def test_a_command_that_another_machine_carries_out_while_it_is_decided_has_that_answer(

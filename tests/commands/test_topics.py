@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import uuid
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +18,7 @@ from commands.topics import NewTopic, SchemaReference, create_topic, delete_topi
 from core.errors import ConflictError, InvalidInputError, InvalidNameError, NotFoundError
 from core.kafka_admin import KafkaAdmin
 from core.settings import Settings
+from core.topics import WriteType
 from core.types import TopicType
 
 SDL = """
@@ -141,6 +144,132 @@ def test_a_schema_needs_its_gateway_and_type(
     create_gateway(commands, settings, caller(), NewGateway("shop", sdl=SDL))
     with pytest.raises(InvalidInputError, match="Type Nothing does not exist"):
         create(SchemaReference("shop", "Nothing"))
+
+
+def created_by(commands: Commands, position: int) -> dict[str, Any]:
+    """Return what the event of a creation says."""
+    command = commands.command_log.index.command_of(position)
+    assert command is not None
+    (created,) = (event for event in command.record.events if event.topic == "quick:TopicCreated")
+    facts: dict[str, Any] = json.loads(created.state)
+    return facts
+
+
+def unique(name: str) -> str:
+    return f"{name}-{uuid.uuid4().hex}"
+
+
+def test_what_is_set_wins_over_what_the_write_type_brings(
+    commands: Commands, admin: KafkaAdmin, settings: Settings, caller: NewCaller
+) -> None:
+    new = NewTopic(unique("mutable"), *STRINGS, config={"cleanup.policy": "delete", "retention.ms": "60000"})
+    created = created_by(commands, create_topic(commands, admin, settings, caller(), new._replace(partitions=7)))
+    assert ({"cleanup.policy": "delete", "retention.ms": "60000"}, 7) == (created["config"], created["partitions"])
+    new = NewTopic(unique("plain"), *STRINGS)
+    created = created_by(commands, create_topic(commands, admin, settings, caller(), new))
+    assert ({"cleanup.policy": "compact"}, settings.partitions) == (created["config"], created["partitions"])
+
+
+def test_an_immutable_topic_keeps_everything_for_ever(
+    commands: Commands, admin: KafkaAdmin, settings: Settings, caller: NewCaller
+) -> None:
+    config = {"message.timestamp.type": "LogAppendTime", "retention.ms": "-1"}
+    new = NewTopic(unique("immutable"), *STRINGS, write_type=WriteType.IMMUTABLE, config=config)
+    created = created_by(commands, create_topic(commands, admin, settings, caller(), new))
+    expected = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
+    assert expected | {"message.timestamp.type": "LogAppendTime"} == created["config"]
+    assert "IMMUTABLE" == created["write_type"]
+
+
+@pytest.mark.parametrize(
+    ("config", "loss"),
+    [
+        ({"cleanup.policy": "compact"}, "cleanup.policy=compact: compaction would remove the first record"),
+        ({"cleanup.policy": "delete,compact"}, "cleanup.policy=delete,compact: compaction would remove"),
+        ({"retention.ms": "86400000"}, "retention.ms=86400000: the first record of a key would be removed after"),
+        ({"retention.bytes": "1"}, "retention.bytes=1: the first record of a key would be removed beyond that size"),
+    ],
+)
+def test_an_immutable_topic_refuses_what_would_let_a_later_record_win(
+    commands: Commands, admin: KafkaAdmin, settings: Settings, caller: NewCaller, config: dict[str, str], loss: str
+) -> None:
+    new = NewTopic("first", *STRINGS, write_type=WriteType.IMMUTABLE, config=config)
+    with pytest.raises(InvalidInputError) as caught:
+        create_topic(commands, admin, settings, caller(), new)
+    assert loss in str(caught.value)
+    assert str(caught.value).endswith("Leave that setting out, or create a mutable topic.")
+    assert commands.command_log.index.max_notification_id() is None
+
+
+def test_an_immutable_topic_with_replicas_survives_the_loss_of_a_broker_or_is_refused(
+    commands: Commands, admin: KafkaAdmin, kafka: str, tmp_path: Path, caller: NewCaller
+) -> None:
+    replicated = Settings(kafka=kafka, data_dir=tmp_path, api_key="k", replication_factor=3)
+    new = NewTopic("first", *STRINGS, write_type=WriteType.IMMUTABLE)
+    with pytest.raises(InvalidInputError, match=r"min\.insync\.replicas=1: .* lost with it"):
+        create_topic(commands, admin, replicated, caller(), new._replace(config={"min.insync.replicas": "1"}))
+    with pytest.raises(InvalidInputError, match="eplication factor"):  # The broker of the tests is alone.
+        create_topic(commands, admin, replicated, caller(), new)
+
+
+@pytest.mark.parametrize(
+    ("partitions", "config"),
+    [
+        (1, {"retention.millis": "1"}),
+        (1, {"retention.ms": "soon"}),
+        (1, {"cleanup.policy": "sometimes"}),
+        (1, {"": "x"}),
+        (0, {}),
+        (-7, {}),
+        (20_000, {}),
+        (2**31, {}),
+        (2**70, {}),
+    ],
+)
+def test_settings_and_numbers_that_kafka_does_not_take_are_refused_before_anything_is_recorded(
+    commands: Commands,
+    admin: KafkaAdmin,
+    settings: Settings,
+    caller: NewCaller,
+    partitions: int,
+    config: dict[str, str],
+) -> None:
+    for write_type in WriteType:
+        new = NewTopic(unique("odd"), *STRINGS, write_type=write_type, partitions=partitions, config=config)
+        with pytest.raises(InvalidInputError):
+            create_topic(commands, admin, settings, caller(), new)
+    assert commands.command_log.index.max_notification_id() is None
+
+
+def test_keys_may_have_a_schema_of_their_own(
+    commands: Commands, admin: KafkaAdmin, settings: Settings, caller: NewCaller
+) -> None:
+    sdl = "type Query { a: Int } type Place { row: Int! seat: String } type Guest { name: String }"
+    create_gateway(commands, settings, caller(), NewGateway("hall", sdl=sdl))
+    place, guest = SchemaReference("hall", "Place"), SchemaReference("hall", "Guest")
+    new = NewTopic(unique("seats"), TopicType.SCHEMA, TopicType.SCHEMA, guest, place)
+    with pytest.raises(InvalidInputError, match="has keys of type schema, but names none"):
+        create_topic(commands, admin, settings, caller(), new._replace(key_schema=None))
+    position = create_topic(commands, admin, settings, caller(), new)
+    created = created_by(commands, position)
+    schemas = [created[side] for side in ("key_schema", "value_schema")]
+    assert [("Place", 1), ("Guest", 2)] == [(schema["type"], schema["schema_id"]) for schema in schemas]
+    delete_topic(commands, caller(), new.name)
+    command = commands.command_log.index.command_of(commands.command_log.index.max_notification_id() or 0)
+    assert command is not None
+    assert ["quick:TopicDeleted", "quick:MirrorDeleted", "quick:SubjectDeleted", "quick:SubjectDeleted"] == [
+        event.topic for event in command.record.events
+    ]
+
+
+def test_keys_and_values_may_share_a_schema(
+    commands: Commands, admin: KafkaAdmin, settings: Settings, caller: NewCaller
+) -> None:
+    create_gateway(commands, settings, caller(), NewGateway("hall", sdl="type Query { a: Int } type Seat { row: Int }"))
+    seat = SchemaReference("hall", "Seat")
+    new = NewTopic(unique("seats"), TopicType.SCHEMA, TopicType.SCHEMA, seat, seat)
+    created = created_by(commands, create_topic(commands, admin, settings, caller(), new))
+    assert created["key_schema"] == created["value_schema"]
 
 
 RACER = """

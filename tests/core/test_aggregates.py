@@ -20,6 +20,7 @@ TOPIC_FACTS: dict[str, Any] = {
     "replication_factor": 1,
     "config": {},
     "value_schema": None,
+    "key_schema": None,
 }
 
 Fold = Callable[[Any, LogEvent], Any]

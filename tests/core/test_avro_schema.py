@@ -7,6 +7,7 @@ from core.avro import AvroCodec
 from core.avro_schema import to_avro
 from core.avro_types import parse_avro
 from core.errors import InvalidInputError, InvalidSdlError
+from core.registered_schema import RegisteredSchema
 
 CHAIN = " ".join(f"type T{n} {{ a: T{n + 1} }}" for n in range(3000))
 
@@ -91,6 +92,32 @@ def test_a_type_is_defined_once_and_then_named() -> None:
     assert ["null", "shop.State"] == earlier
 
 
+LEGACY = """
+type Purchase { total: Float!  id: ID  state: State  items: [Item!] }
+type Item { z: [Float]  a: State! }
+enum State { OPEN DONE }
+"""
+
+
+def test_legacy_schemas_have_short_floats_and_the_order_of_the_alphabet_at_every_level() -> None:
+    schema = json.loads(to_avro(LEGACY, "Purchase", "shop", legacy=True))
+    assert ["id", "items", "state", "total"] == [field["name"] for field in schema["fields"]]
+    assert "float" == schema["fields"][3]["type"]
+    item = schema["fields"][1]["type"][1]["items"]
+    assert ["a", "z"] == [field["name"] for field in item["fields"]]
+    assert ["DONE", "OPEN"] == item["fields"][0]["type"]["symbols"]
+    assert ["null", {"type": "array", "items": ["null", "float"]}] == item["fields"][1]["type"]
+    assert ["null", "shop.State"] == schema["fields"][2]["type"]
+    assert [None, None, None] == [field["default"] for field in schema["fields"][:3]]
+
+
+def test_the_order_of_the_sdl_does_not_matter_to_legacy_schemas() -> None:
+    turned = "type A { c: E  b: Int  a: Float }  enum E { Y X }"
+    straight = "enum E { X Y }  type A { a: Float  b: Int  c: E }"
+    assert to_avro(straight, "A", "n", legacy=True) == to_avro(turned, "A", "n", legacy=True)
+    assert to_avro(straight, "A", "n") != to_avro(turned, "A", "n")
+
+
 def test_a_recursive_type_names_itself() -> None:
     schema = converted("type Person { name: String!  friends: [Person!]  boss: Person }", "Person")
     assert ["null", {"type": "array", "items": "shop.Person"}] == schema["fields"][1]["type"]
@@ -100,6 +127,14 @@ def test_a_recursive_type_names_itself() -> None:
 def test_types_that_refer_to_each_other_end() -> None:
     schema = converted("type A { b: B! }  type B { as: [A!]! }", "A")
     assert {"type": "array", "items": "shop.A"} == schema["fields"][0]["type"]["fields"][0]["type"]
+
+
+def test_types_that_refer_to_each_other_through_lists_take_json() -> None:
+    schema = to_avro("type A { bs: [B!]  n: Int! }  type B { as: [[A]!]!  twin: B }", "A", "shop")
+    registered = RegisteredSchema(schema_id=1, schema_type="AVRO", schema=schema)
+    codec = AvroCodec(registered, lambda _: registered)
+    node = {"bs": [{"as": [[{"bs": None, "n": 1}, None]], "twin": {"as": [], "twin": None}}], "n": 2}
+    assert node == codec.to_json(codec.decode(codec.encode(codec.from_json(node))))
 
 
 def test_descriptions_become_docs() -> None:
@@ -128,15 +163,43 @@ def test_a_type_of_the_user_goes_before_an_extra_scalar() -> None:
 @pytest.mark.parametrize(
     ("graphql_type", "definition", "expected"),
     [
-        ("Date", "scalar Date", "Scalar Date not supported"),
-        ("[Date!]!", "scalar Date", "Scalar Date not supported"),
-        ("I", "interface I { i: Int }", "Type I not recognized"),
-        ("In", "input In { i: Int }", "Type In not recognized"),
-        ("U", "union U = Root", "Type U not recognized"),
-        ("Missing", "", "Type Missing not recognized"),
+        (
+            "[Date!]!",
+            "scalar Date",
+            "Scalar Date not supported. Use one of Int, Short, Long, Float, String, ID, Char, Boolean.",
+        ),
+        (
+            "Node",
+            "interface Node { i: Int }",
+            (
+                "Type Node not recognized: it is an interface, and Avro cannot store one. "
+                "Use the object types that implement it."
+            ),
+        ),
+        (
+            "In",
+            "input In { i: Int }",
+            (
+                "Type In not recognized: it is an input, which is for arguments only. "
+                "Use an object type with the same fields."
+            ),
+        ),
+        (
+            "[U]",
+            "union U = Root",
+            (
+                "Type U not recognized: it is a union, and Avro cannot store one of GraphQL. "
+                "Use a nullable field for each of its types."
+            ),
+        ),
+        (
+            "Missing",
+            "",
+            "Type Missing not recognized: nothing defines it. Define it as an object type or an enum.",
+        ),
     ],
 )
-def test_what_cannot_be_stored_is_refused(graphql_type: str, definition: str, expected: str) -> None:
+def test_what_cannot_be_stored_is_refused_with_the_way_out(graphql_type: str, definition: str, expected: str) -> None:
     with pytest.raises(InvalidInputError) as refused:
         field_type(graphql_type, definition)
     assert expected == str(refused.value)
@@ -171,7 +234,8 @@ def test_a_converted_schema_takes_json_of_its_type() -> None:
     sdl = "type A { id: ID!  price: Float  b: [B!]! }  type B { at: Long!  a: A }"
     schema = to_avro(sdl, "A", "shop")
     assert "record" == parse_avro(schema, "S").kind("shop.B")
-    codec = AvroCodec(1, lambda _: schema)
+    registered = RegisteredSchema(schema_id=1, schema_type="AVRO", schema=schema)
+    codec = AvroCodec(registered, lambda _: registered)
     node = {"id": "x", "b": [{"at": 2**40}, {"at": 1, "a": {"id": "y", "b": [], "price": 0.1}}]}
     assert {
         "id": "x",

@@ -19,16 +19,34 @@ NODE = record("Node", value="int", next=["null", "Node"])
 TREE = record("Tree", children={"type": "array", "items": "Tree"})
 
 
-def test_logical_types_and_properties_of_tools_leave_the_plain_type() -> None:
+def test_properties_of_tools_and_unknown_logical_types_leave_the_plain_type() -> None:
     schema = parsed(
         record(
             "R",
-            at={"type": "long", "logicalType": "timestamp-millis"},
+            at={"type": "long", "logicalType": "timestamp-parsecs"},
             label={"type": "string", "avro.java.string": "String"},
             nested={"type": {"type": ["null", "int"]}},
         )
     )
     assert ["long", "string", ["null", "int"]] == schema.parts(schema.root)
+
+
+@pytest.mark.parametrize(
+    ("node", "expected"),
+    [
+        ("long", "long"),
+        ({"type": "int", "logicalType": "date"}, "date"),
+        ({"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": 2}, "decimal(9, 2)"),
+        ({"type": "enum", "name": "E", "symbols": ["A", "B"]}, "enum (A, B)"),
+        ({"type": "fixed", "name": "F", "namespace": "n", "size": 2}, "fixed n.F"),
+        (NODE, "record Node"),
+        ({"type": "array", "items": "int"}, "array"),
+        (["null", {"type": "map", "values": "int"}], "union (null, map)"),
+    ],
+)
+def test_types_have_words_for_messages(node: Any, expected: str) -> None:
+    schema = parsed(record("R", a=node))
+    assert expected == schema.words(schema.parts(schema.root)[0])
 
 
 def test_references_may_be_wrapped() -> None:
@@ -72,6 +90,7 @@ def test_records_that_hold_themselves_are_known(schema: Any, expected: list[str]
         record("int"),
         record("R", a="R"),
         record("A", b=record("B", a="A")),
+        record("R", a=["int", {"type": "int", "logicalType": "date"}]),
     ],
 )
 def test_what_is_no_usable_schema_is_refused(schema: Any) -> None:

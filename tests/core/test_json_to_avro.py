@@ -1,10 +1,12 @@
 import json
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from core.avro_types import parse_avro
-from core.errors import InvalidValueError
+from core.errors import InvalidValueError, Mismatch
 from core.json_to_avro import Shape, compile_shape
 
 COLOUR = {"type": "enum", "name": "Colour", "symbols": ["RED", "BLUE"]}
@@ -57,8 +59,13 @@ def test_a_default_is_a_new_value_each_time() -> None:
 def test_a_missing_field_without_default_is_refused() -> None:
     shape = shape_of(a="int", b=["null", "string"], c=COLOUR)
     assert "Field a type:INT pos:0 not set and has no default value" == cause(shape, {})
-    assert "Field b type:UNION pos:1 not set and has no default value" == cause(shape, {"a": 1})
     assert "Field c type:ENUM pos:2 not set and has no default value" == cause(shape, {"a": 1, "b": None})
+    text = "Field a type:UNION pos:0 not set and has no default value"
+    assert text == cause(shape_of(a=["int", "string"]), {})
+
+
+def test_a_missing_field_that_takes_null_is_null() -> None:
+    assert {"a": None, "b": None} == shape_of(a=["null", "int"], b=["int", "string", "null"])({})
 
 
 def test_null_for_a_field_that_takes_none_is_refused() -> None:
@@ -131,11 +138,12 @@ def test_an_enum_takes_its_symbols_only() -> None:
         assert "Field a is expected to be of enum type and be one of RED, BLUE" == cause(shape, {"a": node})
 
 
-def test_bytes_are_one_character_each() -> None:
+def test_bytes_are_base64() -> None:
     shape = shape_of(a="bytes", b={"type": "fixed", "name": "Two", "size": 2})
-    assert {"a": b"\x00\xff", "b": b"ab"} == shape({"a": "\u0000\u00ff", "b": "ab"})
-    assert "from U+0000 to U+00FF" in cause(shape, {"a": "€", "b": "ab"})
-    assert "Field b is expected to be 2 bytes" in cause(shape, {"a": "", "b": "abc"})
+    assert {"a": b"\x00\xff", "b": b"ab"} == shape({"a": "AP8=", "b": "YWI="})
+    for text in ("AP8", "AP9=", "A\nP8=", "_w==", "€", "AP8=="):
+        assert "Field a is expected to be bytes in base64. Got: " in cause(shape, {"a": text, "b": "YWI="})
+    assert "Field b is expected to be 2 bytes in base64" in cause(shape, {"a": "", "b": "YQ=="})
 
 
 def test_a_nullable_field_takes_null_and_its_type() -> None:
@@ -187,6 +195,106 @@ def test_what_is_wrong_inside_a_nullable_record_is_said() -> None:
         shape_of(prices={"type": "array", "items": ["null", PRICE]}),
         {"prices": [None, {"total": "x", "currency": "EUR"}]},
     )
+
+
+@pytest.mark.parametrize(
+    ("union", "node", "expected"),
+    [
+        (["null", "string"], {"string": "x"}, "x"),
+        (["null", "int", "string"], {"string": "x"}, ("string", "x")),
+        (["string", COLOUR], {"Colour": "RED"}, ("Colour", "RED")),
+        (["string", "bytes"], {"bytes": "AA=="}, ("bytes", b"\0")),
+        (["null", PRICE], {"Price": {"total": 1, "currency": "EUR"}}, ("Price", {"total": 1.0, "currency": "EUR"})),
+        (["null", {"type": "array", "items": "int"}], {"array": [1]}, ("array", [1])),
+        (["null", {"type": "map", "values": "int"}], {"map": {"a": 1}}, ("map", {"a": 1})),
+        (["null", {"type": "map", "values": "int"}], {"map": 5}, ("map", {"map": 5})),
+        (["null", "int"], {"null": None}, None),
+    ],
+)
+def test_what_no_branch_takes_plainly_may_be_wrapped(union: list[Any], node: Any, expected: Any) -> None:
+    assert expected == shape_of(a=union)({"a": node})["a"]
+
+
+def test_a_record_does_not_take_a_wrapper_for_itself_with_everything_left_out() -> None:
+    small = {"type": "record", "name": "Small", "namespace": "n", "fields": [{"name": "x", "type": ["null", "int"]}]}
+    for union in (["null", small], ["null", small, "string"]):
+        shape = shape_of(a=union)
+        for name in ("n.Small", "Small"):
+            assert ("n.Small", {"x": 1}) == shape({"a": {name: {"x": 1}}})["a"]
+        assert ("n.Small", {"x": 1}) == shape({"a": {"x": 1, "Small": 2}})["a"]
+    own_key = {"type": "record", "name": "Own", "fields": [{"name": "Own", "type": ["null", "int"]}]}
+    assert ("Own", {"Own": 1}) == shape_of(a=["null", own_key])({"a": {"Own": 1}})["a"]
+    assert ("Own", {"Own": 1}) == shape_of(a=["null", own_key])({"a": {"Own": {"Own": 1}}})["a"]
+
+
+def mismatch(shape: Shape, node: Any) -> Mismatch | None:
+    with pytest.raises(InvalidValueError) as refused:
+        shape(node)
+    return refused.value.mismatch
+
+
+@pytest.mark.parametrize(
+    ("avro_type", "node", "expected"),
+    [
+        ("long", "5", Mismatch("long", '"5"', ("a",))),
+        ("int", 2**40, Mismatch("int", str(2**40), ("a",))),
+        ("string", None, Mismatch("string", "null", ("a",))),
+        (COLOUR, "x", Mismatch("enum (RED, BLUE)", '"x"', ("a",))),
+        (["null", "int"], [1], Mismatch("union (null, int)", "[1]", ("a",))),
+        (["null", "int"], {"int": "x"}, Mismatch("int", '"x"', ("a", "int"))),
+        (["int", PRICE], "x", Mismatch("union (int, record Price)", '"x"', ("a",))),
+        (["null", PRICE], {"total": 1}, Mismatch("string", "", ("a", "currency"))),
+        (["null", PRICE], {"Price": {"total": "x"}}, Mismatch("double", '"x"', ("a", "Price", "total"))),
+        ({"type": "array", "items": ["null", PRICE]}, [None, 5], Mismatch("record Price", "5", ("a", 1))),
+        (
+            {"type": "map", "values": {"type": "array", "items": "boolean"}},
+            {"x.y": [True, 1]},
+            Mismatch("boolean", "1", ("a", "x.y", 1)),
+        ),
+        ({"type": "bytes", "logicalType": "decimal", "precision": 3}, "x", Mismatch("decimal(3, 0)", '"x"', ("a",))),
+    ],
+)
+def test_a_refusal_holds_where_and_how_the_node_does_not_fit(avro_type: Any, node: Any, expected: Mismatch) -> None:
+    assert expected == mismatch(shape_of(a=avro_type), {"a": node})
+
+
+def test_a_missing_field_is_a_mismatch_that_found_nothing() -> None:
+    assert Mismatch("int", "", ("a",)) == mismatch(shape_of(a="int"), {})
+
+
+def test_unknown_keys_are_refused_on_request_at_every_level() -> None:
+    prices = {"type": "array", "items": ["null", PRICE]}
+    schema = {"type": "record", "name": "Root", "fields": [{"name": "prices", "type": prices}]}
+    shape = compile_shape(parse_avro(json.dumps(schema), "S"), 7, strict=True)
+    price = {"total": 1, "currency": "EUR"}
+    assert {"prices": [("Price", price)]} == shape({"prices": [price]})
+    for node, path, words in (
+        ({"prices": [], "x": 5}, ("x",), "record Root"),
+        ({"prices": [None, price | {"x": 5}]}, ("prices", 1, "x"), "record Price"),
+        ({"prices": [{"Price": price | {"x": 5}}]}, ("prices", 0, "Price", "x"), "record Price"),
+    ):
+        assert Mismatch(f"a field of {words}", "5", path, 7) == mismatch(shape, node)
+        assert f"Field {'.'.join(map(str, path))} is unknown: {words} has no such field. Leave it out" in cause(
+            shape, node
+        )
+
+
+def test_a_default_of_bytes_is_what_avro_writes_for_them() -> None:
+    amount = {"type": "bytes", "logicalType": "decimal", "precision": 5, "scale": 2}
+    shape = shape_of(
+        a={"type": "bytes", "default": "\u0000\u00ff"},
+        b={"type": {"type": "array", "items": "bytes"}, "default": ["a"]},
+        c={"type": amount, "default": "\u0004\u00ce"},
+        d={"type": ["bytes", "null"], "default": "x"},
+        e={"type": {"type": "int", "logicalType": "date"}, "default": 1},
+    )
+    assert {
+        "a": b"\0\xff",
+        "b": [b"a"],
+        "c": Decimal("12.30"),
+        "d": b"x",
+        "e": date(1970, 1, 2),
+    } == shape({})
 
 
 def test_a_recursive_record_is_shaped_at_every_level() -> None:

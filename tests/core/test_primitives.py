@@ -1,14 +1,16 @@
+import json
 import math
 import struct
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.errors import InvalidValueError
+from core.errors import InvalidValueError, Mismatch
 from core.primitives import DoubleCodec, StringCodec, WholeNumberCodec
-from core.types import TopicType, codec_for
+from core.types import Codec, TopicType, codec_for
 
 STRING = StringCodec()
 INTEGER = WholeNumberCodec(TopicType.INTEGER, struct.Struct(">i"))
@@ -193,3 +195,42 @@ def test_bytes_of_another_type_are_refused(topic_type: TopicType, raw: bytes, ex
 def test_non_finite_doubles_become_words_in_json() -> None:
     assert "NaN" == DOUBLE.to_json(math.nan)
     assert "-Infinity" == DOUBLE.to_json(-math.inf)
+
+
+_JSON = (
+    st.text()
+    | st.integers(-(2**65), 2**65)
+    | st.integers(-9, 9)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.sampled_from([True, None, [], {}, 5.0, -0.0, 2**31, -(2**31) - 1, 2**63, -(2**63), 10**400])
+)
+
+
+@pytest.mark.parametrize("codec", [STRING, INTEGER, LONG, DOUBLE], ids=lambda codec: codec.type)
+@given(_JSON.map(json.dumps))
+def test_the_quick_way_from_json_gives_the_same_or_leaves_it(codec: Codec, text: str) -> None:
+    try:
+        value = msgspec.json.decode(text, type=codec.json_type)
+    except msgspec.ValidationError:
+        return
+    expected = codec.from_json(msgspec.json.decode(text))
+    assert (type(expected), codec.encode(expected)) == (type(value), codec.encode(value))
+
+
+@pytest.mark.parametrize(
+    ("codec", "text"), [(STRING, '"\u00e4"'), (INTEGER, "-2147483648"), (LONG, "9223372036854775807"), (DOUBLE, "5")]
+)
+def test_plain_values_take_the_quick_way(codec: Codec, text: str) -> None:
+    assert codec.from_json(json.loads(text)) == msgspec.json.decode(text, type=codec.json_type)
+
+
+@pytest.mark.parametrize("text", ['"\\ud800"', '"\\udc00\\ud800"', '"\\ud800x"'])
+def test_half_a_surrogate_pair_never_gets_through_msgspec(text: str) -> None:
+    with pytest.raises(msgspec.DecodeError):
+        msgspec.json.decode(text, type=STRING.json_type)
+
+
+def test_a_refusal_holds_the_type_and_what_was_there() -> None:
+    with pytest.raises(InvalidValueError) as refused:
+        LONG.from_json("x")
+    assert Mismatch("long", '"x"') == refused.value.mismatch

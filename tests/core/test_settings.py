@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import SettingsError
+from core.registered_schema import SchemaFormat
 from core.settings import Settings
 
 REQUIRED = {"QUICK_KAFKA_BOOTSTRAP_SERVER": "localhost:9092", "QUICK_DATA_DIR": "/data", "QUICK_APIKEY": "secret"}
@@ -30,6 +31,10 @@ def test_a_required_setting_that_is_missing_is_named(name: str) -> None:
         ("QUICK_KAFKA_INTERNAL_REPLICATION_FACTOR", "17"),
         ("QUICK_SCHEMA_AVRO_NAMESPACE", "a"),
         ("QUICK_SCHEMA_AVRO_NAMESPACE", "shop.1st"),
+        ("QUICK_SCHEMA_FORMAT", "JSON"),
+        ("QUICK_SCHEMA_PROTOBUF_PACKAGE", "shop-eu"),
+        ("QUICK_SCHEMA_LEGACY", "yes"),
+        ("QUICK_KAFKA_SCHEMA_REGISTRY_URL", "registry:8081"),
         ("QUICK_EFFECT_TIMEOUT_S", "-1"),
         ("QUICK_EFFECT_TIMEOUT_S", "nan"),
     ],
@@ -37,6 +42,20 @@ def test_a_required_setting_that_is_missing_is_named(name: str) -> None:
 def test_a_value_that_cannot_be_used_is_named_with_its_setting(name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=f"{name}='{value}' cannot be used"):
         Settings.from_env({**REQUIRED, name: value})
+
+
+def test_schemas_have_settings_in_any_letter_case() -> None:
+    settings = Settings.from_env(
+        {
+            **REQUIRED,
+            "QUICK_SCHEMA_FORMAT": "protobuf",
+            "QUICK_SCHEMA_LEGACY": "True",
+            "QUICK_KAFKA_SCHEMA_REGISTRY_URL": "http://registry:8081/",
+        }
+    )
+    assert (SchemaFormat.PROTOBUF, True) == (settings.schema_format, settings.legacy_schemas)
+    assert "http://registry:8081" == settings.schema_registry_url
+    assert (SchemaFormat.AVRO, False) == (Settings.schema_format, Settings.legacy_schemas)
 
 
 def test_the_key_is_never_printed() -> None:

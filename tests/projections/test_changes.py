@@ -92,3 +92,24 @@ def test_a_deletion_shows_what_was_there(log: MadeLog) -> None:
     (change,) = changes_by(log.index, command(log, log.delete_topic("a")))
     assert "removed" == change.change
     assert FieldChange("key_type", "LONG", None) in change.fields
+
+
+def test_the_key_schema_and_each_setting_are_fields_of_their_own(log: MadeLog) -> None:
+    schema = {"gateway": "g", "type": "K", "schema_id": 1, "schema_type": "AVRO", "schema": "{}"}
+    start = log.create_topic(
+        "a", {"key_schema": schema | {"sdl": "type K {\n  b: Int\n}"}, "config": {"retention.ms": "1"}}
+    )
+    (change,) = changes_by(log.index, command(log, start))
+    shown = {field.field: field.after for field in change.fields}
+    assert ("1", "K", 1) == (shown["config.retention.ms"], shown["key_schema.type"], shown["key_schema.schema_id"])
+    log.delete_topic("a")
+    end = log.create_topic(
+        "a", {"key_schema": schema | {"sdl": "type K {\n  b: Long\n}"}, "config": {"retention.ms": "2"}}
+    )
+    (change,) = between(log, start, end)
+    assert "replaced" == change.change
+    retention, sdl = change.fields
+    assert FieldChange("config.retention.ms", "1", "2") == retention
+    assert "key_schema.sdl" == sdl.field
+    assert sdl.diff is not None
+    assert "-  b: Int\n+  b: Long" in sdl.diff

@@ -13,12 +13,16 @@ from core.event_mapper import EventMapper
 from core.kafka_admin import KafkaAdmin
 from core.log_topic import LogTopic
 from core.record import FORMAT, CommandRecord, RecordedEvent, new_command_id
+from core.topics import WriteType
 from projections.doctor import ERROR, OK, WARNING, Doctor, Finding
 from projections.registry import RecordedEvent as FoldedEvent
 from projections.registry import RegistryProjection
 from projections.status import CREATED, FAILED, TOPIC_CONFIG, StatusProjection, TopicStatus, encode, topic_key
 from tests.altering import add_partitions, alter_topic
 from tests.made_log import MadeLog
+
+COMPACTED = {"cleanup.policy": "compact"}
+KEPT_FOR_EVER = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
 
 
 class Instance:
@@ -34,14 +38,14 @@ class Instance:
         self.registry = RegistryProjection(folder / "registry")
         self.status = StatusProjection(folder / "status", "id")
 
-    def declare(self) -> None:
+    def declare(self, write_type: WriteType = WriteType.MUTABLE) -> None:
         """Declare a topic, and create it in Kafka."""
+        config = COMPACTED if write_type is WriteType.MUTABLE else KEPT_FOR_EVER
         made = MadeLog(self.folder / "made")
-        made.create_topic(self.topic)
+        made.create_topic(self.topic, {"write_type": write_type.value, "config": config})
         _, indexed = made.index.notifications(1, 1)[0]
         self.registry.fold([FoldedEvent(1, EventMapper().event(indexed))], 0)
         made.index.close()
-        config = {"cleanup.policy": "compact"}
         self.admin.create_topic(self.topic, partitions=3, replication_factor=1, config=config)
         self.note(CREATED)
 
@@ -151,6 +155,24 @@ def test_a_topic_that_somebody_has_changed_in_kafka_is_named_with_the_command_th
     assert "has 4 partitions and was declared with 3" in partitions.text
     assert policy.mend is not None
     assert policy.mend.endswith(f"--alter --topic {instance.topic} --add-config cleanup.policy=compact")
+
+
+def test_an_immutable_topic_that_is_as_declared_is_well(instance: Instance) -> None:
+    instance.declare(WriteType.IMMUTABLE)
+    assert [OK] == levels(instance.examine("topics"))
+
+
+def test_an_immutable_topic_in_which_a_later_record_could_win_is_named_once_with_the_way_out(
+    instance: Instance,
+) -> None:
+    instance.declare(WriteType.IMMUTABLE)
+    instance.alter(instance.topic, "cleanup.policy", "compact")
+    add_partitions(instance.kafka, instance.topic, 4)
+    policy, partitions = instance.examine("topics")
+    assert [ERROR, ERROR] == levels([policy, partitions])
+    assert policy.text.endswith(f"--alter --topic {instance.topic} --add-config cleanup.policy=delete")
+    assert "has 4 partitions and was declared with 3" in partitions.text
+    assert policy.mend == partitions.mend == "Mend it as told. Writes to the topic are refused meanwhile."
 
 
 def test_a_registry_that_lags_or_stands_still_is_named(instance: Instance) -> None:

@@ -18,12 +18,14 @@ from core.topics import TopicCreated, TopicDeleted
 from projections.reconciler import LeadershipLostError, TopicReconciler
 from projections.registry import RecordedEvent, RegistryProjection
 from projections.status import CREATED, CREATING, FAILED, StatusProjection, TopicStatus, encode, topic_key
+from tests.altering import add_partitions, alter_topic, delete_records
 
 
 class World:
     """A registry, a status topic that is folded, and a reconciler over a real broker."""
 
     def __init__(self, kafka: str, folder: Path) -> None:
+        self.kafka = kafka
         self.admin = KafkaAdmin(kafka)
         self.name = f"data-{uuid.uuid4().hex}"
         self.leads = True
@@ -67,17 +69,27 @@ class World:
         self.registry.fold([RecordedEvent(self._position, recorded)], self._position)
         return self._position
 
-    def declare(self) -> int:
+    def declare(self, write_type: str = "MUTABLE", **config: str) -> int:
         return self._record(
             TopicCreated,
-            write_type="MUTABLE",
+            write_type=write_type,
             key_type="LONG",
             value_type="STRING",
             partitions=2,
             replication_factor=1,
-            config={"cleanup.policy": "compact"},
+            config=config or {"cleanup.policy": "compact"},
             value_schema=None,
+            key_schema=None,
         )
+
+    def dangers(self, incarnation: int) -> list[str]:
+        """Look at the immutable topics, and return what was noted of this one."""
+        self.reconciler.watch()
+        status = self.status.view.topic(self.name, incarnation)
+        assert status is not None
+        assert CREATED == status.state
+        assert (status.dangers != []) == (self.status.view.unsafe() != [])
+        return status.dangers
 
     def give_up(self) -> int:
         return self._record(TopicDeleted)
@@ -99,6 +111,12 @@ def world(kafka: str, tmp_path: Path) -> Iterator[World]:
     world = World(kafka, tmp_path)
     yield world
     world.close()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come true in time"
 
 
 def until_settled(world: World) -> None:
@@ -187,3 +205,111 @@ def test_reconciling_again_changes_nothing(world: World) -> None:
     before = (world.topic_id(), world.status.next_offset())
     until_settled(world)
     assert before == (world.topic_id(), world.status.next_offset())
+
+
+# What would let a later record of a key win in an immutable topic.
+
+KEPT = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
+
+
+def declare_immutable(world: World) -> int:
+    incarnation = world.declare("IMMUTABLE", **KEPT)
+    until_settled(world)
+    assert [] == world.dangers(incarnation)
+    return incarnation
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "wanted", "loss"),
+    [
+        ("cleanup.policy", "compact", "delete", "compaction would remove the first record of a key"),
+        ("cleanup.policy", "delete,compact", "delete", "compaction would remove the first record of a key"),
+        ("retention.ms", "86400000", "-1", "would be removed after that time"),
+        ("retention.bytes", "1000000", "-1", "would be removed beyond that size"),
+    ],
+)
+def test_a_setting_that_lets_a_later_record_win_is_noted_until_it_is_mended(
+    world: World, setting: str, value: str, wanted: str, loss: str
+) -> None:
+    incarnation = declare_immutable(world)
+    alter_topic(world.kafka, world.name, setting, value)
+    (danger,) = world.dangers(incarnation)
+    assert danger.startswith(f"The immutable topic {world.name} has {setting}={value}: ")
+    assert loss in danger
+    assert danger.endswith(f"kafka-configs --alter --topic {world.name} --add-config {setting}={wanted}")
+    alter_topic(world.kafka, world.name, setting, wanted)
+    assert [] == world.dangers(incarnation)
+
+
+def test_several_dangers_are_all_told_and_written_once(world: World) -> None:
+    incarnation = declare_immutable(world)
+    alter_topic(world.kafka, world.name, "retention.ms", "1000000")
+    alter_topic(world.kafka, world.name, "retention.bytes", "1000000")
+    assert 2 == len(world.dangers(incarnation))
+    before = world.status.next_offset()
+    assert 2 == len(world.dangers(incarnation))
+    until_settled(world)
+    assert before == world.status.next_offset()
+
+
+def test_partitions_that_were_added_cannot_be_mended(world: World) -> None:
+    incarnation = declare_immutable(world)
+    add_partitions(world.kafka, world.name, 4)
+    until(lambda: world.dangers(incarnation) != [])
+    (danger,) = world.dangers(incarnation)
+    assert "has 4 partitions and was declared with 2" in danger
+    assert "create it anew" in danger
+
+
+def test_records_that_were_removed_cannot_be_mended(world: World, kafka: str) -> None:
+    incarnation = declare_immutable(world)
+    writer = RecordWriter(kafka)
+    written = writer.write(world.name, [OutRecord(b"key", b"%d" % i) for i in range(3)]).result(10)
+    writer.close()
+    delete_records(kafka, world.name, written[0].partition, 2)
+    (danger,) = world.dangers(incarnation)
+    assert f"begins at offset 2 in partition {written[0].partition}: the records before it are lost" in danger
+    assert "create it anew" in danger
+
+
+def test_an_immutable_topic_that_somebody_created_anew_is_in_danger(world: World) -> None:
+    incarnation = declare_immutable(world)
+    world.admin.delete_topic(world.name)
+    until(lambda: world.topic_id() is None)
+    assert [] == world.dangers(incarnation)  # There is nothing to be written to, or to be looked at.
+    world.create_foreign()
+    (danger,) = world.dangers(incarnation)
+    assert "was deleted in Kafka and created again" in danger
+
+
+def test_a_mutable_topic_is_not_watched(world: World) -> None:
+    incarnation = world.declare()
+    until_settled(world)
+    alter_topic(world.kafka, world.name, "retention.ms", "1000000")
+    assert [] == world.dangers(incarnation)
+
+
+def test_a_topic_that_is_given_up_takes_its_dangers_with_it(world: World) -> None:
+    incarnation = declare_immutable(world)
+    alter_topic(world.kafka, world.name, "cleanup.policy", "compact")
+    assert [] != world.dangers(incarnation)
+    world.give_up()
+    until_settled(world)
+    assert [] == world.status.view.unsafe()
+
+
+def test_who_no_longer_leads_notes_nothing(world: World) -> None:
+    declare_immutable(world)
+    alter_topic(world.kafka, world.name, "cleanup.policy", "compact")
+    world.leads = False
+    with pytest.raises(LeadershipLostError):
+        world.reconciler.watch()
+    assert [] == world.status.view.unsafe()
+
+
+def test_a_status_of_before_dangers_were_noted_still_reads(world: World) -> None:
+    world.note(TopicStatus(name="old", incarnation=1, state=CREATED, topic_id="id"))
+    status = world.status.view.topic("old", 1)
+    assert status is not None
+    assert b"dangers" not in encode(status)
+    assert [] == status.dangers

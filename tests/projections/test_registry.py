@@ -10,6 +10,7 @@ import pytest
 from core.aggregates import LogEvent, Stream, aggregate_id
 from core.errors import FoldError, NotFoundError, ViewBehindError
 from core.gateways import GatewayCreated, GatewayDeleted, GatewaySchemaApplied
+from core.registered_schema import RegisteredSchema
 from core.subjects import SchemaIdTaken
 from core.topics import TopicCreated, TopicDeleted
 from projections.registry import RecordedEvent, RegistryProjection, RegistryView
@@ -32,6 +33,7 @@ def topic_created(name: str, version: int = 1) -> LogEvent:
         replication_factor=1,
         config={},
         value_schema=None,
+        key_schema=None,
     )
 
 
@@ -79,7 +81,8 @@ def test_schemas_are_found_by_id(registry: RegistryProjection) -> None:
     taken = SchemaIdTaken(
         originator_id=aggregate_id("schema-id", "1"), originator_version=1, schema_id=1, schema_type="AVRO", schema="{}"
     )
-    assert "{}" == fold(registry, taken).schema(1)
+    schema = RegisteredSchema(schema_id=1, schema_type="AVRO", schema="{}")
+    assert schema == fold(registry, taken).schema(1)
 
 
 def test_an_event_that_does_not_fit_keeps_nothing_of_its_batch(registry: RegistryProjection) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import pytest
 from core.settings import Settings
 from services.app import create_app
 from services.worker import Worker
+from tests.altering import alter_topic
+from tests.running import Running, until
 
 
 @pytest.fixture
@@ -33,3 +36,23 @@ def test_what_needs_a_view_that_is_not_there_is_503(client: falcon.testing.TestC
     answer = client.simulate_get(path, headers={"X-API-Key": "k"})
     assert (503, "1") == (answer.status_code, answer.headers["Retry-After"])
     assert "is not ready" in answer.json["detail"]
+
+
+def test_an_immutable_topic_that_is_unsafe_is_told_until_it_is_mended(running: Running) -> None:
+    name = f"unsafe-{uuid.uuid4().hex[:12]}"
+    parameters = {"keyType": "long", "valueType": "string"}
+    with running.http() as http:
+        http.post(f"/manager/topic/{name}", params=parameters, json={"writeType": "IMMUTABLE"}).raise_for_status()
+        assert name not in http.get("/health").text
+        alter_topic(running.kafka, name, "cleanup.policy", "compact")
+        until(lambda: name in http.get("/health").text)
+        health = http.get("/health")
+        assert (200, "DEGRADED") == (health.status_code, health.json()["status"])
+        assert f"Writes to topic {name} are refused. " in health.json()["reason"]
+        assert f"--alter --topic {name} --add-config cleanup.policy=delete" in health.json()["reason"]
+        assert "\nquick_immutable_topics_unsafe 1\n" in http.get("/metrics").text
+        findings = [one for one in http.get("/manager/doctor").json()["findings"] if name in one["text"]]
+        assert ["error"] == [one["level"] for one in findings]
+        alter_topic(running.kafka, name, "cleanup.policy", "delete")
+        until(lambda: name not in http.get("/health").text)
+        assert "\nquick_immutable_topics_unsafe 0\n" in http.get("/metrics").text

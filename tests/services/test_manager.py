@@ -47,7 +47,14 @@ def test_a_topic_from_creation_to_deletion(http: httpx.Client, name: str) -> Non
     created = create(http, name)
     assert (200, b"") == (created.status_code, created.content)
     assert int(created.headers["Quick-Position"]) > 0
-    shown = {"name": name, "writeType": "MUTABLE", "keyType": "LONG", "valueType": "STRING"}
+    shown = {
+        "name": name,
+        "writeType": "MUTABLE",
+        "keyType": "LONG",
+        "valueType": "STRING",
+        "partitions": 3,
+        "config": {"cleanup.policy": "compact"},
+    }
     assert shown == http.get(f"/manager/topic/{name}").json()
     assert shown in http.get("/manager/topics").json()
     assert (400, f'Topic "{name}" already exists in Kafka') == refusal(create(http, name))
@@ -68,6 +75,31 @@ def test_a_topic_with_a_schema_shows_the_write_type(http: httpx.Client, name: st
     assert "others" not in schema
     assert schema == http.get(f"/manager/gateway/{name}/schema/item/graphql").json()["schema"]
     assert '"name":"Item"' in http.get(f"/manager/gateway/{name}/schema/Item/avro").json()["schema"]
+
+
+def test_a_topic_as_it_was_asked_for(http: httpx.Client, name: str) -> None:
+    sdl = "type Query { a: Int } type Place { row: Int!, seat: String } type Guest { name: String }"
+    http.post("/manager/gateway", json={"name": name, "schema": sdl}).raise_for_status()
+    body = {
+        "writeType": "IMMUTABLE",
+        "keySchema": {"gateway": name, "type": "Place"},
+        "valueSchema": {"gateway": name, "type": "Guest"},
+        "format": "avro",
+        "partitions": 5,
+        "config": {"message.timestamp.type": "LogAppendTime"},
+    }
+    assert 200 == create(http, name, keyType="schema", valueType="schema", body=body).status_code
+    shown = http.get(f"/manager/topic/{name}").json()
+    assert ("IMMUTABLE", "SCHEMA", 5) == (shown["writeType"], shown["keyType"], shown["partitions"])
+    assert {
+        "cleanup.policy": "delete",
+        "retention.ms": "-1",
+        "retention.bytes": "-1",
+        "message.timestamp.type": "LogAppendTime",
+    } == shown["config"]
+    assert "row: Int!" in shown["keySchema"]
+    assert "name: String" in shown["schema"]
+    assert shown in http.get("/manager/topics").json()
 
 
 def test_a_gateway_from_creation_to_deletion(http: httpx.Client, name: str) -> None:
@@ -105,8 +137,6 @@ def test_what_is_not_available_yet_says_so(http: httpx.Client, name: str) -> Non
     http.post("/manager/gateway", json={"name": name}).raise_for_status()
     subscription = 'type Query { a: Int } type Subscription { s: Int @topic(name: "t") }'
     for answer in (
-        create(http, name, body={"writeType": "IMMUTABLE"}),
-        create(http, name, body={"keySchema": {"gateway": name, "type": "A"}}),
         create(http, name, body={"mirrorArguments": {"rangeField": "f"}}),
         http.post("/manager/topic/mirror", json={"name": name, "topicName": name}),
         http.delete(f"/manager/topic/{name}/mirror"),
@@ -145,6 +175,16 @@ def test_mistakes_in_a_request_are_400(http: httpx.Client, name: str) -> None:
         create(http, name, valueType="schema"),
         create(http, name, body={"writeType": "SOMETIMES"}),
         create(http, name, body={"writeType": 1}),
+        create(http, name, body={"writeType": "IMMUTABLE", "config": {"cleanup.policy": "compact"}}),
+        create(http, name, body={"writeType": "immutable", "config": {"retention.ms": "1"}}),
+        create(http, name, body={"config": {"retention.millis": "1"}}),
+        create(http, name, body={"config": {"retention.ms": "soon"}}),
+        create(http, name, body={"config": {"retention.ms": -1}}),
+        create(http, name, body={"partitions": 0}),
+        create(http, name, body={"partitions": 1000000}),
+        create(http, name, body={"partitions": "3"}),
+        create(http, name, body={"format": "json"}),
+        create(http, name, keyType="schema"),
         create(http, name, valueType="schema", body={"valueSchema": {"gateway": ""}}),
         http.post("/manager/gateway", json={}),
         http.post("/manager/gateway", json={"name": name, "replicas": 0}),

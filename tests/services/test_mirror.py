@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import uuid
+from urllib.parse import quote
 
 import pytest
 
+from core.kafka_admin import KafkaAdmin
+from core.kafka_writer import OutRecord, RecordWriter
+from core.position import Position
 from tests.running import Running
 
 
@@ -63,3 +68,49 @@ def test_a_position_of_another_topic_or_of_nothing_is_refused(running: Running, 
             answer = http.get(f"/mirror/{topic}/mirror/1", headers={"Quick-At-Least": token})
             assert 400 == answer.status_code
             assert "position" in answer.json()["detail"]
+
+
+def test_keys_with_a_schema_are_json_in_the_path(running: Running) -> None:
+    name = f"mirror-{uuid.uuid4().hex[:12]}"
+    sdl = "type Query { a: Int } type Place { row: Int! seat: String }"
+    places = [{"row": 1, "seat": "A"}, {"row": 1, "seat": "größer, & {b} %"}, {"row": 2, "seat": None}]
+    paths = [quote(json.dumps(place), safe="") for place in places]
+    with running.http() as http:
+        http.post("/manager/gateway", json={"name": name, "schema": sdl}).raise_for_status()
+        http.post(
+            f"/manager/topic/{name}",
+            params={"keyType": "schema", "valueType": "string"},
+            json={"keySchema": {"gateway": name, "type": "Place"}},
+        ).raise_for_status()
+        position = running.ingest(name, [{"key": place, "value": f"guest {i}"} for i, place in enumerate(places)])
+        at_least = {"Quick-At-Least": position}
+        for number, path in enumerate(paths):
+            assert {"value": f"guest {number}"} == http.get(f"/mirror/{name}/mirror/{path}", headers=at_least).json()
+        other_spelling = quote('{"seat": "A",\n"row": 1}', safe="")
+        assert {"value": "guest 0"} == http.get(f"/mirror/{name}/mirror/{other_spelling}").json()
+        ids = [json.dumps(place) for place in (places[1], {"row": 3, "seat": "x"}, places[0])]
+        found = http.get(f"/mirror/{name}/mirror/keys", params={"ids": ids}).json()
+        assert {"value": ["guest 1", None, "guest 0"], "missing": [ids[1]]} == found
+        deleted = http.delete(f"/ingest/{name}/{paths[1]}")
+        at_least = {"Quick-At-Least": deleted.json()["position"]}
+        assert 404 == http.get(f"/mirror/{name}/mirror/{paths[1]}", headers=at_least).status_code
+        assert {"value": "guest 0"} == http.get(f"/mirror/{name}/mirror/{paths[0]}").json()
+        for bad in ("1", "{", "%7B%7D"):
+            assert 400 == http.get(f"/mirror/{name}/mirror/{bad}").status_code
+            assert 400 == http.delete(f"/ingest/{name}/{bad}").status_code
+
+
+def test_a_mirror_of_an_immutable_topic_answers_with_the_first_value(running: Running) -> None:
+    name = f"mirror-{uuid.uuid4().hex[:12]}"
+    parameters = {"keyType": "string", "valueType": "string"}
+    with running.http() as http:
+        http.post(f"/manager/topic/{name}", params=parameters, json={"writeType": "IMMUTABLE"}).raise_for_status()
+        facts = KafkaAdmin(running.kafka).describe(name)
+        assert facts is not None
+        writer = RecordWriter(running.kafka)  # As a program does that is not ours.
+        records = [OutRecord(b"a", value) for value in (b"first", b"second", None, b"third")]
+        written = writer.write(name, records).result(10)
+        writer.close()
+        at_least = {"Quick-At-Least": Position.of(facts.topic_id, written).token()}
+        assert {"value": "first"} == http.get(f"/mirror/{name}/mirror/a", headers=at_least).json()
+        assert {"value": ["first"]} == http.get(f"/mirror/{name}/mirror").json()

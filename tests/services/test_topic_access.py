@@ -1,0 +1,112 @@
+"""What a service knows of a topic: looked up once, and again when its declaration or its state in Kafka changes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from core.aggregates import aggregate_id
+from core.errors import NotFoundError, UnavailableError
+from core.topics import TopicCreated
+from projections.registry import RecordedEvent, RegistryProjection
+from projections.status import CREATED, CREATING, StatusProjection, TopicStatus, encode, topic_key
+from services.topic_access import TopicAccesses
+from services.worker import Worker
+
+
+class Message:
+    """A record of the status topic, as far as the fold looks at it."""
+
+    def __init__(self, offset: int, key: bytes, value: bytes) -> None:
+        self._offset, self._key, self._value = offset, key, value
+
+    def key(self) -> bytes:
+        return self._key
+
+    def value(self) -> bytes:
+        return self._value
+
+    def offset(self) -> int:
+        return self._offset
+
+
+class Machine:
+    """The views of a machine, fed by hand, and the accesses of a worker that reads them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.registry = RegistryProjection(folder / "registry")
+        self.status = StatusProjection(folder / "status", "id")
+        views = SimpleNamespace(registry=self.registry.view, status=self.status.view)
+        self.accesses = TopicAccesses(cast("Worker", SimpleNamespace(views=views)))
+
+    def declare(self, name: str) -> None:
+        created = TopicCreated(
+            originator_id=aggregate_id("topic", name),
+            originator_version=1,
+            name=name,
+            write_type="IMMUTABLE",
+            key_type="LONG",
+            value_type="STRING",
+            partitions=1,
+            replication_factor=1,
+            config={},
+            value_schema=None,
+            key_schema=None,
+        )
+        position = self.registry.view.position() + 1
+        self.registry.fold([RecordedEvent(position, created)], position)
+
+    def note(self, name: str, *dangers: str, state: str = CREATED) -> None:
+        incarnation = self.registry.view.topic(name).incarnation
+        status = TopicStatus(name=name, incarnation=incarnation, state=state, topic_id="t", dangers=list(dangers))
+        self.status.fold([Message(self.status.next_offset(), topic_key(name, incarnation), encode(status))])
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    return Machine(tmp_path)
+
+
+def test_a_topic_that_does_not_exist_yet_has_no_access(machine: Machine) -> None:
+    with pytest.raises(NotFoundError):
+        machine.accesses.topic("a")
+    machine.declare("a")
+    for _ in range(2):
+        with pytest.raises(UnavailableError, match="does not exist in Kafka yet"):
+            machine.accesses.topic("a")
+        machine.note("a", state=CREATING)
+    machine.note("a")
+    assert ("t", ()) == (machine.accesses.topic("a").topic_id, machine.accesses.topic("a").dangers)
+
+
+def test_dangers_come_and_go_with_what_is_noted_and_the_rest_stays(machine: Machine) -> None:
+    machine.declare("a")
+    machine.declare("b")
+    machine.note("a")
+    machine.note("b")
+    safe = machine.accesses.topic("a")
+    assert safe is machine.accesses.topic("a")
+    machine.note("a", "one", "another")
+    unsafe = machine.accesses.topic("a")
+    assert ("one", "another") == unsafe.dangers
+    assert safe.keys is unsafe.keys
+    assert safe.values is unsafe.values
+    assert unsafe is machine.accesses.topic("a")
+    assert () == machine.accesses.topic("b").dangers
+    machine.note("a")
+    assert () == machine.accesses.topic("a").dangers
+
+
+def test_the_unsafe_topics_are_those_with_dangers_now(machine: Machine) -> None:
+    for name in ("a", "b"):
+        machine.declare(name)
+        machine.note(name)
+    view = machine.status.view
+    assert [] == view.unsafe()
+    machine.note("b", "danger")
+    assert [("b", ["danger"])] == [(status.name, status.dangers) for status in view.unsafe()]
+    machine.note("b")
+    assert [] == view.unsafe()
