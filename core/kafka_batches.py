@@ -162,7 +162,7 @@ class BatchWriter:
         self.batches += 1
         batch = Batch(len(records), partial(self._finish, done), wants_each=wants_each)
         producer = self._lane(topic, limit_bytes).producer
-        if any(record.headers for record in records):
+        if any(record[2] or record[3] is not None for record in records):  # Headers, or a time of its own.
             _produce_each(producer, topic, records, batch)
         else:
             _produce_together(producer, topic, records, batch)
@@ -214,10 +214,8 @@ class BatchWriter:
 
 
 def _produce_together(producer: Producer, topic: str, records: Sequence[OutRecord], batch: Batch) -> None:
+    """Hand over records with neither headers nor timestamps, for which a call for a batch has no place."""
     messages: list[dict[str, Any]] = [{"key": record.key, "value": record.value} for record in records]
-    for index, record in enumerate(records):
-        if record.timestamp_ms is not None:
-            messages[index]["timestamp"] = record.timestamp_ms
     if batch.each:
         for index, message in enumerate(messages):
             message["callback"] = partial(batch.on_each_delivery, index)
