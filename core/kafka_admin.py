@@ -17,7 +17,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # documented 
     ResourceType,
 )
 
-from core.errors import KafkaRefusedError, KafkaUnavailableError, NotFoundError
+from core.errors import KafkaUnavailableError, NotFoundError
 from core.kafka import REQUEST_TIMEOUT_S, client_config, translated
 
 logger = logging.getLogger(__name__)
@@ -98,18 +98,13 @@ class KafkaAdmin:
             KafkaRefusedError: Kafka does not take the name, the numbers or the settings.
             KafkaUnavailableError: No broker answered; the topic may exist all the same.
         """
-        try:
-            topic = NewTopic(name, partitions, replication_factor, config=dict(config))
-            futures = self._client.create_topics(
-                [topic],
-                validate_only=validate_only,
-                request_timeout=REQUEST_TIMEOUT_S,
-                operation_timeout=REQUEST_TIMEOUT_S,
-            )
-        except (ValueError, OverflowError) as error:  # The client does not even ask for more than 100,000 partitions.
-            raise KafkaRefusedError(
-                f"Topic {name} cannot be created: {error}. Send other numbers or settings."
-            ) from error
+        topic = NewTopic(name, partitions, replication_factor, config=dict(config))
+        futures = self._client.create_topics(
+            [topic],
+            validate_only=validate_only,
+            request_timeout=REQUEST_TIMEOUT_S,
+            operation_timeout=REQUEST_TIMEOUT_S,
+        )
         self._result(futures[name], f"to create topic {name}")
 
     def delete_topic(self, name: str) -> None:
