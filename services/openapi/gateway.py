@@ -10,7 +10,7 @@ from services.openapi.parts import JSON, Json, answer, operation, path_parameter
 
 TAG: Final = "gateway"
 
-_NAME: Final = path_parameter("name", "Name of the gateway.", type="string", minLength=1, maxLength=253)
+_NAME: Final = path_parameter("name", "Name of the gateway.")
 
 _ANSWER: Final[Json] = {
     "type": "object",

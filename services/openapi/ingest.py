@@ -122,11 +122,11 @@ PATHS: Final[Json] = {
             TAG,
             {
                 **_WRITTEN,
+                **refusals(415),
                 "200": {
                     **_WRITTEN["200"],
                     "content": {**_WRITTEN["200"]["content"], NDJSON: {"schema": _LINES}},
                 },
-                **refusals(415),
             },
             parameters=_BINARY,
             body={
@@ -148,7 +148,7 @@ PATHS: Final[Json] = {
             "deleteKeys",
             "Delete one key or a list of keys; a key that is not there is no error.",
             TAG,
-            _WRITTEN,
+            {**_WRITTEN, **refusals(415)},
             body={
                 "required": True,
                 "content": {JSON: {"schema": {"description": "One key or a list of them, as the key type wants it."}}},

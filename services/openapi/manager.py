@@ -28,7 +28,7 @@ KEYS: Final = "keys"
 _TYPES: Final = ["STRING", "INTEGER", "LONG", "DOUBLE", "SCHEMA"]
 
 _TOPIC: Final = path_parameter("name", "Name of the topic.", type="string", minLength=1, maxLength=249)
-_GATEWAY: Final = path_parameter("name", "Name of the gateway.", type="string", minLength=1, maxLength=253)
+_GATEWAY: Final = path_parameter("name", "Name of the gateway.")
 _KEY: Final = path_parameter("name", "Name of the key.", type="string", minLength=1, maxLength=63)
 _APPLICATION: Final = path_parameter("name", "Name of the application.")
 

@@ -61,10 +61,10 @@ PATHS: Final[Json] = {
             {**success("The values.", _SOME), **refusals(400, 404)},
             parameters=(
                 {
-                    **query("ids", "The keys, as text, with commas between them.", is_required=True),
-                    "schema": {"type": "array", "items": {"type": "string", "minLength": 1}, "minItems": 1},
+                    **query("ids", "The keys, as text; also joined by commas if not of type schema.", is_required=True),
+                    "schema": {"type": "array", "items": {"type": "string"}, "minItems": 1},
                     "style": "form",
-                    "explode": False,
+                    "explode": True,
                 },
             ),
         ),

@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 import re
+import uuid
+import zlib
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import falcon.inspect
 import httpx
 import pytest
 import schemathesis
+from hypothesis import settings
+from hypothesis import strategies as st
+from schemathesis.checks import CheckFunction, not_a_server_error
+from schemathesis.core.parameters import ParameterLocation
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    ignored_auth,
+    negative_data_rejection,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+    unsupported_method,
+)
 
+from core.keys import digest_of
 from core.settings import Settings
 from services.app import create_app
 from services.openapi.document import document
 from services.worker import Worker
-from tests.running import Running
+from tests.running import API_KEY, Running, until
 
 METHODS = {"get", "put", "post", "delete"}
 
@@ -31,7 +47,7 @@ def described(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 def routes() -> set[tuple[str, str]]:
     """Return method and path of all that the application serves, without converters: `{position:int}` is the number."""
-    app = create_app(Worker(Settings(kafka="127.0.0.1:1", data_dir=Path("nowhere"), api_key="k")))
+    app = create_app(Worker(Settings(kafka="127.0.0.1:1", data_dir=Path("unused"), api_key="k")))
     return {
         (method.method, re.sub(r"{(\w+):[^}]*}", r"{\1}", route.path))
         for route in falcon.inspect.inspect_routes(app)
@@ -104,3 +120,266 @@ def test_it_is_not_sent_again_to_who_has_it(running: Running) -> None:
     answer = httpx.get(f"{running.url}/openapi.json", headers={"If-None-Match": f'"other", {etag}'})
     assert (304, b"") == (answer.status_code, answer.content)
     assert 200 == httpx.get(f"{running.url}/openapi.json", headers={"If-None-Match": '"other"'}).status_code
+
+
+# Requests made up from the description, to the running server.
+
+CHECKS = (
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    negative_data_rejection,
+    unsupported_method,
+    ignored_auth,
+)
+
+HEADERS = {"X-API-Key": API_KEY}
+
+SDL = """
+type Query { item(id: String): Item @topic(name: "TOPIC", keyArgument: "id") }
+type Item { id: Int!  name: String!  price: Float  kind: Kind  parts: [Part!] }
+type Part { code: String! }
+enum Kind { GOOD BAD }
+"""
+
+LINES = [b'{"key": "k", "value": "v"}', b'{"key": 1, "value": null}', b'{"key": "k"}', b"[]", b"{", b""]
+
+schemathesis.openapi.media_type("application/x-ndjson", st.lists(st.sampled_from(LINES)).map(b"\n".join))
+schemathesis.openapi.media_type("application/avro", st.binary(max_size=40))
+schemathesis.openapi.media_type("application/x-protobuf", st.binary(max_size=40))
+schemathesis.openapi.media_type(
+    "application/graphql", st.sampled_from([b"{ __typename }", b'{ item(id: "k") { name } }', b"{ a }", b"{", b""])
+)
+
+API = schemathesis.openapi.from_dict(
+    document(with_schema_registry=False),
+    config=schemathesis.Config.from_dict(
+        {
+            "seed": 1,
+            "generation": {
+                "deterministic": True,
+                "database": "none",
+                "max-examples": 10,
+                "with-security-parameters": False,  # The right key is sent; ignored_auth asks without and with others.
+            },
+        }
+    ),
+)
+
+NOT_MADE_UP = {
+    "verifyLog": "a process that reads the whole log, for each request",
+    "exportLog": "a process that reads the whole log, for each request",
+    "restoreLog": "a process that reads the whole log, for each request",
+    "compareReplay": "a process that builds a view, for each request",
+    "replay": "a process that builds a view and may put it in the place of the one that other tests read",
+    "quarantine": "it tells every reader of the log that other tests use to pass a record",
+}
+"""Operations to which nothing made up is sent, each with the reason; they are all asked for rightly."""
+
+NOT_TO_WHAT_EXISTS = {
+    "deleteTopic": "what exists is wanted by the next request",
+    "deleteGateway": "what exists is wanted by the next request",
+    "revokeKey": "what exists is wanted by the next request",
+    "applySchema": "an empty schema is one too, and queries want the one that is there",
+}
+"""Operations that are sent made-up names only, each with the reason."""
+
+MADE_UP = API.exclude(operation_id=list(NOT_MADE_UP))
+TO_WHAT_EXISTS = MADE_UP.include(path_regex=r"\{").exclude(operation_id=list(NOT_TO_WHAT_EXISTS))
+
+
+class Existing(NamedTuple):
+    """Names of things that are there."""
+
+    gateway: str
+    key: str
+    topics: tuple[str, ...]
+    """The first has values of type schema."""
+
+    def of(self, case: schemathesis.Case) -> dict[str, Any]:
+        """Return parts of the path of *case* that name what is there; which topic depends on the request."""
+        noun = case.operation.path.split("/")[2]
+        topic = self.topics[zlib.crc32(repr((case.body, case.query)).encode()) % len(self.topics)]
+        names = {"gateway": self.gateway, "key": self.key, "topic": topic}
+        known = {
+            "topic": topic,
+            "name": self.gateway if case.operation.path.startswith("/gateway") else names.get(noun, noun),
+            "type_name": "Item",
+            "position": 1,
+            "file": "page.js",
+        }
+        return {part: known.get(part, value) for part, value in case.path_parameters.items()}
+
+
+@pytest.fixture(scope="module")
+def existing(running: Running) -> Existing:
+    mark = uuid.uuid4().hex[:8]
+    gateway, key = f"described-{mark}", f"described-{mark}"
+    topics = tuple(f"described-{kind}-{mark}" for kind in ("schema", "text", "once", "number"))
+    types = (("string", "schema"), ("string", "string"), ("string", "string"), ("long", "double"))
+    bodies: tuple[Any, ...] = (
+        {"valueSchema": {"gateway": gateway, "type": "Item"}},
+        {},
+        {"writeType": "IMMUTABLE"},
+        {},
+    )
+    with running.http() as http:
+        body = {"name": gateway, "schema": SDL.replace("TOPIC", topics[0])}
+        http.post("/manager/gateway", json=body).raise_for_status()
+        http.post(f"/manager/key/{key}", json={"scopes": ["manage"], "digest": digest_of(key)}).raise_for_status()
+        for topic, (key_type, value_type), body in zip(topics, types, bodies, strict=True):
+            parameters = {"keyType": key_type, "valueType": value_type}
+            http.post(f"/manager/topic/{topic}", params=parameters, json=body).raise_for_status()
+            until(lambda topic=topic: http.get(f"/mirror/{topic}/mirror").status_code == 200)
+    return Existing(gateway, key, topics)
+
+
+def send(case: schemathesis.Case, running: Running, *excluded: CheckFunction) -> int:
+    """Send a request, check that its answer is as described, and return its status."""
+    answer = case.call(base_url=running.url, headers=HEADERS)
+    if answer.status_code == 501 and "501" in case.operation.responses.status_codes:
+        excluded += (not_a_server_error,)  # This is described: it is not available yet.
+    case.validate_response(
+        answer,
+        checks=list(CHECKS),
+        excluded_checks=list(excluded),
+        headers=HEADERS,
+        transport_kwargs={"base_url": running.url, "headers": HEADERS},
+    )
+    return answer.status_code
+
+
+def without_wait(case: schemathesis.Case) -> schemathesis.Case:
+    """Return *case*; where it would wait for commands in earnest, it does not."""
+    if str(case.query.get("wait")) in map(str, range(1, 31)):
+        case.query = {**case.query, "wait": 0}
+    return case
+
+
+@MADE_UP.parametrize()
+@settings(deadline=None)
+def test_whatever_is_sent_is_answered_as_described(case: schemathesis.Case, running: Running) -> None:
+    send(without_wait(case), running)
+
+
+@TO_WHAT_EXISTS.parametrize()
+@settings(deadline=None)
+def test_whatever_is_sent_to_what_exists_is_answered_as_described(
+    case: schemathesis.Case, running: Running, existing: Existing
+) -> None:
+    assert case.meta is not None
+    is_mended = case.meta.is_negative_at(ParameterLocation.PATH)  # What was made wrong on purpose is no longer.
+    case.path_parameters = existing.of(case)
+    send(case, running, *[negative_data_rejection] * is_mended)
+
+
+PAIR = {"key": "k", "value": "v", "headers": {"h": "v"}, "timestamp": "2026-01-31T12:00:00Z"}
+
+RIGHT: list[tuple[str, dict[str, Any]]] = [
+    ("GET /health", {}),
+    ("GET /metrics", {}),
+    ("GET /openapi.json", {}),
+    ("GET /manager/topics", {"query": {"asOf": "1"}}),
+    ("POST /manager/topic/{name}", {"names": ["new"], "query": {"keyType": "STRING", "valueType": "LONG"}, "body": {}}),
+    ("GET /manager/topic/{name}", {"names": ["schema"]}),
+    ("GET /manager/topic/{name}/mirror", {"names": ["schema"]}),
+    ("DELETE /manager/topic/{name}", {"names": ["new"]}),
+    ("GET /manager/mirrors", {}),
+    ("GET /manager/gateways", {}),
+    ("POST /manager/gateway", {"body": {"name": "NEW", "replicas": 2}}),
+    ("POST /manager/gateway/{name}/schema", {"names": ["new"], "body": {"schema": SDL}}),
+    ("GET /manager/gateway/{name}", {"names": ["new"]}),
+    ("GET /manager/gateway/{name}/schema/{type_name}/{form}", {"names": ["gateway", "Item", "avro"]}),
+    ("DELETE /manager/gateway/{name}", {"names": ["new"]}),
+    ("POST /manager/key/{name}", {"names": ["new"], "body": {"scopes": ["admin"], "digest": digest_of("qk_new_x")}}),
+    ("GET /manager/keys", {}),
+    ("GET /manager/key/{name}", {"names": ["new"]}),
+    ("DELETE /manager/key/{name}", {"names": ["new"]}),
+    ("GET /manager/doctor", {}),
+    ("GET /manager/log", {"query": {"limit": 3, "actor": "default", "since": "2026-01-01T00:00:00Z"}}),
+    ("GET /manager/log", {"query": {"after": 0, "wait": 1}}),
+    ("GET /manager/log/{position}", {"names": [1]}),
+    ("GET /manager/log/verify", {}),
+    ("GET /manager/log/export", {}),
+    (
+        "POST /manager/log/restore",
+        {"query": {"dryRun": "true"}, "body": b"no export", "media_type": "application/avro"},
+    ),
+    ("GET /manager/log/quarantine", {}),
+    ("GET /manager/diff", {"query": {"from": "1"}}),
+    ("GET /manager/replay", {"query": {"view": "status"}}),
+    ("POST /manager/replay", {"query": {"view": "status", "swap": "false"}}),
+    ("POST /ingest/{topic}", {"names": ["text"], "body": PAIR}),
+    (
+        "POST /ingest/{topic}",
+        {"names": ["text"], "body": [PAIR, PAIR], "query": {"verdicts": "true", "atomic": "true"}},
+    ),
+    ("POST /ingest/{topic}", {"names": ["text"], "body": [PAIR], "query": {"dryRun": "true", "verdicts": "true"}}),
+    ("POST /ingest/{topic}", {"names": ["text"], "body": LINES[0], "media_type": "application/x-ndjson"}),
+    (
+        "POST /ingest/{topic}",
+        {"names": ["text"], "query": {"key": "o"}, "body": b"v", "media_type": "application/octet-stream"},
+    ),
+    ("POST /ingest/{topic}", {"names": ["schema"], "body": {"key": "k", "value": {"id": 1, "name": "n"}}}),
+    (
+        "POST /ingest/{topic}",
+        {
+            "names": ["schema"],
+            "query": {"key": "bytes", "timestamp": 1},
+            "body": b"\x02\x02n\x00\x00\x00",
+            "media_type": "application/avro",
+        },
+    ),
+    ("GET /mirror/{topic}/mirror", {"names": ["schema"]}),
+    ("GET /mirror/{topic}/mirror/keys", {"names": ["schema"], "query": {"ids": ["k", "missing"]}}),
+    ("GET /mirror/{topic}/mirror/{key}", {"names": ["schema", "k"]}),
+    ("GET /gateway/{name}/graphql", {"names": ["gateway"], "query": {"query": '{ item(id: "k") { name } }'}}),
+    ("POST /gateway/{name}/graphql", {"names": ["gateway"], "body": {"query": '{ item(id: "k") { id kind } }'}}),
+    ("GET /gateway/{name}/graphiql-assets/{file}", {"names": ["gateway", "page.css"]}),
+    ("DELETE /ingest/{topic}", {"names": ["schema"], "body": ["k"]}),
+    ("DELETE /ingest/{topic}/{key}", {"names": ["schema", "bytes"], "query": {"verdicts": "true"}}),
+]
+"""Requests that succeed, in this order, with what they hold; the names of things that exist are filled in."""
+
+NOT_RIGHT = {
+    "quarantine": "every record of the log can be decoded",
+    **dict.fromkeys(
+        [
+            "listApplications",
+            "postApplications",
+            "deleteApplications",
+            "getNoApplication",
+            "createApplication",
+            "deleteNoApplication",
+            "getApplication",
+            "postApplication",
+            "deleteApplication",
+            "deleteTopicMirror",
+        ],
+        "not available yet",
+    ),
+}
+"""Operations that cannot succeed on the log that the tests share, each with the reason."""
+
+
+def test_every_operation_that_can_succeed_does_so_as_described(running: Running, existing: Existing) -> None:
+    new = f"described-new-{uuid.uuid4().hex[:8]}"
+    names = {"new": new, "gateway": existing.gateway, "schema": existing.topics[0], "text": existing.topics[1]}
+    succeeded = set()
+    for label, holds in RIGHT:
+        operation = API.find_operation_by_label(label)
+        assert operation is not None, label
+        parts = dict(zip(re.findall(r"{(\w+)}", label), holds.get("names", ()), strict=True))
+        body = holds.get("body", schemathesis.core.NOT_SET)
+        case = operation.Case(
+            path_parameters={part: names.get(name, name) for part, name in parts.items()},
+            query=holds.get("query", {}),
+            body={**body, "name": new} if label == "POST /manager/gateway" else body,
+            media_type=holds.get("media_type", "application/json" if "body" in holds else None),
+        )
+        assert 200 == send(case, running), label
+        succeeded.add(operation.definition.raw["operationId"])
+    described = {operation["operationId"] for _, _, operation in operations(document(with_schema_registry=False))}
+    assert described - NOT_RIGHT.keys() == succeeded

@@ -68,7 +68,7 @@ def need_of(method: str, path: str) -> str:
 
 def all_routes() -> list[tuple[str, str]]:
     """Return method and template of every route that the application has."""
-    app = create_app(Worker(Settings(kafka="127.0.0.1:1", data_dir=Path("nowhere"), api_key="k")))
+    app = create_app(Worker(Settings(kafka="127.0.0.1:1", data_dir=Path("unused"), api_key="k")))
     return [
         (method.method, route.path)
         for route in falcon.inspect.inspect_routes(app)
