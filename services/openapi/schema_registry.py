@@ -1,11 +1,388 @@
-"""`/schema-registry`: subjects and schemas, as Confluent's clients know them."""
+"""`/schema-registry`: subjects and schemas, as Confluent's clients know them, with Confluent's errors."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
-from services.openapi.parts import Json
+from services.openapi.parts import COMMAND, Json, body_of, operation, path_parameter, query
 
 TAG: Final = "schema registry"
 
-PATHS: Final[Json] = {}
+MEDIA: Final = "application/vnd.schemaregistry.v1+json"
+
+_LARGEST: Final = 2**31 - 1
+
+_TEXT: Final[Json] = {"type": "string"}
+_NUMBER: Final[Json] = {"type": "integer"}
+_TEXTS: Final[Json] = {"type": "array", "items": _TEXT}
+_NUMBERS: Final[Json] = {"type": "array", "items": _NUMBER}
+_LEVELS: Final = [
+    "NONE",
+    "BACKWARD",
+    "BACKWARD_TRANSITIVE",
+    "FORWARD",
+    "FORWARD_TRANSITIVE",
+    "FULL",
+    "FULL_TRANSITIVE",
+]
+
+
+def _object(required: dict[str, Any], **more: Any) -> Json:
+    return {"type": "object", "required": list(required), "properties": required | more}
+
+
+def _is(name: str) -> Json:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _flag(name: str, description: str) -> Json:
+    """Return a parameter that is false unless it is `true`, in any letter case: nothing else is refused."""
+    return query(name, description, type="string", default="false", examples=["true", "false"])
+
+
+def _optional(schema: Json) -> Json:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+SCHEMAS: Final[Json] = {
+    "RegistryError": _object({"error_code": _NUMBER, "message": _TEXT}),
+    "RegistryReference": _object({"name": _TEXT, "subject": _TEXT, "version": _NUMBER}),
+    "RegistrySchema": _object(
+        {"schema": _TEXT},
+        schemaType={"type": "string", "description": "Left out for Avro."},
+        references={"type": "array", "items": _is("RegistryReference")},
+        subject=_TEXT,
+        version=_NUMBER,
+        id=_NUMBER,
+        maxId=_NUMBER,
+    ),
+    "RegistryNewSchema": _object(
+        {"schema": {"type": "string", "minLength": 1}},
+        schemaType=_optional({"type": "string", "examples": ["AVRO", "PROTOBUF"]}),
+        references=_optional({"type": "array", "items": _is("RegistryReference")}),
+        id=_optional(_NUMBER),
+        version=_optional(_NUMBER),
+        metadata={"description": "Not kept here: leave it out."},
+        ruleSet={"description": "Not kept here: leave it out."},
+    ),
+    "RegistryLevel": _object({"compatibilityLevel": {"enum": _LEVELS}}),
+    "RegistryNewLevel": _object({"compatibility": {"type": "string", "examples": _LEVELS}}),
+    "RegistryVerdict": _object({"is_compatible": {"type": "boolean"}}, messages=_TEXTS),
+}
+
+_MEANINGS: Final = {
+    400: "What was sent cannot be used as it is.",
+    401: "The API key is missing, wrong, expired or revoked.",
+    403: "The scopes of the API key do not cover the request.",
+    404: "There is no such subject, version, schema or level.",
+    409: "The schema does not go with an earlier one.",
+    413: "The body is longer than is taken.",
+    422: "The schema, version, level or subject is invalid, or what is asked for is not permitted.",
+    501: "Schemas of this type cannot be used in this way yet.",
+    503: "A part that is needed cannot be reached now.",
+    504: "The command is recorded, but not shown within the bound.",
+}
+
+_SECURITY: Final[list[Json]] = [{"ApiKeyAuth": []}, {"BasicAuth": []}]
+
+_SUBJECT: Final = path_parameter("subject", "Name of the subject; a slash in it is sent as `%2F`.")
+_VERSION: Final = path_parameter("version", "Number of the version, or `latest`.")
+_ID: Final = path_parameter("schema_id", "ID of the schema.", type="integer", minimum=0, maximum=_LARGEST)
+
+_PAGE: Final = (
+    query("offset", "How many to pass.", type="integer", default=0),
+    query("limit", "How many to show; a negative one shows all.", type="integer", default=-1),
+)
+_DELETED: Final = _flag("deleted", "Those that were deleted softly too.")
+_DELETED_ONLY: Final = _flag("deletedOnly", "Those that were deleted softly, and no others.")
+_PREFIX: Final = query("subjectPrefix", "What names of subjects begin with.")
+_PERMANENT: Final = _flag("permanent", "Delete for good what was deleted softly.")
+_NORMALIZE: Final = _flag("normalize", "Compare schemas in one canonical form.")
+_VERBOSE: Final = _flag("verbose", "Give the reasons.")
+
+_NEW_SCHEMA: Final = body_of(_is("RegistryNewSchema"), media=MEDIA)
+_NEW_LEVEL: Final = body_of(_is("RegistryNewLevel"), media=MEDIA)
+
+
+def _operation(
+    operation_id: str,
+    summary: str,
+    schema: Json | None,
+    *statuses: int,
+    parameters: tuple[Json, ...] = (),
+    body: Json | None = None,
+) -> Json:
+    answers: Json = {}
+    if schema is not None:
+        answers["200"] = {"description": "Done.", "content": {MEDIA: {"schema": schema}}}
+    for status in sorted({*statuses, 401, 403, 503}):
+        answers[str(status)] = {
+            "description": _MEANINGS[status],
+            "content": {MEDIA: {"schema": _is("RegistryError")}},
+        }
+    made = operation(operation_id, summary, TAG, answers, parameters=parameters, body=body, is_open=True)
+    return {**made, "security": _SECURITY}
+
+
+PATHS: Final[Json] = {
+    "/schema-registry": {
+        "get": _operation("registry", "Tells that there is a registry.", {"type": "object"}),
+    },
+    "/schema-registry/schemas": {
+        "get": _operation(
+            "listSchemas",
+            "All versions of all subjects.",
+            {"type": "array", "items": _is("RegistrySchema")},
+            400,
+            parameters=(_PREFIX, _DELETED, _flag("latestOnly", "The latest version of each subject alone."), *_PAGE),
+        ),
+    },
+    "/schema-registry/schemas/types": {
+        "get": _operation("listSchemaTypes", "The types of schemas that can be registered.", _TEXTS),
+    },
+    "/schema-registry/schemas/ids/{schema_id}": {
+        "parameters": [_ID],
+        "get": _operation(
+            "getSchema",
+            "One schema, by its ID.",
+            _is("RegistrySchema"),
+            404,
+            parameters=(_flag("fetchMaxId", "Give the greatest ID too."),),
+        ),
+    },
+    "/schema-registry/schemas/ids/{schema_id}/schema": {
+        "parameters": [_ID],
+        "get": _operation("getSchemaText", "Nothing but the text of a schema, as it is.", {}, 404),
+    },
+    "/schema-registry/schemas/ids/{schema_id}/subjects": {
+        "parameters": [_ID],
+        "get": _operation(
+            "listSubjectsOfSchema",
+            "The subjects that have a schema.",
+            _TEXTS,
+            400,
+            404,
+            parameters=(query("subject", "This subject alone."), _DELETED, *_PAGE),
+        ),
+    },
+    "/schema-registry/schemas/ids/{schema_id}/versions": {
+        "parameters": [_ID],
+        "get": _operation(
+            "listVersionsOfSchema",
+            "The versions that are a schema.",
+            {"type": "array", "items": _object({"subject": _TEXT, "version": _NUMBER})},
+            400,
+            404,
+            parameters=(query("subject", "This subject alone."), _DELETED, *_PAGE),
+        ),
+    },
+    "/schema-registry/subjects": {
+        "get": _operation(
+            "listSubjects",
+            "The names of all subjects.",
+            _TEXTS,
+            400,
+            parameters=(_PREFIX, _DELETED, _DELETED_ONLY, *_PAGE),
+        ),
+    },
+    "/schema-registry/subjects/{subject}": {
+        "parameters": [_SUBJECT],
+        "post": _operation(
+            "findSchema",
+            "The version of a subject that is a schema.",
+            _is("RegistrySchema"),
+            400,
+            404,
+            413,
+            422,
+            501,
+            parameters=(_DELETED, _NORMALIZE),
+            body=_NEW_SCHEMA,
+        ),
+        "delete": _operation(
+            "deleteSubject",
+            "Delete a subject softly, or for good; answered with its versions.",
+            _NUMBERS,
+            400,
+            404,
+            422,
+            504,
+            parameters=(_PERMANENT, *COMMAND),
+        ),
+    },
+    "/schema-registry/subjects/{subject}/versions": {
+        "parameters": [_SUBJECT],
+        "get": _operation(
+            "listVersions",
+            "The versions of a subject.",
+            _NUMBERS,
+            400,
+            404,
+            parameters=(_DELETED, _DELETED_ONLY, *_PAGE),
+        ),
+        "post": _operation(
+            "registerSchema",
+            "Register a schema under a subject; one that is there already keeps its ID.",
+            _object({"id": _NUMBER}),
+            400,
+            404,
+            409,
+            413,
+            422,
+            501,
+            504,
+            parameters=(_NORMALIZE, *COMMAND),
+            body=_NEW_SCHEMA,
+        ),
+    },
+    "/schema-registry/subjects/{subject}/versions/{version}": {
+        "parameters": [_SUBJECT, _VERSION],
+        "get": _operation(
+            "getVersion",
+            "One version with its schema.",
+            _is("RegistrySchema"),
+            404,
+            422,
+            parameters=(_DELETED,),
+        ),
+        "delete": _operation(
+            "deleteVersion",
+            "Delete a version softly, or for good; answered with its number.",
+            _NUMBER,
+            400,
+            404,
+            422,
+            504,
+            parameters=(_PERMANENT, *COMMAND),
+        ),
+    },
+    "/schema-registry/subjects/{subject}/versions/{version}/schema": {
+        "parameters": [_SUBJECT, _VERSION],
+        "get": _operation(
+            "getVersionText",
+            "Nothing but the text of a version's schema, as it is.",
+            {},
+            404,
+            422,
+            parameters=(_DELETED,),
+        ),
+    },
+    "/schema-registry/subjects/{subject}/versions/{version}/referencedby": {
+        "parameters": [_SUBJECT, _VERSION],
+        "get": _operation(
+            "listReferrers", "The IDs of the schemas that name a version.", _NUMBERS, 400, 404, 422, parameters=_PAGE
+        ),
+    },
+    "/schema-registry/compatibility/subjects/{subject}/versions": {
+        "parameters": [_SUBJECT],
+        "post": _operation(
+            "checkAgainstSubject",
+            "Whether a schema would go with those that the subject's level asks for. Nothing is registered.",
+            _is("RegistryVerdict"),
+            400,
+            404,
+            413,
+            422,
+            501,
+            parameters=(_VERBOSE, _NORMALIZE),
+            body=_NEW_SCHEMA,
+        ),
+    },
+    "/schema-registry/compatibility/subjects/{subject}/versions/{version}": {
+        "parameters": [_SUBJECT, _VERSION],
+        "post": _operation(
+            "checkAgainstVersion",
+            "Whether a schema would go with one version. Nothing is registered.",
+            _is("RegistryVerdict"),
+            400,
+            404,
+            413,
+            422,
+            501,
+            parameters=(_VERBOSE, _NORMALIZE),
+            body=_NEW_SCHEMA,
+        ),
+    },
+    "/schema-registry/config": {
+        "get": _operation("getLevel", "The level of subjects without one of their own.", _is("RegistryLevel")),
+        "put": _operation(
+            "setLevel",
+            "Set the level of subjects without one of their own.",
+            _is("RegistryNewLevel"),
+            400,
+            413,
+            422,
+            504,
+            parameters=COMMAND,
+            body=_NEW_LEVEL,
+        ),
+        "delete": _operation(
+            "resetLevel",
+            "Go back to the default; answered with the level that counted.",
+            _is("RegistryLevel"),
+            400,
+            404,
+            504,
+            parameters=COMMAND,
+        ),
+    },
+    "/schema-registry/config/{subject}": {
+        "parameters": [_SUBJECT],
+        "get": _operation(
+            "getSubjectLevel",
+            "The level of a subject.",
+            _is("RegistryLevel"),
+            404,
+            parameters=(_flag("defaultToGlobal", "The level that counts, where the subject has none of its own."),),
+        ),
+        "put": _operation(
+            "setSubjectLevel",
+            "Set the level of a subject.",
+            _is("RegistryNewLevel"),
+            400,
+            404,
+            413,
+            422,
+            504,
+            parameters=COMMAND,
+            body=_NEW_LEVEL,
+        ),
+        "delete": _operation(
+            "resetSubjectLevel",
+            "Go back to the level of all subjects; answered with the level that counted.",
+            _is("RegistryLevel"),
+            400,
+            404,
+            504,
+            parameters=COMMAND,
+        ),
+    },
+    "/schema-registry/mode": {
+        "get": _operation("getMode", "The mode, READWRITE for ever.", _object({"mode": {"enum": ["READWRITE"]}})),
+        "put": _operation("setMode", "Refused: the mode is READWRITE for ever.", None, 422),
+        "delete": _operation("resetMode", "Refused: the mode is READWRITE for ever.", None, 422),
+    },
+    "/schema-registry/mode/{subject}": {
+        "parameters": [_SUBJECT],
+        "get": _operation(
+            "getSubjectMode", "The mode, READWRITE for ever.", _object({"mode": {"enum": ["READWRITE"]}}), 404
+        ),
+        "put": _operation("setSubjectMode", "Refused: the mode is READWRITE for ever.", None, 404, 422),
+        "delete": _operation("resetSubjectMode", "Refused: the mode is READWRITE for ever.", None, 404, 422),
+    },
+    "/schema-registry/contexts": {
+        "get": _operation("listContexts", "The contexts, of which there is one.", _TEXTS),
+    },
+    "/schema-registry/v1/metadata/id": {
+        "get": _operation(
+            "getClusterId",
+            "The IDs of the Kafka cluster and of the log.",
+            _object({"id": _TEXT, "scope": _object({"path": _TEXTS, "clusters": {"type": "object"}})}),
+        ),
+    },
+    "/schema-registry/v1/metadata/version": {
+        "get": _operation(
+            "getVersionOfQuick", "The version of the program.", _object({"version": _TEXT, "commitId": _TEXT})
+        ),
+    },
+}
