@@ -25,6 +25,7 @@ _TYPES = click.Choice(["int", "long", "string", "double", "schema"], case_sensit
         "delete": "cli.topics:delete",
         "list": "cli.topics:list_topics",
         "describe": "cli.topics:describe",
+        "schema": "cli.topics:schema",
     },
 )
 def topic() -> None:
@@ -104,6 +105,14 @@ def describe(manager: Manager, name: str, at: Mapping[str, str], output: str | N
     with failing_with(f"Could not describe topic {name}", missing=missing):
         found = manager.get(f"/topic/{in_path(name)}", **at)
     labels = {"name": "Name", "keyType": "Key Type", "valueType": "Value Type", "writeType": "Write Type"}
+    more = {
+        "format": "Format",
+        "schemaId": "Schema ID",
+        "schemaVersion": "Schema Version",
+        "keySchemaId": "Key Schema ID",
+        "keySchemaVersion": "Key Schema Version",
+    }
+    labels |= {field: label for field, label in more.items() if field in found}
     print_fields(found, labels, output)
     if not output:
         click.echo("".join(_more_of(found)), nl=False)
@@ -118,6 +127,30 @@ def _more_of(found: Mapping[str, Any]) -> Iterator[str]:
     for field, label in (("keySchema", "Key Schema"), ("schema", "Schema")):
         if found.get(field):
             yield f"{label}:\n{found[field]}\n"
+
+
+@click.command("schema", cls=QuickCommand)
+@click.argument("topic_name", metavar="TOPIC")
+@click.argument("type_name", metavar="GATEWAY.TYPE")
+@click.option("--key", is_flag=True, help="Change the schema of the keys, not of the values.")
+@click.option("--dry-run", is_flag=True, help="Check whether it goes with the earlier ones, and change nothing.")
+@command_options
+@manager_options
+def schema(manager: Manager, topic_name: str, type_name: str, *, key: bool, dry_run: bool, why: Why) -> None:
+    """Write new records of a topic with another type, or with a type as its gateway has it now."""
+    body = {**_schema_reference(type_name, "Please specify a type."), "side": "key" if key else "value"}
+    parameters = {"dryRun": "true"} if dry_run else {}
+    with failing_with(f"Could not change the schema of topic {topic_name}"):
+        found = manager.change("POST", f"/topic/{in_path(topic_name)}/schema", body, why=why, **parameters)
+    known = (("version", found.get("schemaVersion")), ("id", found.get("schemaId")))
+    numbers = ", ".join(f"{what} {number}" for what, number in known if number is not None)
+    what = f"schema of topic {topic_name}"
+    if not found["changed"]:
+        click.echo(f"The {what} is {type_name} already ({numbers})")
+    elif dry_run:
+        click.echo(f"Would change the {what} to {type_name}")
+    else:
+        click.echo(f"Changed the {what} to {type_name} ({numbers})")
 
 
 def _body(

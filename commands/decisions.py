@@ -6,7 +6,7 @@ them has moved meanwhile: a mirror on a topic that was deleted a moment ago is n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
@@ -14,10 +14,11 @@ from uuid import UUID
 from eventsourcing.application import AggregateNotFoundError, Application
 from eventsourcing.persistence import IntegrityError, OperationalError
 
-from core import gateways, keys, log_safety, mirrors, subjects, topics
+from core import compatibility, gateways, keys, log_safety, mirrors, subjects, topics
 from core.aggregates import LogEvent, Stream, aggregate_id, project
 from core.command_log import CommandLog
 from core.errors import CommandNotRecordedError, CommandRepeatedError, ConflictError, QuickError
+from core.event_mapper import EventMapper
 from core.log_recorders import CommandInfo
 from core.recorder import KafkaFactory
 from core.registered_schema import RegisteredSchema
@@ -47,16 +48,20 @@ class Consulted:
 
     def __init__(self, commands: Commands) -> None:
         self._commands = commands
-        self._assumed: dict[UUID, list[LogEvent]] = {}
+        self._changed: dict[UUID, Stream[Any]] = {}
         self.heads: dict[UUID, int | None] = {}
 
-    def assume(self, events: Iterable[LogEvent]) -> None:
-        """Look at streams from now on as if *events*, which this decision will return, were recorded already.
-
-        So two steps of one decision can each take the next free thing, as two schemas of a topic take their IDs.
-        """
-        for event in events:
-            self._assumed.setdefault(event.originator_id, []).append(event)
+    def record(
+        self,
+        stream: Stream[S],
+        fold: Callable[[S | None, LogEvent], S | None],
+        event: Callable[..., LogEvent],
+        **facts: Any,
+    ) -> LogEvent:
+        """Return the next event of a stream; whoever looks at the stream after this sees it changed."""
+        recorded = stream.record(event, **facts)
+        self._changed[stream.id] = stream.after(recorded, fold)
+        return recorded
 
     def topic(self, name: str) -> Stream[topics.Topic]:
         """Look at the topic *name*."""
@@ -78,11 +83,15 @@ class Consulted:
         """Look at the schema of an ID."""
         return self._stream(subjects.SCHEMA_ID_NOUN, str(schema_id), subjects.fold_schema_id)
 
-    def has_schema_id(self, schema_id: int) -> bool:
-        """Return whether an ID is taken, without relying on it: a taken ID stays taken."""
+    def known_schema(self, schema_id: int) -> RegisteredSchema | None:
+        """Return the schema of an ID, without relying on it: what an ID was given to never changes."""
         stream_id = aggregate_id(subjects.SCHEMA_ID_NOUN, str(schema_id))
-        stream = self._commands.stream(stream_id, subjects.fold_schema_id)
-        return self._with_assumed(stream, subjects.fold_schema_id).state is not None
+        changed: Stream[RegisteredSchema] | None = self._changed.get(stream_id)
+        return (changed or self._commands.stream(stream_id, subjects.fold_schema_id)).state
+
+    def compatibility(self, name: str) -> Stream[compatibility.Compatibility]:
+        """Look at the compatibility level of a subject, or at the global one."""
+        return self._stream(compatibility.NOUN, name, compatibility.fold)
 
     def fingerprint(self, fingerprint: str) -> Stream[int]:
         """Look at the ID of a schema text."""
@@ -97,15 +106,12 @@ class Consulted:
         return self._stream(log_safety.NOUN, log_safety.NAME, log_safety.fold)
 
     def _stream(self, noun: str, name: str, fold: Callable[[S | None, LogEvent], S | None]) -> Stream[S]:
-        stream = self._commands.stream(aggregate_id(noun, name), fold)
+        stream_id = aggregate_id(noun, name)
+        changed: Stream[S] | None = self._changed.get(stream_id)
+        if changed is not None:
+            return changed
+        stream = self._commands.stream(stream_id, fold)
         self.heads[stream.id] = stream.head
-        return self._with_assumed(stream, fold)
-
-    def _with_assumed(self, stream: Stream[S], fold: Callable[[S | None, LogEvent], S | None]) -> Stream[S]:
-        for event in self._assumed.get(stream.id, ()):
-            # Otherwise somebody was faster: the log refuses the command, and it is decided again.
-            if event.originator_version == stream.version + 1:
-                stream = stream.after(event, fold)
         return stream
 
 
@@ -138,10 +144,12 @@ class Commands(Application[UUID]):
         assert isinstance(self.factory, KafkaFactory), "PERSISTENCE_MODULE is set above"
         return self.factory.log()
 
-    def stream(self, stream_id: UUID, fold: Callable[[S | None, LogEvent], S | None]) -> Stream[S]:
-        """Return a stream as far as this process has read the log."""
+    def stream(
+        self, stream_id: UUID, fold: Callable[[S | None, LogEvent], S | None], *, version: int | None = None
+    ) -> Stream[S]:
+        """Return a stream as far as this process has read the log, or as it was at a version."""
         try:
-            found: Any = self.repository.get(stream_id, projector_func=partial(project, fold=fold))
+            found: Any = self.repository.get(stream_id, version=version, projector_func=partial(project, fold=fold))
         except AggregateNotFoundError:
             return Stream(stream_id, 0, None)
         stream: Stream[S] = found
@@ -180,6 +188,14 @@ class Commands(Application[UUID]):
             except IntegrityError:
                 continue
         raise ConflictError(f"{target} is being changed by others at the same time. Try again.")
+
+    def events_at(self, position: int) -> list[LogEvent]:
+        """Return the events of the command at *position*: under the same id, somebody else may have decided it."""
+        index = self.command_log.index
+        command = index.command_of(position)
+        assert command is not None, "carried out"
+        mapper, count = EventMapper(), len(command.record.events)
+        return [mapper.event(indexed) for _, indexed in index.notifications(command.first_id, count, command.position)]
 
     def _record_command(self, events: list[LogEvent], info: CommandInfo, consulted: Consulted) -> int:
         try:

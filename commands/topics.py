@@ -1,24 +1,36 @@
-"""Create and delete topics; each topic brings its mirror, and its schema where it has one."""
+"""Create, change and delete topics; each topic brings its mirror, and its schema where it has one."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 import msgspec
 
-from commands import schemas
+from commands import schemas, subjects
 from commands.decisions import Caller, Commands, Consulted
-from core import mirrors, subjects, topics
+from commands.registrars import Registrar, registrar_for
+from core import mirrors, topics
 from core.aggregates import LogEvent
-from core.errors import ConflictError, InvalidInputError, KafkaRefusedError, NotFoundError
+from core.errors import (
+    ConflictError,
+    IncompatibleSchemaError,
+    InvalidInputError,
+    KafkaRefusedError,
+    NotFoundError,
+    QuickError,
+)
+from core.external_schemas import ExternalRegistry
 from core.kafka_admin import KafkaAdmin
 from core.log_topic import REPLICATED_CONFIG
 from core.registered_schema import SchemaFormat
 from core.settings import Settings
 from core.topic_safety import unsafe_settings
-from core.topics import WriteType
+from core.topics import TopicSchema, WriteType
 from core.types import TopicType
+
+logger = logging.getLogger(__name__)
 
 SIDES: Final = ("key", "value")
 """Both have a type and, where that is `SCHEMA`, a subject."""
@@ -61,15 +73,34 @@ class NewTopic(NamedTuple):
     """Settings of the Kafka topic beside those that its write type brings."""
 
 
-def create_topic(commands: Commands, kafka: KafkaAdmin, settings: Settings, caller: Caller, new: NewTopic) -> int:
+class SchemaChange(NamedTuple):
+    """What comes of another schema for a topic."""
+
+    schema: TopicSchema
+    is_changed: bool
+    """Whether it is another one than before."""
+    position: int | None
+    """`None` where nothing was recorded."""
+
+
+def create_topic(
+    commands: Commands,
+    kafka: KafkaAdmin,
+    settings: Settings,
+    caller: Caller,
+    new: NewTopic,
+    *,
+    registry: ExternalRegistry | None = None,
+) -> int:
     """Declare a topic with its mirror and schema; return the command's position.
 
-    What Kafka would refuse is refused before anything is recorded.
+    What Kafka, or a schema *registry* elsewhere, would refuse is refused before anything is recorded.
 
     Raises:
         InvalidInputError: The name, the types or the schema cannot be used.
         NotFoundError: The gateway that the schema is taken from does not exist.
-        ConflictError: The topic, its mirror or its subject exists already.
+        ConflictError: The topic or its mirror exists already, or its subject with a schema that this one is
+            incompatible with.
         UnavailableError: Kafka did not answer or did not acknowledge.
     """
     topics.check_name(new.name)
@@ -77,15 +108,17 @@ def create_topic(commands: Commands, kafka: KafkaAdmin, settings: Settings, call
     _check_partitions(new)
     config = _config(new, settings.replication_factor)
     partitions = settings.partitions if new.partitions is None else new.partitions
+    registrar = registrar_for(registry)
 
     def decide(consulted: Consulted) -> list[LogEvent]:
         _preflight(kafka, settings, new.name, partitions, config)
         topic = consulted.topic(new.name)
         if topic.state is not None:
             raise ConflictError(f'Topic "{new.name}" already exists in Registry')
-        key_schema, key_events = _registered(consulted, settings, new, "key", new.key_type, new.key_schema)
-        consulted.assume(key_events)  # A schema of the values must not take the same ID.
-        value_schema, value_events = _registered(consulted, settings, new, "value", new.value_type, new.value_schema)
+        key_schema, key_events = _registered(consulted, registrar, settings, new, "key", new.key_type, new.key_schema)
+        value_schema, value_events = _registered(
+            consulted, registrar, settings, new, "value", new.value_type, new.value_schema
+        )
         created = topic.record(
             topics.TopicCreated,
             name=new.name,
@@ -105,31 +138,109 @@ def create_topic(commands: Commands, kafka: KafkaAdmin, settings: Settings, call
     return position
 
 
-def delete_topic(commands: Commands, caller: Caller, name: str) -> int:
-    """Give a topic up, with its mirror and subject; return the command's position.
+def change_schema(
+    commands: Commands,
+    settings: Settings,
+    caller: Caller,
+    name: str,
+    side: str,
+    reference: SchemaReference,
+    *,
+    dry_run: bool = False,
+    registry: ExternalRegistry | None = None,
+) -> SchemaChange:
+    """Let new records of a topic be written with another type, or with a gateway's type as it is now.
+
+    It becomes the next version of the topic's subject, unless the subject has it. Records that are there stay readable.
+
+    Args:
+        commands: The command log.
+        settings: How schemas are made.
+        caller: Who asks and why.
+        name: The topic.
+        side: `key` or `value`.
+        reference: The type.
+        dry_run: Only check.
+        registry: A schema registry elsewhere that gives the IDs.
 
     Raises:
-        NotFoundError: There is no such topic.
+        NotFoundError: There is no such topic, or no such gateway.
+        InvalidInputError: The side has no schema, or the type cannot be stored.
+        IncompatibleSchemaError: Its schema does not go with the earlier ones; names each place and the way out.
         UnavailableError: Kafka did not answer or did not acknowledge.
     """
+    if side not in SIDES:
+        raise InvalidInputError(f"A topic has no side {side!r}. Choose {' or '.join(SIDES)}.")
+    found: list[SchemaChange] = []
+    registrar = registrar_for(registry, dry_run=dry_run)
 
     def decide(consulted: Consulted) -> list[LogEvent]:
         topic = consulted.topic(name)
         if topic.state is None:
             raise NotFoundError(f"Topic {name} not found in topic registry")
+        before = topic.state.key_schema if side == "key" else topic.state.value_schema
+        if before is None:
+            raise InvalidInputError(f"The {side}s of topic {name} are not of type schema: there is nothing to change.")
+        subject, schema_format = schemas.subject_of(name, side), SchemaFormat(before.schema_type)
+        resolved, events = _resolved(consulted, registrar, settings, subject, reference, schema_format)
+        schema = msgspec.structs.replace(resolved, owns_subject=before.owns_subject or resolved.owns_subject)
+        # Events without another schema: somebody has deleted the version that the topic uses.
+        is_changed = bool(events) or schema != msgspec.structs.replace(before, version=schema.version)
+        found[:] = [SchemaChange(schema, is_changed, None)]
+        if not is_changed:
+            return []
+        facts = msgspec.to_builtins(schema)
+        return [topic.record(topics.TopicSchemaChanged, name=name, side=side, schema=facts), *events]
+
+    if dry_run:
+        decide(Consulted(commands))
+        return found[0]
+    position = commands.carry_out(caller, "change_schema", f"topic/{name}", decide)
+    if position is None:
+        return found[0]
+    changed = next(event for event in commands.events_at(position) if isinstance(event, topics.TopicSchemaChanged))
+    return SchemaChange(msgspec.convert(changed.schema, TopicSchema), is_changed=True, position=position)
+
+
+def delete_topic(commands: Commands, caller: Caller, name: str, *, registry: ExternalRegistry | None = None) -> int:
+    """Give a topic up, with its mirror and subject; return the command's position.
+
+    In a schema *registry* elsewhere only subjects that were made for the topic are deleted: others may have records.
+    That registry cannot hold a deletion up; what it could not delete is named in the server's log.
+
+    Raises:
+        NotFoundError: There is no such topic.
+        UnavailableError: Kafka did not answer or did not acknowledge.
+    """
+    owned: list[str] = []
+
+    def decide(consulted: Consulted) -> list[LogEvent]:
+        topic = consulted.topic(name)
+        if topic.state is None:
+            raise NotFoundError(f"Topic {name} not found in topic registry")
+        sides = (("key", topic.state.key_schema), ("value", topic.state.value_schema))
+        owned[:] = [schemas.subject_of(name, side) for side, schema in sides if schema and schema.owns_subject]
         events = [topic.record(topics.TopicDeleted, name=name)]
         mirror = consulted.mirror(name)
         if mirror.state is not None:
             events.append(mirror.record(mirrors.MirrorDeleted, name=name))
         for side in SIDES:
-            subject = consulted.subject(schemas.subject_of(name, side))
-            if subject.state is not None:
-                events.append(subject.record(subjects.SubjectDeleted, name=subject.state.name))
+            events += subjects.subject_deletion(consulted, schemas.subject_of(name, side), permanent=True)
         return events
 
     position = commands.carry_out(caller, "delete_topic", f"topic/{name}", decide)
     assert position is not None, "deleting a topic always has events"
+    if registry is not None:
+        for subject in owned:
+            _delete_elsewhere(registry, subject)
     return position
+
+
+def _delete_elsewhere(registry: ExternalRegistry, subject: str) -> None:
+    try:
+        registry.delete_subject(subject)
+    except QuickError as error:
+        logger.error("the subject %s was not deleted with its topic: %s. Delete it there yourself.", subject, error)
 
 
 def _check_types(new: NewTopic) -> None:
@@ -184,27 +295,46 @@ def _preflight(kafka: KafkaAdmin, settings: Settings, name: str, partitions: int
 
 def _registered(
     consulted: Consulted,
+    registrar: Registrar,
     settings: Settings,
     new: NewTopic,
     side: str,
     type_: TopicType,
     reference: SchemaReference | None,
-) -> tuple[topics.TopicSchema | None, list[LogEvent]]:
+) -> tuple[TopicSchema | None, list[LogEvent]]:
     if type_ is not TopicType.SCHEMA or reference is None:
         return None, []
     schema_format = new.schema_format or settings.schema_format
+    subject = schemas.subject_of(new.name, side)
+    try:
+        return _resolved(consulted, registrar, settings, subject, reference, schema_format)
+    except IncompatibleSchemaError as error:
+        raise IncompatibleSchemaError(f'Subject "{subject}" already exists. {error.message}', error.reasons) from error
+
+
+def _resolved(
+    consulted: Consulted,
+    registrar: Registrar,
+    settings: Settings,
+    subject: str,
+    reference: SchemaReference,
+    schema_format: SchemaFormat,
+) -> tuple[TopicSchema, list[LogEvent]]:
+    """Return a gateway's type as the schema that *subject* goes on with, and the events that register it."""
     written = schemas.write_type_of(consulted, *reference)
     schema = schemas.converted(written, reference.type, schema_format, settings)
-    schema_id, events = schemas.register(consulted, schemas.subject_of(new.name, side), schema_format, schema)
-    resolved = topics.TopicSchema(
+    registration = registrar.register(consulted, subject, subjects.NewSchema(schema_format, schema))
+    resolved = TopicSchema(
         gateway=reference.gateway,
         type=reference.type,
         sdl=written,
-        schema_id=schema_id,
+        schema_id=registration.schema_id,
         schema_type=schema_format,
-        schema=schema,
+        schema=registration.schema,
+        version=registration.version,
+        owns_subject=registration.is_new_elsewhere,
     )
-    return resolved, events
+    return resolved, registration.events
 
 
 def _mirror_created(consulted: Consulted, name: str, settings: Settings) -> LogEvent:

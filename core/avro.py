@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fastavro import _read_py, schemaless_reader, schemaless_writer
 
 from core.avro_json_type import json_type
+from core.avro_text import whole_avro
 from core.avro_to_json import is_json_ready, to_json_node
 from core.avro_types import parse_avro
 from core.errors import InvalidValueError, Mismatch
@@ -163,7 +164,7 @@ class AvroCodec:
 
     def _compile(self, schema_id: int) -> _Compiled:
         registered = self._written if schema_id == self._schema_id else self._schemas(schema_id)
-        schema = parse_avro(registered.schema, f"Schema {schema_id}")
+        schema = parse_avro(whole_avro(registered), f"Schema {schema_id}")
         self._all_json_ready = self._all_json_ready and is_json_ready(schema)
         return _Compiled(schema, schema.words(schema.root), recursive=bool(schema.holding_themselves()))
 

@@ -13,7 +13,7 @@ import msgspec
 from fastavro.schema import SchemaParseException
 
 from core.avro_logical import PREFIX, logical, logical_type
-from core.errors import InvalidInputError, NotAvailableYetError
+from core.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,17 +111,14 @@ def parse_avro(text: str, name: str) -> AvroSchema:
     """Return the Avro schema in *text*; *name* says in messages which one it is.
 
     Raises:
-        NotAvailableYetError: The text is not JSON, so its format is another one, such as Protobuf.
-        InvalidInputError: The text is JSON, but no Avro schema whose values could be written.
+        InvalidInputError: The text is no Avro schema whose values could be written.
     """
     try:
         node = msgspec.json.decode(text)
     except RecursionError as error:
         raise InvalidInputError(f"{name} is nested too deep. Register one with fewer levels.") from error
     except ValueError as error:
-        raise NotAvailableYetError(
-            f"{name} is not an Avro schema ({error}). This version stores records as Avro only: register it as Avro."
-        ) from error
+        raise InvalidInputError(f"{name} is not an Avro schema: it is no JSON ({error}). Correct it there.") from error
     definitions: dict[str, dict[str, Any]] = {}
     try:
         schema = AvroSchema(fastavro.parse_schema(_bare(node), definitions), definitions)

@@ -11,6 +11,8 @@
     ├── ForbiddenError                the API key is right, and its scopes do not cover the request
     ├── NotFoundError                 the named thing does not exist
     ├── ConflictError                 the named thing exists already, or changed under the caller
+    │   └── IncompatibleSchemaError   a schema that does not go with the earlier ones of its subject
+    ├── RegistryRefusalError          the schema registry says no, with a code of Confluent's
     ├── CommandRepeatedError          a command of this id is recorded already: its first answer stands
     ├── NotAvailableYetError          understood, but this version cannot do it
     ├── UnavailableError              a part that is needed cannot be reached now; nothing was recorded
@@ -142,6 +144,22 @@ class NotFoundError(QuickError, LookupError):
 
 class ConflictError(QuickError):
     """Raised when the named thing exists already, or was changed by somebody else meanwhile."""
+
+
+class IncompatibleSchemaError(ConflictError):
+    """Raised for a schema that does not go with the earlier ones of its subject; `reasons` holds each place."""
+
+    def __init__(self, message: str, reasons: list[str]) -> None:
+        self.message, self.reasons = message, reasons
+        super().__init__("\n".join([message, *(f"- {reason}" for reason in reasons)]))
+
+
+class RegistryRefusalError(QuickError):
+    """Raised when the schema registry refuses what was asked; `code` is what Confluent's clients tell it by."""
+
+    def __init__(self, code: int, message: str) -> None:
+        self.code = code
+        super().__init__(message)
 
 
 class CommandRepeatedError(QuickError):

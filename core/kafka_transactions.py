@@ -10,7 +10,6 @@ from __future__ import annotations
 import fcntl
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import IO, Final, NoReturn, cast
@@ -68,18 +67,40 @@ class Transactions:
             raise translated(error, "beginning a transaction") from error
         return Transaction(self._producer, topic, self._give_up)
 
+    def end_abandoned(self) -> None:
+        """End what processes that were killed have left open, so that it holds up no reader.
+
+        Raises:
+            KafkaUnavailableError: Kafka did not answer; it gives such transactions up by itself after their time.
+        """
+        for path in sorted(self._folder.glob("transactions.*")):
+            with path.open("a") as file:
+                if path.stat().st_size and _is_ours(file):
+                    self._producer_of(_slot(file))
+                    file.truncate(0)
+
     def close(self) -> None:
         """Give the name back."""
         self._give_up()
         if self._lock is not None:
+            self._lock.truncate(0)
             self._lock.close()
 
     def _new_producer(self) -> Producer:
+        """Return a producer under the name of this process, which is noted until it is closed in good order."""
+        if self._lock is None:
+            self._lock = _first_free(self._folder)
+            self._lock.write("in use")
+            self._lock.flush()
+        return self._producer_of(_slot(self._lock))
+
+    def _producer_of(self, slot: int) -> Producer:
+        """Return a producer that has ended what the one before it under the same name left open."""
         producer = Producer(
             client_config(
                 self._bootstrap,
                 acks="all",
-                transactional_id=f"{self._prefix}-{self._slot()}",
+                transactional_id=f"{self._prefix}-{slot}",
                 transaction_timeout_ms=int(TRANSACTION_TIMEOUT_S * 1000),
                 linger_ms=1,
                 partitioner="murmur2_random",
@@ -99,12 +120,6 @@ class Transactions:
         if self._producer is not None:
             self._producer.purge()
             self._producer = None
-
-    def _slot(self) -> int:
-        """Return a number that no other process of this machine holds, the same one as long as this process lives."""
-        if self._lock is None:
-            self._lock = _first_free(self._folder)
-        return int(Path(self._lock.name).suffix[1:])
 
 
 class Transaction:
@@ -214,8 +229,20 @@ def _first_free(folder: Path) -> IO[str]:
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(_SLOTS):
         file = (folder / f"transactions.{number}").open("a")
-        with suppress(BlockingIOError):
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if _is_ours(file):
             return file
         file.close()
     raise StoreError(f"{_SLOTS} processes write transactions with the folder {folder}. Use another data folder.")
+
+
+def _is_ours(file: IO[str]) -> bool:
+    """Take the lock of *file* until it is closed, and return whether that went well."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _slot(file: IO[str]) -> int:
+    return int(Path(file.name).suffix[1:])

@@ -36,7 +36,7 @@ class OutRecord(NamedTuple):
 
     def size(self) -> int:
         """Return about how many bytes the record takes in Kafka."""
-        inside = sum(len(name) + len(value or b"") + RECORD_BYTES for name, value in self.headers)
+        inside = sum(len(name.encode()) + len(value or b"") + RECORD_BYTES for name, value in self.headers)
         return len(self.key or b"") + len(self.value or b"") + inside + RECORD_BYTES
 
 

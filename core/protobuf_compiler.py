@@ -86,6 +86,24 @@ def as_text(schema: str) -> str:
         ) from error
 
 
+def canonical_protobuf(schema: str, imports: Mapping[str, str] | None = None) -> str:
+    """Return the text of *schema* as it is printed here, so that comments and blanks make no difference.
+
+    A text that says what the printer does not know, options of its own for example, stays as it is.
+
+    Raises:
+        InvalidInputError: The text is wrong, and says where.
+        UnavailableError: The compiler could not be run.
+    """
+    descriptor = compile_protobuf(schema, imports).main
+    printed = protobuf_text(descriptor)
+    try:
+        is_whole = compile_protobuf(printed, imports).main == descriptor
+    except InvalidInputError:
+        is_whole = False
+    return printed if is_whole else as_text(schema)
+
+
 @lru_cache(COMPILED_KEPT)
 def _compiled(schema: str, imports: tuple[tuple[str, str], ...]) -> ProtobufFiles:
     _refuse_too_much(schema, imports)

@@ -16,6 +16,7 @@ from core.registered_schema import SchemaFormat
 T = TypeVar("T")
 
 PROTOBUF_PACKAGE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
+_CREDENTIALS = re.compile(r"//[^/]*@")
 AVRO_NAMESPACE = re.compile(r"[A-Za-z_][A-Za-z0-9_]+(\.[A-Za-z_][A-Za-z0-9_]+)*")
 
 
@@ -56,8 +57,9 @@ class Settings:
     legacy_schemas: bool = False
     """`QUICK_SCHEMA_LEGACY`: make schemas as bakdata/quick does, `Float` with 32 bits and fields by the alphabet."""
 
-    schema_registry_url: str | None = None
-    """`QUICK_KAFKA_SCHEMA_REGISTRY_URL`: a schema registry that gives the IDs; without one, ours does."""
+    schema_registry_url: str | None = field(default=None, repr=False)
+    """`QUICK_KAFKA_SCHEMA_REGISTRY_URL`: a schema registry that gives the IDs; without one, ours does. May carry
+    `user:password@`, so it is never printed."""
 
     default_replicas: int = 1
     """`QUICK_DEFAULT_REPLICAS`: replicas of a gateway or mirror that asks for no number."""
@@ -122,7 +124,8 @@ class _Environment:
         try:
             return parse(text)
         except ValueError as error:
-            raise SettingsError(f"{name}={text!r} cannot be used: {error}") from error
+            shown = _CREDENTIALS.sub("//***@", text)
+            raise SettingsError(f"{name}={shown!r} cannot be used: {error}") from error
 
 
 def _between(low: int, high: int) -> Callable[[str], int]:

@@ -29,8 +29,8 @@ class WriteType(StrEnum):
     IMMUTABLE = "IMMUTABLE"
 
 
-class TopicSchema(msgspec.Struct, frozen=True, kw_only=True):
-    """The schema of a topic's keys or values, resolved when the topic was created: a replay asks nobody."""
+class TopicSchema(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The schema of a topic's keys or values, resolved when it was taken from the gateway: a replay asks nobody."""
 
     gateway: str
     type: str
@@ -41,13 +41,17 @@ class TopicSchema(msgspec.Struct, frozen=True, kw_only=True):
     """`AVRO` or `PROTOBUF`, in the words of the Confluent schema registry."""
     schema: str
     """The converted schema text."""
+    version: int | None = None
+    """Its version under the topic's subject; unknown for topics of older logs."""
+    owns_subject: bool = False
+    """Whether the subject in another registry was made for the topic, and is deleted with it."""
 
     def registered(self) -> RegisteredSchema:
         """Return the converted schema with its ID."""
         return RegisteredSchema(schema_id=self.schema_id, schema_type=self.schema_type, schema=self.schema)
 
 
-class Topic(msgspec.Struct, frozen=True, kw_only=True):
+class Topic(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A declared topic."""
 
     name: str

@@ -14,10 +14,10 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 
-from core import gateways, keys, log_safety, mirrors, subjects, topics
+from core import compatibility, gateways, keys, log_safety, mirrors, subjects, topics
 from core.aggregates import LogEvent
 from core.errors import FoldError, NotFoundError, ViewBehindError
-from core.registered_schema import RegisteredSchema
+from core.registered_schema import RegisteredSchema, with_imports
 from core.store import Reader, Store, Writer, bounded_key, key_number, number_key
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -51,8 +51,12 @@ class Noun(NamedTuple):
     decoder: msgspec.msgpack.Decoder[Row[Any]]
 
 
+def _encoded(name: str) -> bytes:
+    return name.encode("utf-8", "replace")
+
+
 def _named(event_or_state: Any) -> bytes:
-    return bounded_key(event_or_state.name.encode("utf-8", "replace"))
+    return bounded_key(_encoded(event_or_state.name))
 
 
 def _numbered(event_or_state: Any) -> bytes:
@@ -70,6 +74,7 @@ NOUNS: Mapping[str, Noun] = {
     keys.NOUN: Noun(keys.fold, _named, _decoder(keys.Key)),
     subjects.NOUN: Noun(subjects.fold, _named, _decoder(subjects.Subject)),
     subjects.SCHEMA_ID_NOUN: Noun(subjects.fold_schema_id, _numbered, _decoder(RegisteredSchema)),
+    compatibility.NOUN: Noun(compatibility.fold, _named, _decoder(compatibility.Compatibility)),
     log_safety.NOUN: Noun(log_safety.fold, _named, _decoder(log_safety.LogSafety)),
 }
 """What the registry has rows of. Fingerprints of schemas are only looked at by commands."""
@@ -157,19 +162,44 @@ class Registry(ABC):
         """Return all API keys by name."""
         return self.rows(keys.NOUN)
 
+    def subject(self, name: str) -> Row[subjects.Subject]:
+        """Return a subject; all of its versions may be deleted softly.
+
+        Raises:
+            NotFoundError: There is none of this name.
+        """
+        return self._named(subjects.NOUN, name, f"Subject '{name}' not found.")
+
+    def subjects(self) -> list[Row[subjects.Subject]]:
+        """Return all subjects by name, also those whose versions are all deleted softly."""
+        return self.rows(subjects.NOUN)
+
+    def own_compatibility(self, name: str) -> compatibility.CompatibilityLevel | None:
+        """Return the level that was set for a subject or globally, `None` when none was."""
+        row: Row[compatibility.Compatibility] | None = self.row(compatibility.NOUN, bounded_key(_encoded(name)))
+        return None if row is None else row.state.level
+
+    def compatibility(self, name: str) -> compatibility.CompatibilityLevel:
+        """Return the level that counts for a subject."""
+        own = self.own_compatibility(name)
+        return own or self.own_compatibility(compatibility.GLOBAL) or compatibility.DEFAULT
+
     def schema(self, schema_id: int) -> RegisteredSchema:
-        """Return the schema of an ID.
+        """Return the schema of an ID, with the texts of those that it names.
 
         Raises:
             NotFoundError: The ID was never given.
         """
+        return with_imports(self._schema(schema_id), self._schema)
+
+    def _schema(self, schema_id: int) -> RegisteredSchema:
         row: Row[RegisteredSchema] | None = self.row(subjects.SCHEMA_ID_NOUN, number_key(schema_id))
         if row is None:
             raise NotFoundError(f"Schema {schema_id} not found")
         return row.state
 
     def _named(self, noun: str, name: str, missing: str) -> Row[Any]:
-        row = self.row(noun, bounded_key(name.encode("utf-8", "replace")))
+        row = self.row(noun, bounded_key(_encoded(name)))
         if row is None:
             raise NotFoundError(missing)
         return row
@@ -252,6 +282,11 @@ class RegistryView(Registry):
         with self._store.read() as txn:
             raw = txn.get(noun, key)
         return None if raw is None else NOUNS[noun].decoder.decode(raw)
+
+    def max_schema_id(self) -> int:
+        """Return the greatest ID that was given to a schema, 0 when there is none."""
+        with self._store.read() as txn:
+            return next((key_number(key) for key, _ in txn.scan(subjects.SCHEMA_ID_NOUN, reverse=True)), 0)
 
     def rows(self, noun: str) -> list[Row[Any]]:
         """Return all rows of a noun by key."""

@@ -37,15 +37,61 @@ from services.manager.jobs import ExportResource, ReplayResource, RestoreResourc
 from services.manager.keys import KeyResource, KeysResource
 from services.manager.log import DiffResource, LogCommandResource, LogResource, QuarantineResource
 from services.manager.mirrors import MirrorsResource, TopicMirrorResource
-from services.manager.topics import TopicResource, TopicsResource
+from services.manager.topics import TopicResource, TopicSchemaResource, TopicsResource
 from services.metrics import MetricsResource
 from services.mirror import MirrorAllResource, MirrorKeyResource, MirrorKeysResource, Mirrors
 from services.openapi.resource import OpenApiResource
+from services.schema_registry.answers import PREFIX as SCHEMA_REGISTRY
+from services.schema_registry.answers import EncodedSlashes
+from services.schema_registry.compatibility import SubjectCompatibilityResource, VersionCompatibilityResource
+from services.schema_registry.config import GlobalConfigResource, SubjectConfigResource
+from services.schema_registry.instance import (
+    ContextsResource,
+    Elsewhere,
+    MetadataIdResource,
+    MetadataVersionResource,
+    ModeResource,
+    RootResource,
+)
+from services.schema_registry.schemas import (
+    SchemaResource,
+    SchemasResource,
+    SchemaSubjectsResource,
+    SchemaTextResource,
+    SchemaTypesResource,
+    SchemaVersionsResource,
+)
+from services.schema_registry.subjects import (
+    ReferencedByResource,
+    SubjectResource,
+    SubjectsResource,
+    VersionResource,
+    VersionsResource,
+    VersionTextResource,
+)
 from services.security import ApiKeyMiddleware
 from services.topic_access import TopicAccesses
+from services.whole_bodies import whole_or_raising
 from services.worker import Worker
 
-App = falcon.asgi.App[falcon.asgi.Request, falcon.asgi.Response]
+_FalconApp = falcon.asgi.App[falcon.asgi.Request, falcon.asgi.Response]
+
+
+class App(_FalconApp):
+    """Falcon's application, with bodies that end where their client ended them and nowhere else."""
+
+    # Falcon's own one has this signature too; its base class, for WSGI, has another.
+    async def __call__(  # type: ignore[override]
+        self, scope: dict[str, Any], receive: Any, send: Any
+    ) -> None:
+        """Serve one connection."""
+        if scope["type"] != "http":
+            await super().__call__(scope, receive, send)
+        elif scope["http_version"] == "0.9":  # Falcon would raise, in a place where that becomes a 500.
+            await send({"type": "http.response.start", "status": 505, "headers": []})
+            await send({"type": "http.response.body"})
+        else:
+            await super().__call__(scope, whole_or_raising(receive), send)
 
 
 class WorkerLifespan:
@@ -79,19 +125,21 @@ class NotAvailableYet:
 
 def create_app(worker: Worker) -> App:
     """Return the ASGI application with all services over the parts of *worker*."""
-    app: App = falcon.asgi.App(cors_enable=True)
+    app = App(cors_enable=True)
     app.add_middleware(WorkerLifespan(worker))
+    app.add_middleware(EncodedSlashes())
     app.add_middleware(ApiKeyMiddleware(worker.settings.api_key, lambda: worker.views.registry))
     app.req_options.strip_url_path_trailing_slash = True
     add_error_handlers(app)
     topics = TopicAccesses(worker)
     app.add_route("/health", HealthResource(worker))
     app.add_route("/metrics", MetricsResource(worker))
-    app.add_route("/openapi.json", OpenApiResource(with_schema_registry=False))
+    app.add_route("/openapi.json", OpenApiResource(with_schema_registry=worker.registry_elsewhere is None))
     _add_manager(app, worker)
     _add_ingest(app, worker, topics)
     _add_mirror(app, worker, topics)
     _add_gateway(app, worker, topics)
+    _add_schema_registry(app, worker)
     return app
 
 
@@ -104,6 +152,7 @@ def app_from_env() -> App:
 def _add_manager(app: App, worker: Worker) -> None:
     app.add_route("/manager/topics", TopicsResource(worker))
     app.add_route("/manager/topic/{name}", TopicResource(worker))
+    app.add_route("/manager/topic/{name}/schema", TopicSchemaResource(worker))
     app.add_route("/manager/topic/{name}/mirror", TopicMirrorResource(worker))
     app.add_route("/manager/mirrors", MirrorsResource(worker))
     app.add_route("/manager/gateways", GatewaysResource(worker))
@@ -131,6 +180,7 @@ def _add_manager(app: App, worker: Worker) -> None:
 def _add_ingest(app: App, worker: Worker, topics: TopicAccesses) -> None:
     targets = IngestTopics(worker, topics)
     writes = Writes(worker, targets, topics)
+    worker.at_start(writes.end_abandoned)
     worker.at_stop(writes.close)
     app.add_route("/ingest/{topic}", IngestTopicResource(targets, writes))
     app.add_route("/ingest/{topic}/{key:path}", IngestKeyResource(targets, writes))
@@ -148,3 +198,34 @@ def _add_gateway(app: App, worker: Worker, topics: TopicAccesses) -> None:
     worker.at_stop(graphql.close)
     app.add_route("/gateway/{name}/graphql", graphql)
     app.add_route("/gateway/{name}/graphiql-assets/{file}", GraphiQLAssetResource())
+
+
+def _add_schema_registry(app: App, worker: Worker) -> None:
+    if worker.registry_elsewhere is not None:
+        app.add_sink(Elsewhere(worker.registry_elsewhere.url), SCHEMA_REGISTRY)
+        return
+    app.add_route(SCHEMA_REGISTRY, RootResource())
+    for path, resource in (
+        ("/schemas", SchemasResource(worker)),
+        ("/schemas/types", SchemaTypesResource()),
+        ("/schemas/ids/{schema_id:int(min=0, max=2147483647)}", SchemaResource(worker)),
+        ("/schemas/ids/{schema_id:int(min=0, max=2147483647)}/schema", SchemaTextResource(worker)),
+        ("/schemas/ids/{schema_id:int(min=0, max=2147483647)}/subjects", SchemaSubjectsResource(worker)),
+        ("/schemas/ids/{schema_id:int(min=0, max=2147483647)}/versions", SchemaVersionsResource(worker)),
+        ("/subjects", SubjectsResource(worker)),
+        ("/subjects/{subject}", SubjectResource(worker)),
+        ("/subjects/{subject}/versions", VersionsResource(worker)),
+        ("/subjects/{subject}/versions/{version}", VersionResource(worker)),
+        ("/subjects/{subject}/versions/{version}/schema", VersionTextResource(worker)),
+        ("/subjects/{subject}/versions/{version}/referencedby", ReferencedByResource(worker)),
+        ("/compatibility/subjects/{subject}/versions", SubjectCompatibilityResource(worker)),
+        ("/compatibility/subjects/{subject}/versions/{version}", VersionCompatibilityResource(worker)),
+        ("/config", GlobalConfigResource(worker)),
+        ("/config/{subject}", SubjectConfigResource(worker)),
+        ("/mode", ModeResource()),
+        ("/mode/{subject}", ModeResource()),
+        ("/contexts", ContextsResource()),
+        ("/v1/metadata/id", MetadataIdResource(worker)),
+        ("/v1/metadata/version", MetadataVersionResource()),
+    ):
+        app.add_route(SCHEMA_REGISTRY + path, resource)

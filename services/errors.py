@@ -1,6 +1,6 @@
 """Errors as HTTP answers: one table of statuses, one body for all services.
 
-The body is Quick's: `{"type", "title", "code", "detail", "uriPath"}`.
+The body is Quick's: `{"type", "title", "code", "detail", "uriPath"}`; under /schema-registry it is Confluent's.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import falcon.asgi
 import msgspec
 
 from core import errors
+from services.schema_registry import answers as schema_registry
 
 logger = logging.getLogger(__name__)
 
@@ -84,6 +85,8 @@ def status_of(error: errors.QuickError) -> int:
     """Return the HTTP status of *error*."""
     if isinstance(error, TellsOfEach) and error.cause is not None:
         error = error.cause
+    if isinstance(error, errors.RegistryRefusalError):
+        return error.code // 100
     return next((status for kind, status in STATUSES if isinstance(error, kind)), 500)
 
 
@@ -92,15 +95,17 @@ async def _on_quick_error(
 ) -> None:
     assert isinstance(error, errors.QuickError), "registered for these"
     status = status_of(error)
+    if schema_registry.is_registry_path(req.path):
+        status = schema_registry.status_of(error, status)
+        if isinstance(error, errors.UnauthorizedError):
+            resp.set_header("WWW-Authenticate", 'Basic realm="schema registry"')
     if status == HTTPStatus.INTERNAL_SERVER_ERROR:
         logger.error("%s %s: %s", req.method, req.path, error)
     if status in _COME_AGAIN and not isinstance(error, _NOT_PASSING):
         resp.set_header("Retry-After", _RETRY_AFTER_S)
     if isinstance(error, errors.CommandNotRecordedError):
         resp.set_header(OUTCOME_HEADER, "not-recorded")
-    wants_verdicts = getattr(req.context, "wants_verdicts", False)
-    verdicts = error.verdicts if wants_verdicts and isinstance(error, TellsOfEach) else None
-    _render(req, resp, status, str(error), verdicts)
+    _render(req, resp, status, str(error), error)
 
 
 async def _on_http_error(
@@ -109,7 +114,7 @@ async def _on_http_error(
     assert isinstance(error, falcon.HTTPError), "registered for these"
     if error.headers:
         resp.set_headers(error.headers)
-    _render(req, resp, error.status_code, error.description or error.title or "")
+    _render(req, resp, error.status_code, error.description or error.title or "", error)
 
 
 async def _on_unexpected(
@@ -123,17 +128,18 @@ async def _on_unexpected(
         resp,
         HTTPStatus.INTERNAL_SERVER_ERROR,
         f"An unexpected error occurred: look for {error_id} in the server's log.",
+        error,
     )
 
 
-def _render(
-    req: falcon.asgi.Request,
-    resp: falcon.asgi.Response,
-    status: int,
-    detail: str,
-    verdicts: Sequence[object] | None = None,
-) -> None:
+def _render(req: falcon.asgi.Request, resp: falcon.asgi.Response, status: int, detail: str, error: Exception) -> None:
     title = HTTPStatus(status).phrase
+    if schema_registry.is_registry_path(req.path):
+        resp.status = status
+        schema_registry.render_error(resp, schema_registry.error_code(error, status), detail or title)
+        return
+    wants_verdicts = getattr(req.context, "wants_verdicts", False)
+    verdicts = error.verdicts if wants_verdicts and isinstance(error, TellsOfEach) else None
     kind = "errors/clientError" if status < HTTPStatus.INTERNAL_SERVER_ERROR else "errors/serverError"
     resp.status = status
     resp.content_type = falcon.MEDIA_JSON

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from itertools import islice
 
 import falcon
@@ -49,6 +49,18 @@ class Mirrors:
             await self._await_position(access, mirror, token)
         return access, mirror
 
+    async def values(self, access: TopicAccess, entries: Sequence[Entry | None]) -> list[object]:
+        """Return the values of *entries*; in a thread where a registry elsewhere may have to be asked for a schema.
+
+        Raises:
+            UnavailableError: That registry does not answer, and the schema is not known yet.
+        """
+
+        def decoded() -> list[object]:
+            return [None if entry is None else _value(access, entry) for entry in entries]
+
+        return decoded() if self.worker.registry_elsewhere is None else await self.worker.in_thread(decoded)
+
     async def _await_position(self, access: TopicAccess, mirror: MirrorView, token: str) -> None:
         position = Position.parse(token)
         if position.topic_id != access.topic_id:
@@ -72,7 +84,8 @@ class MirrorKeyResource:
         entry = mirror.get(access.keys.encode(access.keys.from_text(key)))
         if entry is None:
             raise NotFoundError(f"Key {key} does not exist in Mirror")
-        _answer(resp, {"value": _value(access, entry)})
+        [value] = await self._mirrors.values(access, [entry])
+        _answer(resp, {"value": value})
 
 
 class MirrorKeysResource:
@@ -92,7 +105,7 @@ class MirrorKeysResource:
         access, mirror = await self._mirrors.find(req, topic)
         keys = given if access.keys.type is TopicType.SCHEMA else [key for text in given for key in text.split(",")]
         entries = mirror.get_many([access.keys.encode(access.keys.from_text(key)) for key in keys])
-        body: dict[str, object] = {"value": [None if entry is None else _value(access, entry) for entry in entries]}
+        body: dict[str, object] = {"value": await self._mirrors.values(access, entries)}
         missing = [key for key, entry in zip(keys, entries, strict=True) if entry is None]
         if missing:
             body["missing"] = missing

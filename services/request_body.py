@@ -66,9 +66,8 @@ async def read_body(req: falcon.asgi.Request, on_chunk: Callable[[int], None] | 
         InvalidInputError: It was cut off.
         falcon.HTTPContentTooLarge: It is longer than `MAX_BODY_BYTES`.
     """
+    refuse_too_long(req)
     length = req.content_length
-    if length is not None and length > MAX_BODY_BYTES:
-        raise _too_large()
     if length is not None:
         return _whole(await req.stream.readall(), length)
     chunks: list[bytes] = []
@@ -88,6 +87,17 @@ def _whole(body: bytes, length: int) -> bytes:
     if len(body) < length:
         raise InvalidInputError(f"The body was cut off after {len(body)} of {length} bytes. Send it again.")
     return body
+
+
+def refuse_too_long(req: falcon.asgi.Request) -> None:
+    """Refuse a request whose headers say that its body is too long, before anything is done for it.
+
+    Raises:
+        falcon.HTTPContentTooLarge: It is longer than `MAX_BODY_BYTES`.
+    """
+    length = req.content_length
+    if length is not None and length > MAX_BODY_BYTES:
+        raise _too_large()
 
 
 def refuse_too_many(count: int, most: int) -> None:

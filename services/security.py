@@ -1,11 +1,16 @@
 """Who may ask for what: an API key in the header `X-API-Key`, and what its scopes cover.
 
+The schema registry also takes it as the password of HTTP Basic, with any user: Confluent's clients can send nothing
+else.
+
 The deployment's one key is the administrator `default`. All others are declared in the log and looked up in the
 registry at each request, so that a key that was revoked is refused at once.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hmac
 import time
 from collections.abc import Callable
@@ -16,6 +21,7 @@ import falcon.asgi
 from core import keys, scopes
 from core.errors import ForbiddenError, NotFoundError, UnauthorizedError
 from projections.registry import RegistryView
+from services.schema_registry.answers import is_registry_path
 
 ADMINISTRATOR = keys.ADMINISTRATOR
 
@@ -52,6 +58,8 @@ class ApiKeyMiddleware:
         if is_open(req):
             return
         given = req.get_header("X-API-Key") or ""
+        if not given and is_registry_path(req.path):
+            given = _password(req)
         if hmac.compare_digest(given.encode("utf-8", "surrogateescape"), self._api_key):
             req.context.actor = ADMINISTRATOR
             return
@@ -75,7 +83,10 @@ class ApiKeyMiddleware:
 
 
 def needed_scope(method: str, path: str) -> str | None:
-    """Return the scope that a request needs, `None` when any valid key will do: there is nothing at that path."""
+    """Return the scope that a request needs, `None` when any valid key will do.
+
+    That is so where there is nothing at that path, and where the schema registry is only asked.
+    """
     service, *rest = path.strip("/").split("/")
     match service:
         case "manager":
@@ -86,6 +97,8 @@ def needed_scope(method: str, path: str) -> str | None:
             return scopes.named(scopes.READ, rest[0])
         case "mirror" if rest:
             return scopes.named(scopes.MIRROR, rest[0])
+        case "schema-registry" if _changes_schemas(method, rest):
+            return scopes.MANAGE
     return None
 
 
@@ -110,3 +123,25 @@ def _is_for_administrators(method: str, segments: list[str]) -> bool:
         case ["log", "quarantine" | "restore", *_] | ["replay", *_]:
             return method != "GET"
     return False
+
+
+def _changes_schemas(method: str, segments: list[str]) -> bool:
+    """Return whether a request under /schema-registry changes something; some that ask are sent with a body."""
+    match method, segments:
+        case (("GET" | "HEAD"), _):
+            return False
+        case "POST", ["compatibility", *_] | ["subjects", _]:
+            return False
+    return True
+
+
+def _password(req: falcon.asgi.Request) -> str:
+    """Return the password that *req* sends by HTTP Basic, or nothing."""
+    scheme, _, credentials = (req.get_header("Authorization") or "").partition(" ")
+    if scheme.lower() != "basic":
+        return ""
+    try:
+        decoded = base64.b64decode(credentials.strip(), validate=True).decode("utf-8", "surrogateescape")
+    except binascii.Error:
+        return ""
+    return decoded.partition(":")[2]

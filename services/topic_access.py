@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from core.errors import StoreError, UnavailableError
+from core.registered_schema import SchemaLookup
 from core.topics import Topic, TopicSchema, WriteType
 from core.types import Codec, TopicType, codec_for
 from projections.mirrors import MirrorView
@@ -70,7 +71,7 @@ class TopicAccesses:
             return known.access
         row = views.registry.topic(name)
         if known is None or known.declared != row.position:
-            access = _access(views, row)
+            access = _access(views, row, self._worker.schema)
         else:
             access = _moved(known.access, _place(views, row))
         self._accesses[name] = _Known(registered, row.position, noted, access)
@@ -152,13 +153,13 @@ def _moved(access: TopicAccess, place: _Place) -> TopicAccess:
     return replace(access, topic_id=place.topic_id, dangers=place.dangers)
 
 
-def _access(views: Views, row: Row[Topic]) -> TopicAccess:
+def _access(views: Views, row: Row[Topic], schemas: SchemaLookup) -> TopicAccess:
     topic, place = row.state, _place(views, row)
     return TopicAccess(
         name=topic.name,
         topic_id=place.topic_id,
-        keys=_codec(topic.key_type, topic.key_schema, views),
-        values=_codec(topic.value_type, topic.value_schema, views),
+        keys=_codec(topic.key_type, topic.key_schema, schemas),
+        values=_codec(topic.value_type, topic.value_schema, schemas),
         partitions=topic.partitions,
         value_schema=topic.value_schema,
         is_immutable=topic.write_type is WriteType.IMMUTABLE,
@@ -166,5 +167,5 @@ def _access(views: Views, row: Row[Topic]) -> TopicAccess:
     )
 
 
-def _codec(type_: TopicType, schema: TopicSchema | None, views: Views) -> Codec:
-    return codec_for(type_, schema=None if schema is None else schema.registered(), schemas=views.registry.schema)
+def _codec(type_: TopicType, schema: TopicSchema | None, schemas: SchemaLookup) -> Codec:
+    return codec_for(type_, schema=None if schema is None else schema.registered(), schemas=schemas)

@@ -21,13 +21,16 @@ from commands.log_safety import note_safety
 from core.command_log import CommandLog
 from core.errors import (
     LogIdentityError,
+    NotFoundError,
     QuickError,
     StandsStillError,
     StoreError,
     UnavailableError,
     UnreadableRecordError,
 )
+from core.external_schemas import ExternalRegistry
 from core.kafka_admin import KafkaAdmin
+from core.registered_schema import RegisteredSchema
 from core.settings import Settings
 from projections import places
 from projections.registry import RegistryView
@@ -72,6 +75,8 @@ class Worker:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.kafka = KafkaAdmin(settings.kafka)
+        self.registry_elsewhere = _registry_elsewhere(settings)
+        """The schema registry that gives the IDs in the place of ours, where there is one."""
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="worker")
         self._lock = threading.Lock()
         self._views: Views | None = None
@@ -80,6 +85,7 @@ class Worker:
         self._noted_dangers: list[str] | None = None
         self._opened = threading.Event()
         self._stopping = threading.Event()
+        self._at_start: list[Callable[[], None]] = []
         self._at_stop: list[Callable[[], None]] = []
         self._history = asyncio.Semaphore(1)
         self._opener = threading.Thread(target=self._keep_log_open, name="command log", daemon=True)
@@ -91,6 +97,8 @@ class Worker:
         Kafka a worker serves all the same what needs none.
         """
         self._opener.start()
+        for work in self._at_start:
+            self._threads.submit(work)
         self._opened.wait(OPEN_TIMEOUT_S)
 
     def stop(self) -> None:
@@ -100,10 +108,16 @@ class Worker:
         for close in self._at_stop:
             close()
         self._threads.shutdown()
+        if self.registry_elsewhere is not None:
+            self.registry_elsewhere.close()
         if self._commands is not None:
             self._commands.close()
         if self._views is not None:
             self._views.close()
+
+    def at_start(self, work: Callable[[], None]) -> None:
+        """Run *work*, which must not raise, in a thread when the worker starts; nothing waits for it."""
+        self._at_start.append(work)
 
     def at_stop(self, close: Callable[[], None]) -> None:
         """Call *close* when the worker stops, before its own parts are closed."""
@@ -161,6 +175,22 @@ class Worker:
             raise StandsStillError(f"The registry stands still, so nothing is recorded: {reason}")
         return commands
 
+    def schema(self, schema_id: int) -> RegisteredSchema:
+        """Return the schema of an ID, whichever registry gave it; with one elsewhere this may block for seconds.
+
+        IDs of our own registry stay known after a deployment has moved to another one.
+
+        Raises:
+            NotFoundError: The ID was never given.
+            UnavailableError: The registry does not answer, or no projector has made the views yet.
+        """
+        if self.registry_elsewhere is None:
+            return self.views.registry.schema(schema_id)
+        try:
+            return self.registry_elsewhere.schema(schema_id)
+        except NotFoundError:
+            return self.views.registry.schema(schema_id)
+
     def _open_views(self) -> None:
         with self._lock:
             if self._views is not None:
@@ -211,3 +241,9 @@ class Worker:
         except QuickError as error:
             logger.error("the log became unsafe, and cannot even record that: %s", error)
         self._noted_dangers = dangers
+
+
+def _registry_elsewhere(settings: Settings) -> ExternalRegistry | None:
+    if settings.schema_registry_url is None:
+        return None
+    return ExternalRegistry(settings.schema_registry_url, settings.data_dir / "schemas")

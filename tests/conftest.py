@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -79,7 +80,7 @@ def new_running(
     """Make instances that are started by the test and stopped at the latest at the end."""
     made: list[Running] = []
 
-    def make(bootstrap: str = kafka, **more: str) -> Running:
+    def make(bootstrap: str = kafka, **more: Any) -> Running:
         running = Running(bootstrap, tmp_path_factory.mktemp("up"), free_port(), **more)
         made.append(running)
         return running

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
+import psutil
 
 API_KEY = "e2e-key"
 QUICK = Path(sys.executable).with_name("quick")
@@ -35,6 +37,8 @@ class Running:
     port: int
     log_topic: str = field(default_factory=lambda: f"log-{uuid.uuid4().hex}")
     process: subprocess.Popen[bytes] | None = None
+    settings: dict[str, str] = field(default_factory=dict)
+    """Environment variables beside those that every instance has."""
 
     @property
     def url(self) -> str:
@@ -57,6 +61,7 @@ class Running:
             "QUICK_LOG_TOPIC": self.log_topic,
             "QUICK_STATUS_TOPIC": f"{self.log_topic}-status",
             "QUICK_LOG_LEVEL": "INFO",
+            **self.settings,
         }
 
     def start(self) -> None:
@@ -126,3 +131,20 @@ class Running:
         with self.http() as http:
             answer = http.get(f"/mirror/{topic}/mirror/keys", params={"ids": "0"}, headers={"Quick-At-Least": position})
         assert 200 == answer.status_code, answer.text
+
+
+def web_workers(running: Running) -> list[psutil.Process]:
+    """Return the worker processes of the HTTP services, which their master starts again when they end."""
+    assert running.process is not None
+    web = []
+    for process in psutil.Process(running.process.pid).children(recursive=True):
+        with contextlib.suppress(psutil.Error):  # It has just ended.
+            if any("services.app" in argument for argument in process.cmdline()):
+                web.append(process)
+    pids = {process.pid for process in web}
+    workers = []
+    for process in web:
+        with contextlib.suppress(psutil.Error):
+            if process.ppid() in pids:
+                workers.append(process)
+    return workers

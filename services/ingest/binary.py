@@ -19,6 +19,7 @@ from services.topic_access import TopicAccess
 _MAGIC: Final = b"\x00"
 _FIRST_MESSAGE: Final = b"\x00"
 _LARGEST_ID: Final = (1 << 32) - 1
+_LARGEST_TIMESTAMP: Final = (1 << 63) - 1
 
 
 def binary_record(req: falcon.asgi.Request, kind: str, body: bytes, access: TopicAccess) -> OutRecord:
@@ -42,7 +43,11 @@ def binary_record(req: falcon.asgi.Request, kind: str, body: bytes, access: Topi
     key = access.keys.encode(access.keys.from_text(text))
     value = body if kind == OCTETS else _frame(req, kind, access) + body
     access.values.decode(value)
-    return OutRecord(key, value, timestamp_ms=req.get_param_as_int("timestamp", min_value=1, default=None))
+    return OutRecord(key, value, timestamp_ms=_timestamp(req))
+
+
+def _timestamp(req: falcon.asgi.Request) -> int | None:
+    return req.get_param_as_int("timestamp", min_value=1, max_value=_LARGEST_TIMESTAMP, default=None)
 
 
 def _frame(req: falcon.asgi.Request, kind: str, access: TopicAccess) -> bytes:

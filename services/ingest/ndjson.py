@@ -16,7 +16,7 @@ from typing import Final
 
 import msgspec
 
-from core.errors import InvalidInputError, QuickError, TooLargeError
+from core.errors import InvalidInputError, QuickError, TooLargeError, UnavailableError
 from core.kafka_batches import Batch
 from core.kafka_writer import OutRecord, Written
 from core.position import Position
@@ -25,7 +25,14 @@ from services.errors import status_of
 from services.ingest.budget import Budget
 from services.ingest.options import Options
 from services.ingest.topics import IngestTopic
-from services.ingest.verdicts import RefusedVerdict, ValidVerdict, Verdict, refused, written
+from services.ingest.verdicts import (
+    RefusedVerdict,
+    TooLargeRecordsError,
+    ValidVerdict,
+    Verdict,
+    refused,
+    written,
+)
 from services.ingest.writes import OpenTransaction, Writes
 
 logger = logging.getLogger(__name__)
@@ -44,6 +51,9 @@ WINDOW_BYTES: Final = 1024 * 1024
 
 SPOOL_BYTES: Final = 256 * 1024
 """Verdicts that wait in memory for the client; more of them wait in a file."""
+
+LOOK_EVERY_S: Final = 0.5
+"""How often an upload whose client sends nothing looks whether the worker is to end."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -128,17 +138,24 @@ class Upload:
         self._spool.end()
 
     async def _take_in(self) -> None:
-        async for chunk in self._stream:
-            for lines in self._lines.feed(chunk):
-                await self._write(lines)
+        """Read and write everything; tell of what is under way also when something ends the upload before."""
+        try:
+            async for chunk in _until_shutdown(self._stream):
+                for lines in self._lines.feed(chunk):
+                    await self._write(lines)
             if shutdown.is_requested():
-                await self._drain(0)
-                raise InvalidInputError(
-                    f"The server is being restarted. Continue with record {self._records + 1} of this upload."
-                )
-        for lines in self._lines.finish():
-            await self._write(lines)
+                raise UnavailableError(f"The server is being restarted. {self._way_on()}")
+            for lines in self._lines.finish():
+                await self._write(lines)
+        except QuickError:
+            await self._drain(0)
+            raise
         await self._drain(0)
+
+    def _way_on(self) -> str:
+        if self._options.is_atomic:
+            return "Nothing was written. Send the whole upload again."
+        return f"Continue with record {self._records + 1} of this upload."
 
     async def _write(self, lines: list[bytes]) -> None:
         """Read *lines*, send what can be used, and wait only when too many slices are under way."""
@@ -172,9 +189,8 @@ class Upload:
             return
         try:
             await self._writes.refuse_too_large(self._topic, slice_.records)
-        except QuickError as error:
-            verdicts: list[RefusedVerdict] = error.verdicts  # type: ignore[attr-defined]  # it tells of each
-            for verdict in reversed(verdicts):
+        except TooLargeRecordsError as error:
+            for verdict in reversed(error.verdicts):
                 slice_.records.pop(verdict.index)
                 slice_.refused.append(RefusedVerdict(slice_.indexes.pop(verdict.index), verdict.error))
 
@@ -194,6 +210,8 @@ class Upload:
             slice_ = self._under_way.popleft()
             batch = None if slice_.sent is None else await slice_.sent
             self._tell(slice_, batch)
+            if batch is not None and isinstance(batch.error, TooLargeError):
+                await self._writes.look_up_limit(self._topic)  # It has been lowered.
 
     # Telling.
 
@@ -238,6 +256,24 @@ class Upload:
             None if cause is None else str(cause),
             None if cause is None else status_of(cause),
         )
+
+
+async def _until_shutdown(stream: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+    """Yield the chunks of *stream*; end early when the worker is to end, also while the client sends nothing."""
+    chunks = aiter(stream)
+    coming: asyncio.Future[bytes] | None = None
+    try:
+        while not shutdown.is_requested():
+            coming = coming or asyncio.ensure_future(anext(chunks))
+            await asyncio.wait((coming,), timeout=LOOK_EVERY_S)
+            if coming.done():
+                chunk, coming = coming.result(), None
+                yield chunk
+    except StopAsyncIteration:
+        return
+    finally:
+        if coming is not None:
+            coming.cancel()
 
 
 class _Slice:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import Final, NamedTuple
+from urllib.parse import unquote_to_bytes
 
 import falcon
 import falcon.asgi
@@ -18,6 +20,9 @@ FLAGS: Final = {"verdicts": "wants_verdicts", "atomic": "is_atomic", "strict": "
 
 BINARY_PARAMETERS: Final = frozenset({"key", "schemaId", "timestamp"})
 """Parameters of a body that is the bytes of one value."""
+
+
+_STRAY_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 class Options(NamedTuple):
@@ -44,6 +49,7 @@ def options_of(req: falcon.asgi.Request, also: frozenset[str] = frozenset()) -> 
     """
     if not req.query_string:
         return _DEFAULT
+    percent_decoded(req.query_string, "query")
     given: dict[str, bool] = {}
     for name in req.params:
         if name in FLAGS:
@@ -52,6 +58,22 @@ def options_of(req: falcon.asgi.Request, also: frozenset[str] = frozenset()) -> 
             known = ", ".join(sorted({*FLAGS, *also}))
             raise InvalidInputError(f"The parameter {name!r} is unknown here. Known are: {known}.")
     return Options(**given)
+
+
+def percent_decoded(text: str, what: str) -> str:
+    """Return *text*, a part of a request's address that messages call *what*, with its percent signs resolved.
+
+    The libraries put U+FFFD for what they cannot decode, and so would write and delete another key than was named.
+
+    Raises:
+        InvalidInputError: A percent sign is not followed by two hexadecimal digits, or the bytes are no UTF-8.
+    """
+    if _STRAY_PERCENT.search(text):
+        raise InvalidInputError(f"A percent sign in the {what} is followed by no two hexadecimal digits. Send %25.")
+    try:
+        return unquote_to_bytes(text).decode()
+    except UnicodeDecodeError as error:
+        raise InvalidInputError(f"The {what} is no UTF-8 ({error.reason}). Encode it in UTF-8 first.") from error
 
 
 def _truth(name: str, text: str) -> bool:

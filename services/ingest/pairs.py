@@ -181,7 +181,7 @@ def _too_deep() -> TooDeepError:
 
 def _levels_exceed(node: Any, limit: int) -> bool:
     level = [node]
-    for _ in range(limit + 1):
+    for _ in range(limit):
         level = [
             child
             for parent in level

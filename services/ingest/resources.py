@@ -14,11 +14,19 @@ from core.kafka_writer import OutRecord
 from services.ingest.binary import binary_record
 from services.ingest.budget import Budget
 from services.ingest.ndjson import Upload
-from services.ingest.options import BINARY_PARAMETERS, JSON, NDJSON, Options, content_type_of, options_of
+from services.ingest.options import (
+    BINARY_PARAMETERS,
+    JSON,
+    NDJSON,
+    Options,
+    content_type_of,
+    options_of,
+    percent_decoded,
+)
 from services.ingest.pairs import MAX_RECORDS
 from services.ingest.topics import IngestTopic, IngestTopics
 from services.ingest.writes import Outcome, Writes
-from services.request_body import read_body, refuse_too_many
+from services.request_body import read_body, refuse_too_long, refuse_too_many
 
 POSITION_HEADER = "Quick-Position"
 """Response header with the position of a write: a read that sends it back as `Quick-At-Least` includes the write."""
@@ -50,6 +58,7 @@ class IngestTopicResource:
             return
         options = _options(req, frozenset() if kind in JSON else BINARY_PARAMETERS)
         target = await self._topics.topic(topic)
+        refuse_too_long(req)
         with self._budget.take(req.content_length or 0) as share:
             body = await read_body(req, on_chunk=share.grow)
             records = (
@@ -62,8 +71,11 @@ class IngestTopicResource:
 
     async def on_delete(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, topic: str) -> None:
         """Delete one key or a list of keys; a key that is not there is no error."""
+        if (kind := content_type_of(req)) not in JSON:
+            raise falcon.HTTPUnsupportedMediaType(description=f"Keys are sent as JSON, and the body is {kind}.")
         options = _options(req)
         target = _deletable(await self._topics.topic(topic))
+        refuse_too_long(req)
         with self._budget.take(req.content_length or 0) as share:
             records = target.reader.read_keys(await read_body(req, on_chunk=share.grow))
             refuse_too_many(len(records), MAX_RECORDS)
@@ -89,7 +101,7 @@ class IngestKeyResource:
         options = _options(req)
         target = _deletable(await self._topics.topic(topic))
         keys = target.access.keys
-        records = [OutRecord(keys.encode(keys.from_text(key)), None)]
+        records = [OutRecord(keys.encode(keys.from_text(_key_in_path(req, topic))), None)]
         _answer(resp, await self._writes.write(target, records, options), records, options)
 
 
@@ -105,6 +117,18 @@ def _deletable(topic: IngestTopic) -> IngestTopic:
             f"Topic {topic.access.name} is immutable: nothing of it is deleted. Delete the topic, or write other keys."
         )
     return topic
+
+
+def _key_in_path(req: falcon.asgi.Request, topic: str) -> str:
+    """Return the key exactly as the path has it: what Falcon hands on has lost a slash at the end, and stray bytes.
+
+    Raises:
+        InvalidInputError: It is no UTF-8, or the name of the topic holds a slash.
+    """
+    _, _, name, key = req.scope["raw_path"].decode().split("/", 3)
+    if percent_decoded(name, "name of the topic") != topic:
+        raise InvalidInputError("The name of a topic holds no slash. Send DELETE /ingest/TOPIC/KEY")
+    return percent_decoded(key.removesuffix("/"), "key in the path")
 
 
 def _answer(resp: falcon.asgi.Response, outcome: Outcome, records: Sequence[OutRecord], options: Options) -> None:

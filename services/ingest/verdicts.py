@@ -49,6 +49,8 @@ Verdict = RefusedVerdict | WrittenVerdict | ValidVerdict
 class RefusedRecordsError(InvalidInputError, TellsOfEach):
     """Raised for a batch of which some records cannot be used; none was written."""
 
+    verdicts: Sequence[RefusedVerdict]
+
     def __init__(self, verdicts: Sequence[RefusedVerdict], size: int) -> None:
         self.verdicts = verdicts
         super().__init__(_summary(verdicts, size))

@@ -7,6 +7,7 @@ the mirror has passed the record and found it to be the first of its key.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple, Self
@@ -42,12 +43,16 @@ from services.ingest.writing import Acknowledgements
 from services.topic_access import TopicAccesses
 from services.worker import Worker
 
+logger = logging.getLogger(__name__)
+
 MIRROR_TIMEOUT_S: Final = 5.0
 """Longest wait until the mirror of an immutable topic has passed what was written to it."""
 
 WAITING_TRANSACTIONS: Final = 64
 """Most requests that wait for their turn to write a transaction."""
 
+TURN_TIMEOUT_S: Final = 10.0
+"""Longest wait for that turn: a few transactions that Kafka does not answer must not hold up all that come after."""
 
 _NOT_ATOMIC: Final = (
     "A batch for an immutable topic cannot be atomic: which record of a key is the first shows only when all are"
@@ -78,6 +83,13 @@ class Writes:
         self._transaction_lock = asyncio.Lock()
         self._waiting_transactions = 0
 
+    def end_abandoned(self) -> None:
+        """End the transactions of workers that were killed: mirrors cannot pass them."""
+        try:
+            self._transactions.end_abandoned()
+        except QuickError as error:
+            logger.warning("transactions of killed workers are left to Kafka, which ends them soon: %s", error)
+
     def close(self) -> None:
         """Deliver what is queued, and end what is open."""
         if self._acknowledgements is not None:
@@ -104,7 +116,7 @@ class Writes:
             return Outcome(None, ())
         if options.is_atomic:
             return await self._write_atomically(topic, records, options)
-        batch = await self.acknowledged(self.send(topic, records, wants_each=options.wants_verdicts))
+        batch = await self._send_again_if_limited(topic, records, wants_each=options.wants_verdicts)
         return Outcome(await self._token(topic, batch), _placed(batch) if options.wants_verdicts else ())
 
     def send(self, topic: IngestTopic, records: Sequence[OutRecord], *, wants_each: bool) -> asyncio.Future[Batch]:
@@ -118,14 +130,27 @@ class Writes:
         assert limit_bytes is not None, "looked up with the topic"
         return self._acknowledgements.send(topic.access.name, records, limit_bytes=limit_bytes, wants_each=wants_each)
 
-    async def acknowledged(self, sent: asyncio.Future[Batch]) -> Batch:
-        """Return what became of records that were sent, all of them acknowledged.
+    async def look_up_limit(self, topic: IngestTopic) -> None:
+        """Ask Kafka what a topic takes at once: it has refused what should have been small enough."""
+        await self._topics.look_up_limit(topic)
+
+    async def _send_again_if_limited(
+        self, topic: IngestTopic, records: Sequence[OutRecord], *, wants_each: bool
+    ) -> Batch:
+        """Send *records*, and once more in smaller requests when none was taken because the topic's limit was lowered.
 
         Raises:
+            TooLargeRecordsError: Some are larger than the topic takes now; none was written.
             PartlyWrittenError: Some are acknowledged, the others are not.
             QuickError: None is acknowledged.
         """
-        batch = await sent
+        limit = topic.limit_bytes
+        batch = await self.send(topic, records, wants_each=wants_each)
+        if isinstance(batch.error, TooLargeError):
+            await self._topics.look_up_limit(topic)
+            if not batch.acknowledged and topic.limit_bytes != limit:
+                await self.refuse_too_large(topic, records)
+                batch = await self.send(topic, records, wants_each=wants_each)
         if batch.error is None:
             return batch
         if not batch.acknowledged:
@@ -156,10 +181,12 @@ class Writes:
         if topic.access.is_immutable:
             raise InvalidInputError(_NOT_ATOMIC)
         if self._waiting_transactions >= WAITING_TRANSACTIONS:
-            raise BusyError("Too many requests wait to write a transaction. Nothing was written. Send this again soon.")
+            raise _busy_with_transactions()
         self._waiting_transactions += 1
         try:
-            await self._transaction_lock.acquire()
+            await asyncio.wait_for(self._transaction_lock.acquire(), TURN_TIMEOUT_S)
+        except TimeoutError as error:
+            raise _busy_with_transactions() from error
         finally:
             self._waiting_transactions -= 1
         return OpenTransaction(self._worker, self._transactions, topic, self._transaction_lock)
@@ -267,10 +294,9 @@ class OpenTransaction:
     async def __aenter__(self) -> Self:
         """Begin it."""
         try:
-            limit = self._topic.limit_bytes or 0
-            self._open = await self._worker.in_thread(lambda: self._transactions.begin(self._topic.access.name, limit))
+            await self._to_its_end(self._begin)
         except BaseException:
-            self._turn.release()
+            await self.__aexit__()
             raise
         return self
 
@@ -278,7 +304,7 @@ class OpenTransaction:
         """Abort it when it was not committed, and let the next one begin."""
         try:
             if self._open is not None:
-                await asyncio.shield(self._worker.in_thread(self._open.abort))
+                await self._to_its_end(self._open.abort)
         finally:
             self._turn.release()
 
@@ -297,14 +323,34 @@ class OpenTransaction:
 
     async def _guarded(self, work: Callable[[], None]) -> None:
         try:
-            await self._worker.in_thread(work)
+            await self._to_its_end(work)
         except QuickError:
             self._open = None  # It ended itself.
+            raise
+
+    def _begin(self) -> None:
+        self._open = self._transactions.begin(self._topic.access.name, self._topic.limit_bytes or 0)
+
+    async def _to_its_end(self, work: Callable[[], None]) -> None:
+        """Run *work* in a thread, and wait for its end also when the request is cancelled.
+
+        The next transaction uses the same producer: what this one would still send would become part of that one.
+        """
+        running = asyncio.ensure_future(self._worker.in_thread(work))
+        try:
+            await asyncio.shield(running)
+        except asyncio.CancelledError:
+            await asyncio.wait((running,))
+            running.exception()  # Nobody asks for it any more.
             raise
 
     def _begun(self) -> Transaction:
         assert self._open is not None, "used inside its `async with`"
         return self._open
+
+
+def _busy_with_transactions() -> BusyError:
+    return BusyError("Too many requests wait to write a transaction. Nothing was written. Send this again soon.")
 
 
 async def _passed(mirror: MirrorView, position: Position, topic: str) -> None:

@@ -54,13 +54,13 @@ class Acknowledgements:
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Batch] = loop.create_future()
-        self._awaited.append((loop.time() + GIVE_UP_S, future))
 
         def done(batch: Batch) -> None:
             if not future.done():  # Who asked may have gone.
                 future.set_result(batch)
 
         self._writer.write(topic, records, done, limit_bytes=limit_bytes, wants_each=wants_each)
+        self._awaited.append((loop.time() + GIVE_UP_S, future))
         if not self._is_collecting:
             self._is_collecting = True
             loop.call_later(COLLECT_EVERY_S, self._collect, loop)

@@ -15,9 +15,9 @@ from core.registered_schema import SchemaFormat
 from core.topics import NOUN, Topic, WriteType
 from core.types import TopicType
 from services.manager.caller import POSITION_HEADER, caller_of
-from services.manager.effects import await_topic, await_topic_deletion
+from services.manager.effects import answer_when_in_registry, await_topic, await_topic_deletion
 from services.manager.moments import registry_at
-from services.request_body import as_struct, read_json
+from services.request_body import as_struct, read_json, read_struct
 from services.worker import Worker
 
 _Name = Annotated[str, msgspec.Meta(min_length=1)]
@@ -61,7 +61,35 @@ class TopicBody(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True)
     config: dict[str, str]
     """Settings of the Kafka topic."""
     schema: str | None = None
+    format: str | None = None
+    """How records of type schema are written."""
+    schema_id: int | None = None
+    schema_version: int | None = None
     key_schema: str | None = None
+    key_schema_id: int | None = None
+    key_schema_version: int | None = None
+
+
+class NewTopicSchemaBody(msgspec.Struct, frozen=True):
+    """The body of a change of a topic's schema."""
+
+    gateway: _Name
+    type: _Name
+    side: str = "value"
+
+
+class SchemaChangeBody(msgspec.Struct, frozen=True, rename="camel"):
+    """What came of a change of a topic's schema."""
+
+    gateway: str
+    type: str
+    side: str
+    is_changed: bool = msgspec.field(name="changed")
+    """Whether it is, or with `dryRun` would be, another one than before."""
+    format: str
+    schema_id: int | None
+    """`None` where another registry has yet to give it."""
+    schema_version: int | None
 
 
 class TopicsResource:
@@ -95,7 +123,10 @@ class TopicResource:
             raise NotAvailableYetError("Creating mirrors is not available yet: each topic has one already.")
         new = _new_topic(name, req, as_struct(body, NewTopicBody))
         worker, caller = self._worker, caller_of(req)
-        create = partial(topics.create_topic, worker.commands, worker.kafka, worker.settings, caller, new)
+        elsewhere = worker.registry_elsewhere
+        create = partial(
+            topics.create_topic, worker.commands, worker.kafka, worker.settings, caller, new, registry=elsewhere
+        )
         position = await worker.in_thread(create)
         await worker.in_thread(partial(await_topic, worker.views, name, position, worker.settings.effect_timeout_s))
         resp.set_header(POSITION_HEADER, str(position))
@@ -103,11 +134,49 @@ class TopicResource:
     async def on_delete(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, name: str) -> None:
         """Delete the topic; answers when it is gone from Kafka and the registry."""
         worker, caller = self._worker, caller_of(req)
-        position = await worker.in_thread(partial(topics.delete_topic, worker.commands, caller, name))
+        delete = partial(topics.delete_topic, worker.commands, caller, name, registry=worker.registry_elsewhere)
+        position = await worker.in_thread(delete)
         await worker.in_thread(
             partial(await_topic_deletion, worker.views, name, position, worker.settings.effect_timeout_s)
         )
         resp.set_header(POSITION_HEADER, str(position))
+
+
+class TopicSchemaResource:
+    """`/manager/topic/{name}/schema`: what new records are written with."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+
+    async def on_post(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, name: str) -> None:
+        """Change the schema, or only check (`dryRun`); answers when the registry shows it to every worker."""
+        body = await read_struct(req, NewTopicSchemaBody)
+        worker, caller = self._worker, caller_of(req)
+        change = partial(
+            topics.change_schema,
+            worker.commands,
+            worker.settings,
+            caller,
+            name,
+            body.side,
+            SchemaReference(body.gateway, body.type),
+            dry_run=req.get_param_as_bool("dryRun", default=False),
+            registry=worker.registry_elsewhere,
+        )
+        changed = await worker.in_thread(change)
+        await answer_when_in_registry(worker, resp, f"The schema of topic {name}", changed.position)
+        schema = changed.schema
+        resp.data = msgspec.json.encode(
+            SchemaChangeBody(
+                gateway=schema.gateway,
+                type=schema.type,
+                side=body.side,
+                is_changed=changed.is_changed,
+                format=schema.schema_type,
+                schema_id=schema.schema_id or None,
+                schema_version=schema.version or None,
+            )
+        )
 
 
 def _new_topic(name: str, req: falcon.asgi.Request, body: NewTopicBody) -> NewTopic:
@@ -150,6 +219,8 @@ def _type(req: falcon.asgi.Request, parameter: str, default: TopicType) -> Topic
 
 
 def _body(topic: Topic) -> TopicBody:
+    value, key = topic.value_schema, topic.key_schema
+    schema = value or key
     return TopicBody(
         name=topic.name,
         write_type=topic.write_type,
@@ -157,6 +228,11 @@ def _body(topic: Topic) -> TopicBody:
         value_type=topic.value_type,
         partitions=topic.partitions,
         config=topic.config,
-        schema=None if topic.value_schema is None else topic.value_schema.sdl,
-        key_schema=None if topic.key_schema is None else topic.key_schema.sdl,
+        schema=None if value is None else value.sdl,
+        format=None if schema is None else schema.schema_type,
+        schema_id=None if value is None else value.schema_id,
+        schema_version=None if value is None else value.version,
+        key_schema=None if key is None else key.sdl,
+        key_schema_id=None if key is None else key.schema_id,
+        key_schema_version=None if key is None else key.version,
     )

@@ -193,3 +193,41 @@ def test_the_log_is_a_table(quick: Any, manager: Any, arguments: list[str]) -> N
     )
     assert (0, expected, "") == quick(*arguments)
     assert "/manager/log?limit=2" == manager.requests[-1].path
+
+
+CHANGED = {"gateway": "g", "type": "T", "side": "value", "changed": True, "schemaId": 7, "schemaVersion": 2}
+
+
+@pytest.mark.parametrize(
+    ("options", "found", "path", "side", "expected"),
+    [
+        ([], CHANGED, "schema", "value", "Changed the schema of topic t to g.T (version 2, id 7)"),
+        (["--key"], CHANGED, "schema", "key", "Changed the schema of topic t to g.T (version 2, id 7)"),
+        (["--dry-run"], CHANGED, "schema?dryRun=true", "value", "Would change the schema of topic t to g.T"),
+        (
+            [],
+            CHANGED | {"changed": False},
+            "schema",
+            "value",
+            "The schema of topic t is g.T already (version 2, id 7)",
+        ),
+    ],
+)
+def test_a_topics_schema_is_changed(
+    quick: Any, manager: Any, options: list[str], found: object, path: str, side: str, expected: str
+) -> None:
+    manager.answers(found)
+    assert (0, f"{expected}\n", "") == quick("topic", "schema", "t", "g.T", *options)
+    [sent] = manager.requests
+    assert ("POST", f"/manager/topic/t/{path}", {"gateway": "g", "type": "T", "side": side}) == (
+        sent.method,
+        sent.path,
+        sent.body,
+    )
+
+
+def test_a_description_shows_which_schema_it_is(quick: Any, manager: Any) -> None:
+    topic = {"name": "t", "keyType": "LONG", "valueType": "SCHEMA", "writeType": "MUTABLE", "schema": "type T {\n}"}
+    manager.answers(topic | {"format": "AVRO", "schemaId": 7, "schemaVersion": 2})
+    shown = "Write Type: MUTABLE\nFormat: AVRO\nSchema ID: 7\nSchema Version: 2\nSchema:\ntype T {\n}\n"
+    assert quick("topic", "describe", "t").out.endswith(shown)

@@ -361,7 +361,7 @@ def test_an_event_that_could_not_be_read_stops_the_start(kafka: str, topic_name:
 import sys
 from cli.main import run
 from core.topics import TopicCreated
-TopicCreated.class_version = 3
+TopicCreated.class_version += 1
 sys.exit(run(["up", "--kafka", "{kafka}", "--port", "0", "--data-dir", "{tmp_path}/data"]))
 """
     done = subprocess.run(

@@ -13,12 +13,15 @@ from typing import Any
 import pytest
 
 from commands.decisions import Caller, Commands
-from commands.gateways import NewGateway, create_gateway
-from commands.topics import NewTopic, SchemaReference, create_topic, delete_topic
-from core.errors import ConflictError, InvalidInputError, InvalidNameError, NotFoundError
+from commands.gateways import NewGateway, apply_schema, create_gateway
+from commands.subjects import NewSchema, delete_subject, register_schema, set_compatibility
+from commands.topics import NewTopic, SchemaReference, change_schema, create_topic, delete_topic
+from core import gateways
+from core.aggregates import aggregate_id
+from core.errors import ConflictError, IncompatibleSchemaError, InvalidInputError, InvalidNameError, NotFoundError
 from core.kafka_admin import KafkaAdmin
 from core.settings import Settings
-from core.topics import WriteType
+from core.topics import TopicCreated, WriteType
 from core.types import TopicType
 
 SDL = """
@@ -280,6 +283,7 @@ from commands.topics import NewTopic, create_topic
 from core.errors import ConflictError
 from core.kafka_admin import KafkaAdmin
 from core.settings import Settings
+from core.topics import TopicCreated
 from core.types import TopicType
 kafka, log, folder = sys.argv[1:]
 settings = Settings(kafka=kafka, data_dir=Path(folder), api_key="k", log_topic=log)
@@ -316,3 +320,109 @@ def test_of_several_processes_that_create_a_topic_exactly_one_succeeds(settings:
         racer.stdin.flush()
     won = [int(line) for racer in racers for line in racer.communicate(timeout=60)[0].split()]
     assert list(range(10)) == sorted(won)
+
+
+def with_gateway(commands: Commands, settings: Settings, caller: NewCaller, fields: str) -> None:
+    sdl = f"type Query {{ a: Int }} type Item {{ {fields} }}"
+    if commands.stream(aggregate_id("gateway", "shop"), gateways.fold).state is None:
+        create_gateway(commands, settings, caller(), NewGateway("shop", sdl=sdl))
+    else:
+        apply_schema(commands, caller(), "shop", sdl)
+
+
+ITEM = SchemaReference("shop", "Item")
+
+
+def item_topic(name: str) -> NewTopic:
+    return NewTopic(name, TopicType.SCHEMA, TopicType.SCHEMA, ITEM, ITEM)
+
+
+def events_at(commands: Commands, position: int | None) -> list[str]:
+    assert position is not None
+    return [type(event).__name__ for event in commands.events_at(position)]
+
+
+def test_a_changed_schema_is_the_next_version_and_one_command(
+    commands: Commands, admin: KafkaAdmin, settings: Settings, caller: NewCaller, topic_name: str
+) -> None:
+    with_gateway(commands, settings, caller, "id: Int!")
+    create_topic(commands, admin, settings, caller(), item_topic(topic_name))
+    with_gateway(commands, settings, caller, "id: Int! name: String")
+    expected = (2, 2, True)
+    for dry_run in (True, False):
+        change = change_schema(commands, settings, caller(), topic_name, "value", ITEM, dry_run=dry_run)
+        assert expected == (change.schema.version, change.schema.schema_id, change.is_changed)
+    assert ["TopicSchemaChanged", "SchemaRegistered", "SchemaIdTaken", "SchemaFingerprinted"] == events_at(
+        commands, change.position
+    )
+    again = change_schema(commands, settings, caller(), topic_name, "value", ITEM)
+    assert (2, False, None) == (again.schema.version, again.is_changed, again.position)
+    key = change_schema(commands, settings, caller(), topic_name, "key", ITEM)
+    assert (2, 2) == (key.schema.version, key.schema.schema_id)
+    assert ["TopicSchemaChanged", "SchemaRegistered"] == events_at(commands, key.position)
+
+
+def test_a_repeated_change_answers_as_the_first_one(
+    commands: Commands, admin: KafkaAdmin, settings: Settings, caller: NewCaller, topic_name: str
+) -> None:
+    with_gateway(commands, settings, caller, "id: Int!")
+    create_topic(commands, admin, settings, caller(), item_topic(topic_name))
+    with_gateway(commands, settings, caller, "id: Int! name: String")
+    first, second = (change_schema(commands, settings, caller("c1"), topic_name, "value", ITEM) for _ in range(2))
+    assert first == second
+
+
+def test_a_change_that_old_records_do_not_go_with_is_refused_with_each_place(
+    commands: Commands, admin: KafkaAdmin, settings: Settings, caller: NewCaller, topic_name: str
+) -> None:
+    with_gateway(commands, settings, caller, "id: Int! size: Float!")
+    create_topic(commands, admin, settings, caller(), item_topic(topic_name))
+    with_gateway(commands, settings, caller, "id: String! size: Float! weight: Int!")
+    with pytest.raises(IncompatibleSchemaError) as caught:
+        change_schema(commands, settings, caller(), topic_name, "value", ITEM)
+    assert 2 == len(caught.value.reasons)
+    for told in ("quick.Item.id: the new schema has string, the old one has int", "quick.Item.weight: the new schema"):
+        assert told in str(caught.value)
+    set_compatibility(commands, caller(), f"{topic_name}-value", "NONE")
+    assert change_schema(commands, settings, caller(), topic_name, "value", ITEM).is_changed
+
+
+def test_only_a_side_with_a_schema_can_change_it(
+    commands: Commands, admin: KafkaAdmin, settings: Settings, caller: NewCaller, topic_name: str
+) -> None:
+    create_topic(commands, admin, settings, caller(), NewTopic(topic_name, *STRINGS))
+    with pytest.raises(InvalidInputError, match="not of type schema"):
+        change_schema(commands, settings, caller(), topic_name, "value", ITEM)
+    with pytest.raises(InvalidInputError, match="no side 'both'"):
+        change_schema(commands, settings, caller(), topic_name, "both", ITEM)
+    with pytest.raises(NotFoundError):
+        change_schema(commands, settings, caller(), "none", "value", ITEM)
+
+
+def test_a_topic_goes_on_with_a_subject_that_its_schema_goes_with(
+    commands: Commands, admin: KafkaAdmin, settings: Settings, caller: NewCaller, topic_name: str
+) -> None:
+    with_gateway(commands, settings, caller, "id: Int! name: String")
+    earlier = '{"type":"record","name":"Item","namespace":"quick","fields":[{"name":"id","type":"int"}]}'
+    register_schema(commands, caller(), f"{topic_name}-value", NewSchema("AVRO", earlier))
+    register_schema(commands, caller(), f"{topic_name}-key", NewSchema("AVRO", '"string"'))
+    with pytest.raises(ConflictError, match=f'Subject "{topic_name}-key" already exists'):
+        create_topic(commands, admin, settings, caller(), item_topic(topic_name))
+    new = NewTopic(topic_name, TopicType.LONG, TopicType.SCHEMA, ITEM)
+    position = create_topic(commands, admin, settings, caller(), new)
+    created = commands.events_at(position)[0]
+    assert isinstance(created, TopicCreated)
+    assert created.value_schema is not None
+    assert 2 == created.value_schema["version"]
+    assert "SubjectDeleted" in events_at(commands, delete_topic(commands, caller(), topic_name))
+
+
+def test_a_version_that_was_deleted_under_a_topic_is_registered_again(
+    commands: Commands, admin: KafkaAdmin, settings: Settings, caller: NewCaller, topic_name: str
+) -> None:
+    with_gateway(commands, settings, caller, "id: Int!")
+    create_topic(commands, admin, settings, caller(), item_topic(topic_name))
+    delete_subject(commands, caller(), f"{topic_name}-value", permanent=False)
+    change = change_schema(commands, settings, caller(), topic_name, "value", ITEM)
+    assert (1, 2, True) == (change.schema.schema_id, change.schema.version, change.is_changed)
+    assert not change_schema(commands, settings, caller(), topic_name, "value", ITEM).is_changed

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from core.avro_types import AvroSchema, parse_avro
-from core.errors import InvalidInputError, NotAvailableYetError
+from core.errors import InvalidInputError
 
 
 def parsed(schema: Any) -> AvroSchema:
@@ -104,7 +104,7 @@ def test_a_record_without_end_is_refused_by_name() -> None:
 
 
 def test_a_schema_in_another_format_is_not_available_yet() -> None:
-    with pytest.raises(NotAvailableYetError, match="Schema 7 is not an Avro schema"):
+    with pytest.raises(InvalidInputError, match="Schema 7 is not an Avro schema"):
         parse_avro('syntax = "proto3"; message A { int32 b = 1; }', "Schema 7")
 
 

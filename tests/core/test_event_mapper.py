@@ -36,6 +36,7 @@ _of_type = {
     list[str]: st.lists(_texts, max_size=3),
     dict[str, str]: st.dictionaries(_texts, _texts, max_size=3),
     dict[str, object]: st.dictionaries(_texts, _values, max_size=3),
+    list[dict[str, object]]: st.lists(st.dictionaries(_texts, _values, max_size=3), max_size=2),
     dict[str, object] | None: st.none() | st.dictionaries(_texts, _values, max_size=3),
 }
 

@@ -23,6 +23,9 @@ from projections.registry import NOUNS, Registry, RegistryProjection
 from projections.registry_folder import RegistryFolder
 
 FIXTURES = Path(__file__).parent / "fixtures"
+LATER_NOUNS = {"compatibility"}
+"""What logs of format 1 could not tell of when they were written."""
+
 LOGS = sorted(FIXTURES.glob("log-format-*.jsonl"))
 
 
@@ -86,14 +89,30 @@ def commands_of(index: LogIndex) -> list[dict[str, Any]]:
 
 
 def rows_of(registry: Registry) -> dict[str, Any]:
+    """Return the rows of each noun; what later releases know of is left out where there is none."""
     rows: dict[str, Any] = msgspec.json.decode(msgspec.json.encode({noun: registry.rows(noun) for noun in NOUNS}))
-    return rows
+    return {noun: found for noun, found in rows.items() if found or noun not in LATER_NOUNS}
+
+
+def as_then(now: Any, then: Any) -> Any:
+    """Return *now* without the fields that came after *then*: an old log says nothing of them."""
+    if isinstance(now, dict) and isinstance(then, dict):
+        return {
+            name: as_then(member, then.get(name))
+            for name, member in now.items()
+            if name in then or member not in (None, [], {})
+        }
+    if isinstance(now, list) and isinstance(then, list) and len(now) == len(then):
+        return [as_then(one, other) for one, other in zip(now, then, strict=True)]
+    return now
 
 
 def lives_of(registry: Registry) -> dict[str, list[str]]:
     """Return what is alive, each with its incarnation and last change."""
     return {
-        noun: [f"{_name(row.state)} {row.incarnation} {row.position}" for row in registry.rows(noun)] for noun in NOUNS
+        noun: [f"{_name(row.state)} {row.incarnation} {row.position}" for row in registry.rows(noun)]
+        for noun in NOUNS
+        if noun not in LATER_NOUNS
     }
 
 
@@ -137,10 +156,10 @@ def test_the_registry_stays(log: tuple[LogIndex, Any], tmp_path: Path) -> None:
     assert last is not None
     projection = RegistryProjection(tmp_path / "registry")
     RegistryFolder(index, projection).fold_to(last)
-    assert expected["registry"] == rows_of(projection.view)
+    assert expected["registry"] == as_then(rows_of(projection.view), expected["registry"])
     assert last == projection.view.position()
     [now] = past_registries(index, [last])
-    assert expected["registry"] == rows_of(now)
+    assert expected["registry"] == as_then(rows_of(now), expected["registry"])
     projection.close()
 
 

@@ -60,3 +60,11 @@ def test_schemas_have_settings_in_any_letter_case() -> None:
 
 def test_the_key_is_never_printed() -> None:
     assert "secret" not in repr(Settings.from_env(REQUIRED))
+
+
+def test_the_password_of_a_registry_is_never_printed() -> None:
+    name = "QUICK_KAFKA_SCHEMA_REGISTRY_URL"
+    assert "secret" not in repr(Settings.from_env({**REQUIRED, name: "http://user:secret@registry:8081"}))
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_env({**REQUIRED, name: "ftp://user:secret@registry:8081"})
+    assert f"{name}='ftp://***@registry:8081' cannot be used" in str(caught.value)

@@ -219,6 +219,12 @@ def declare_immutable(world: World) -> int:
     return incarnation
 
 
+def await_dangers(world: World, incarnation: int, count: int) -> list[str]:
+    """Look until *count* dangers are noted: a broker shows changes a moment after it has agreed to them."""
+    until(lambda: len(world.dangers(incarnation)) == count)
+    return world.dangers(incarnation)
+
+
 @pytest.mark.parametrize(
     ("setting", "value", "wanted", "loss"),
     [
@@ -233,19 +239,19 @@ def test_a_setting_that_lets_a_later_record_win_is_noted_until_it_is_mended(
 ) -> None:
     incarnation = declare_immutable(world)
     alter_topic(world.kafka, world.name, setting, value)
-    (danger,) = world.dangers(incarnation)
+    (danger,) = await_dangers(world, incarnation, 1)
     assert danger.startswith(f"The immutable topic {world.name} has {setting}={value}: ")
     assert loss in danger
     assert danger.endswith(f"kafka-configs --alter --topic {world.name} --add-config {setting}={wanted}")
     alter_topic(world.kafka, world.name, setting, wanted)
-    assert [] == world.dangers(incarnation)
+    assert [] == await_dangers(world, incarnation, 0)
 
 
 def test_several_dangers_are_all_told_and_written_once(world: World) -> None:
     incarnation = declare_immutable(world)
     alter_topic(world.kafka, world.name, "retention.ms", "1000000")
     alter_topic(world.kafka, world.name, "retention.bytes", "1000000")
-    assert 2 == len(world.dangers(incarnation))
+    await_dangers(world, incarnation, 2)
     before = world.status.next_offset()
     assert 2 == len(world.dangers(incarnation))
     until_settled(world)
@@ -255,8 +261,7 @@ def test_several_dangers_are_all_told_and_written_once(world: World) -> None:
 def test_partitions_that_were_added_cannot_be_mended(world: World) -> None:
     incarnation = declare_immutable(world)
     add_partitions(world.kafka, world.name, 4)
-    until(lambda: world.dangers(incarnation) != [])
-    (danger,) = world.dangers(incarnation)
+    (danger,) = await_dangers(world, incarnation, 1)
     assert "has 4 partitions and was declared with 2" in danger
     assert "create it anew" in danger
 
@@ -267,7 +272,7 @@ def test_records_that_were_removed_cannot_be_mended(world: World, kafka: str) ->
     written = writer.write(world.name, [OutRecord(b"key", b"%d" % i) for i in range(3)]).result(10)
     writer.close()
     delete_records(kafka, world.name, written[0].partition, 2)
-    (danger,) = world.dangers(incarnation)
+    (danger,) = await_dangers(world, incarnation, 1)
     assert f"begins at offset 2 in partition {written[0].partition}: the records before it are lost" in danger
     assert "create it anew" in danger
 
@@ -278,7 +283,7 @@ def test_an_immutable_topic_that_somebody_created_anew_is_in_danger(world: World
     until(lambda: world.topic_id() is None)
     assert [] == world.dangers(incarnation)  # There is nothing to be written to, or to be looked at.
     world.create_foreign()
-    (danger,) = world.dangers(incarnation)
+    (danger,) = await_dangers(world, incarnation, 1)
     assert "was deleted in Kafka and created again" in danger
 
 
@@ -286,13 +291,14 @@ def test_a_mutable_topic_is_not_watched(world: World) -> None:
     incarnation = world.declare()
     until_settled(world)
     alter_topic(world.kafka, world.name, "retention.ms", "1000000")
+    until(lambda: "1000000" == world.admin.topic_config(world.name)["retention.ms"])
     assert [] == world.dangers(incarnation)
 
 
 def test_a_topic_that_is_given_up_takes_its_dangers_with_it(world: World) -> None:
     incarnation = declare_immutable(world)
     alter_topic(world.kafka, world.name, "cleanup.policy", "compact")
-    assert [] != world.dangers(incarnation)
+    await_dangers(world, incarnation, 1)
     world.give_up()
     until_settled(world)
     assert [] == world.status.view.unsafe()
@@ -301,6 +307,7 @@ def test_a_topic_that_is_given_up_takes_its_dangers_with_it(world: World) -> Non
 def test_who_no_longer_leads_notes_nothing(world: World) -> None:
     declare_immutable(world)
     alter_topic(world.kafka, world.name, "cleanup.policy", "compact")
+    until(lambda: "compact" == world.admin.topic_config(world.name)["cleanup.policy"])
     world.leads = False
     with pytest.raises(LeadershipLostError):
         world.reconciler.watch()

@@ -79,7 +79,12 @@ def test_what_is_unknown_is_named(registry: RegistryProjection) -> None:
 
 def test_schemas_are_found_by_id(registry: RegistryProjection) -> None:
     taken = SchemaIdTaken(
-        originator_id=aggregate_id("schema-id", "1"), originator_version=1, schema_id=1, schema_type="AVRO", schema="{}"
+        originator_id=aggregate_id("schema-id", "1"),
+        originator_version=1,
+        schema_id=1,
+        schema_type="AVRO",
+        schema="{}",
+        references=[],
     )
     schema = RegisteredSchema(schema_id=1, schema_type="AVRO", schema="{}")
     assert schema == fold(registry, taken).schema(1)

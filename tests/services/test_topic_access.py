@@ -40,7 +40,7 @@ class Machine:
         self.registry = RegistryProjection(folder / "registry")
         self.status = StatusProjection(folder / "status", "id")
         views = SimpleNamespace(registry=self.registry.view, status=self.status.view)
-        self.accesses = TopicAccesses(cast("Worker", SimpleNamespace(views=views)))
+        self.accesses = TopicAccesses(cast("Worker", SimpleNamespace(views=views, schema=self.registry.view.schema)))
 
     def declare(self, name: str) -> None:
         created = TopicCreated(
