@@ -67,7 +67,7 @@ def document(*, with_schema_registry: bool) -> Json:
             "securitySchemes": _SECURITY,
             "parameters": parts.PARAMETERS,
             "responses": parts.refusal_components(),
-            "schemas": ingest.SCHEMAS | (schema_registry.SCHEMAS if with_schema_registry else {}),
+            "schemas": ingest.SCHEMAS,
         },
     }
     return _with_schemas(made)

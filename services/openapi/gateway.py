@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from services.errors import ErrorBody
 from services.gateway.requests import GraphQLRequest
 from services.gateway.resource import GRAPHQL_RESPONSE
 from services.openapi.parts import JSON, Json, answer, operation, path_parameter, query, refusals
@@ -92,7 +93,7 @@ PATHS: Final[Json] = {
                         "text/javascript": {"schema": {"type": "string"}},
                     },
                 },
-                "404": answer("There is no such file.", {"$ref": "#/components/schemas/ErrorBody"}),
+                "404": answer("There is no such file.", ErrorBody),
             },
             is_open=True,
         ),

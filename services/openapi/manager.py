@@ -8,13 +8,14 @@ from services.manager.doctor import FindingsBody
 from services.manager.gateways import GatewayBody, NewGatewayBody, SchemaBody
 from services.manager.keys import CreatedKeyBody, KeyBody, NewKeyBody
 from services.manager.mirrors import MirrorBody
-from services.manager.topics import NewTopicBody, TopicBody
+from services.manager.topics import NewTopicBody, NewTopicSchemaBody, SchemaChangeBody, TopicBody
 from services.openapi.parts import (
     AT_MOMENT,
     COMMAND,
     POSITION,
     Json,
     body_of,
+    flag,
     operation,
     path_parameter,
     query,
@@ -71,6 +72,17 @@ PATHS: Final[Json] = {
             TAG,
             {**success("It is gone.", headers=POSITION), **refusals(400, 404, 504)},
             parameters=COMMAND,
+        ),
+    },
+    "/manager/topic/{name}/schema": {
+        "parameters": [_TOPIC],
+        "post": operation(
+            "changeTopicSchema",
+            "Write new records of a topic with another schema, that goes with the earlier ones.",
+            TAG,
+            {**success("What came of it.", SchemaChangeBody, headers=POSITION), **refusals(400, 404, 413, 501, 504)},
+            parameters=(flag("dryRun", "Only check it."), *COMMAND),
+            body=body_of(NewTopicSchemaBody),
         ),
     },
     "/manager/topic/{name}/mirror": {

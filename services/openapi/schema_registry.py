@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from services.openapi.parts import COMMAND, Json, body_of, operation, path_parameter, query
+from services.schema_registry.answers import MEDIA_TYPE, RegistryErrorBody
+from services.schema_registry.bodies import NewSchemaBody, RegisteredSchemaBody
+from services.schema_registry.compatibility import CompatibilityBody
+from services.schema_registry.config import LevelBody, NewLevelBody
+from services.schema_registry.schemas import SubjectVersionBody
+from services.schema_registry.subjects import RegisteredBody
 
 TAG: Final = "schema registry"
-
-MEDIA: Final = "application/vnd.schemaregistry.v1+json"
 
 _LARGEST: Final = 2**31 - 1
 
@@ -16,59 +20,16 @@ _TEXT: Final[Json] = {"type": "string"}
 _NUMBER: Final[Json] = {"type": "integer"}
 _TEXTS: Final[Json] = {"type": "array", "items": _TEXT}
 _NUMBERS: Final[Json] = {"type": "array", "items": _NUMBER}
-_LEVELS: Final = [
-    "NONE",
-    "BACKWARD",
-    "BACKWARD_TRANSITIVE",
-    "FORWARD",
-    "FORWARD_TRANSITIVE",
-    "FULL",
-    "FULL_TRANSITIVE",
-]
 
 
-def _object(required: dict[str, Any], **more: Any) -> Json:
-    return {"type": "object", "required": list(required), "properties": required | more}
-
-
-def _is(name: str) -> Json:
-    return {"$ref": f"#/components/schemas/{name}"}
+def _object(properties: Json) -> Json:
+    return {"type": "object", "required": list(properties), "properties": properties}
 
 
 def _flag(name: str, description: str) -> Json:
     """Return a parameter that is false unless it is `true`, in any letter case: nothing else is refused."""
     return query(name, description, type="string", default="false", examples=["true", "false"])
 
-
-def _optional(schema: Json) -> Json:
-    return {"anyOf": [schema, {"type": "null"}]}
-
-
-SCHEMAS: Final[Json] = {
-    "RegistryError": _object({"error_code": _NUMBER, "message": _TEXT}),
-    "RegistryReference": _object({"name": _TEXT, "subject": _TEXT, "version": _NUMBER}),
-    "RegistrySchema": _object(
-        {"schema": _TEXT},
-        schemaType={"type": "string", "description": "Left out for Avro."},
-        references={"type": "array", "items": _is("RegistryReference")},
-        subject=_TEXT,
-        version=_NUMBER,
-        id=_NUMBER,
-        maxId=_NUMBER,
-    ),
-    "RegistryNewSchema": _object(
-        {"schema": {"type": "string", "minLength": 1}},
-        schemaType=_optional({"type": "string", "examples": ["AVRO", "PROTOBUF"]}),
-        references=_optional({"type": "array", "items": _is("RegistryReference")}),
-        id=_optional(_NUMBER),
-        version=_optional(_NUMBER),
-        metadata={"description": "Not kept here: leave it out."},
-        ruleSet={"description": "Not kept here: leave it out."},
-    ),
-    "RegistryLevel": _object({"compatibilityLevel": {"enum": _LEVELS}}),
-    "RegistryNewLevel": _object({"compatibility": {"type": "string", "examples": _LEVELS}}),
-    "RegistryVerdict": _object({"is_compatible": {"type": "boolean"}}, messages=_TEXTS),
-}
 
 _MEANINGS: Final = {
     400: "What was sent cannot be used as it is.",
@@ -100,25 +61,25 @@ _PERMANENT: Final = _flag("permanent", "Delete for good what was deleted softly.
 _NORMALIZE: Final = _flag("normalize", "Compare schemas in one canonical form.")
 _VERBOSE: Final = _flag("verbose", "Give the reasons.")
 
-_NEW_SCHEMA: Final = body_of(_is("RegistryNewSchema"), media=MEDIA)
-_NEW_LEVEL: Final = body_of(_is("RegistryNewLevel"), media=MEDIA)
+_NEW_SCHEMA: Final = body_of(NewSchemaBody, media=MEDIA_TYPE)
+_NEW_LEVEL: Final = body_of(NewLevelBody, media=MEDIA_TYPE)
 
 
 def _operation(
     operation_id: str,
     summary: str,
-    schema: Json | None,
+    schema: object,
     *statuses: int,
     parameters: tuple[Json, ...] = (),
     body: Json | None = None,
 ) -> Json:
     answers: Json = {}
     if schema is not None:
-        answers["200"] = {"description": "Done.", "content": {MEDIA: {"schema": schema}}}
+        answers["200"] = {"description": "Done.", "content": {MEDIA_TYPE: {"schema": schema}}}
     for status in sorted({*statuses, 401, 403, 503}):
         answers[str(status)] = {
             "description": _MEANINGS[status],
-            "content": {MEDIA: {"schema": _is("RegistryError")}},
+            "content": {MEDIA_TYPE: {"schema": RegistryErrorBody}},
         }
     made = operation(operation_id, summary, TAG, answers, parameters=parameters, body=body, is_open=True)
     return {**made, "security": _SECURITY}
@@ -132,7 +93,7 @@ PATHS: Final[Json] = {
         "get": _operation(
             "listSchemas",
             "All versions of all subjects.",
-            {"type": "array", "items": _is("RegistrySchema")},
+            list[RegisteredSchemaBody],
             400,
             parameters=(_PREFIX, _DELETED, _flag("latestOnly", "The latest version of each subject alone."), *_PAGE),
         ),
@@ -145,7 +106,7 @@ PATHS: Final[Json] = {
         "get": _operation(
             "getSchema",
             "One schema, by its ID.",
-            _is("RegistrySchema"),
+            RegisteredSchemaBody,
             404,
             parameters=(_flag("fetchMaxId", "Give the greatest ID too."),),
         ),
@@ -170,7 +131,7 @@ PATHS: Final[Json] = {
         "get": _operation(
             "listVersionsOfSchema",
             "The versions that are a schema.",
-            {"type": "array", "items": _object({"subject": _TEXT, "version": _NUMBER})},
+            list[SubjectVersionBody],
             400,
             404,
             parameters=(query("subject", "This subject alone."), _DELETED, *_PAGE),
@@ -190,7 +151,7 @@ PATHS: Final[Json] = {
         "post": _operation(
             "findSchema",
             "The version of a subject that is a schema.",
-            _is("RegistrySchema"),
+            RegisteredSchemaBody,
             400,
             404,
             413,
@@ -223,7 +184,7 @@ PATHS: Final[Json] = {
         "post": _operation(
             "registerSchema",
             "Register a schema under a subject; one that is there already keeps its ID.",
-            _object({"id": _NUMBER}),
+            RegisteredBody,
             400,
             404,
             409,
@@ -240,7 +201,7 @@ PATHS: Final[Json] = {
         "get": _operation(
             "getVersion",
             "One version with its schema.",
-            _is("RegistrySchema"),
+            RegisteredSchemaBody,
             404,
             422,
             parameters=(_DELETED,),
@@ -278,7 +239,7 @@ PATHS: Final[Json] = {
         "post": _operation(
             "checkAgainstSubject",
             "Whether a schema would go with those that the subject's level asks for. Nothing is registered.",
-            _is("RegistryVerdict"),
+            CompatibilityBody,
             400,
             404,
             413,
@@ -293,7 +254,7 @@ PATHS: Final[Json] = {
         "post": _operation(
             "checkAgainstVersion",
             "Whether a schema would go with one version. Nothing is registered.",
-            _is("RegistryVerdict"),
+            CompatibilityBody,
             400,
             404,
             413,
@@ -304,11 +265,11 @@ PATHS: Final[Json] = {
         ),
     },
     "/schema-registry/config": {
-        "get": _operation("getLevel", "The level of subjects without one of their own.", _is("RegistryLevel")),
+        "get": _operation("getLevel", "The level of subjects without one of their own.", LevelBody),
         "put": _operation(
             "setLevel",
             "Set the level of subjects without one of their own.",
-            _is("RegistryNewLevel"),
+            NewLevelBody,
             400,
             413,
             422,
@@ -319,7 +280,7 @@ PATHS: Final[Json] = {
         "delete": _operation(
             "resetLevel",
             "Go back to the default; answered with the level that counted.",
-            _is("RegistryLevel"),
+            LevelBody,
             400,
             404,
             504,
@@ -331,14 +292,14 @@ PATHS: Final[Json] = {
         "get": _operation(
             "getSubjectLevel",
             "The level of a subject.",
-            _is("RegistryLevel"),
+            LevelBody,
             404,
             parameters=(_flag("defaultToGlobal", "The level that counts, where the subject has none of its own."),),
         ),
         "put": _operation(
             "setSubjectLevel",
             "Set the level of a subject.",
-            _is("RegistryNewLevel"),
+            NewLevelBody,
             400,
             404,
             413,
@@ -350,7 +311,7 @@ PATHS: Final[Json] = {
         "delete": _operation(
             "resetSubjectLevel",
             "Go back to the level of all subjects; answered with the level that counted.",
-            _is("RegistryLevel"),
+            LevelBody,
             400,
             404,
             504,
