@@ -31,7 +31,7 @@ from core.log_rows import (
     unpack_unreadable,
 )
 from core.record import CommandRecord, QuarantineRecord, decode
-from core.store import Reader, Store, fixed_key, key_number, number_key
+from core.store import GREATEST_NUMBER, Reader, Store, fixed_key, key_number, number_key
 
 _READ_AT_ONCE = 1_000
 """Rows that one read transaction hands out: an open one keeps the writer from using pages again."""
@@ -240,6 +240,8 @@ class LogIndex:
 
     def command_of(self, position: int) -> IndexedCommand | None:
         """Return the command that recorded the event at *position*, `None` when there is no such event."""
+        if not 0 <= position <= GREATEST_NUMBER:
+            return None
         with self.store.read() as txn:
             if txn.get("events", number_key(position)) is None:
                 return None

@@ -52,6 +52,10 @@ def fixed_key(text: str) -> bytes:
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=20).digest()
 
 
+GREATEST_NUMBER = 2**64 - 1
+"""Greatest number that can be a key."""
+
+
 def number_key(number: int) -> bytes:
     """Return a key that sorts as the number from 0 to 2**64 - 1 does."""
     return number.to_bytes(8, "big")

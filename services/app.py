@@ -40,6 +40,7 @@ from services.manager.mirrors import MirrorsResource, TopicMirrorResource
 from services.manager.topics import TopicResource, TopicSchemaResource, TopicsResource
 from services.metrics import MetricsResource
 from services.mirror import MirrorAllResource, MirrorKeyResource, MirrorKeysResource, Mirrors
+from services.openapi.resource import OpenApiResource
 from services.schema_registry.answers import PREFIX as SCHEMA_REGISTRY
 from services.schema_registry.answers import EncodedSlashes
 from services.schema_registry.compatibility import SubjectCompatibilityResource, VersionCompatibilityResource
@@ -133,6 +134,7 @@ def create_app(worker: Worker) -> App:
     topics = TopicAccesses(worker)
     app.add_route("/health", HealthResource(worker))
     app.add_route("/metrics", MetricsResource(worker))
+    app.add_route("/openapi.json", OpenApiResource(with_schema_registry=worker.registry_elsewhere is None))
     _add_manager(app, worker)
     _add_ingest(app, worker, topics)
     _add_mirror(app, worker, topics)

@@ -9,6 +9,7 @@ import logging
 import uuid
 from collections.abc import Sequence
 from http import HTTPStatus
+from typing import Any
 
 import falcon
 import falcon.asgi
@@ -69,7 +70,7 @@ class ErrorBody(msgspec.Struct, frozen=True, omit_defaults=True):
     code: int
     detail: str
     uriPath: str  # noqa: N815 - the name on the wire
-    verdicts: Sequence[object] | None = None
+    verdicts: Sequence[Any] | None = None
     """What became of each record, where the request has asked for that."""
 
 

@@ -25,7 +25,9 @@ from services.schema_registry.answers import is_registry_path
 
 ADMINISTRATOR = keys.ADMINISTRATOR
 
-_OPEN_PATHS = ("/health", "/metrics")
+_OPEN_PATHS = ("/health", "/metrics", "/openapi.json")
+"""Health, figures, and the description of the API: the same for everybody who runs this version, it tells no data."""
+
 _GATEWAY_PREFIX = "/gateway/"
 _ADMIN_NOUNS = {"key", "keys"}
 
@@ -101,7 +103,7 @@ def needed_scope(method: str, path: str) -> str | None:
 
 
 def is_open(req: falcon.asgi.Request) -> bool:
-    """Return whether anybody may send *req*: it shows a page, the health or figures, and no data."""
+    """Return whether anybody may send *req*: it shows a page, the health, figures or the API, and no data."""
     if req.path in _OPEN_PATHS:
         return True
     if req.method == "OPTIONS":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import falcon
 import falcon.asgi
@@ -24,7 +25,6 @@ from services.ingest.options import (
 )
 from services.ingest.pairs import MAX_RECORDS
 from services.ingest.topics import IngestTopic, IngestTopics
-from services.ingest.verdicts import Verdict
 from services.ingest.writes import Outcome, Writes
 from services.request_body import read_body, refuse_too_long, refuse_too_many
 
@@ -36,8 +36,8 @@ class WriteBody(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a write is answered with."""
 
     position: str | None = None
-    verdicts: Sequence[Verdict] | None = None
-    """What became of each record, where that was asked for."""
+    verdicts: Sequence[Any] | None = None
+    """A `Verdict` on each record, where that was asked for: unions without tags are only written, never described."""
     valid: int | None = None
     """How many records would be written, for a dry run."""
 

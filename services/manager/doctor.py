@@ -5,8 +5,14 @@ from __future__ import annotations
 import falcon.asgi
 import msgspec
 
-from projections.doctor import Doctor
+from projections.doctor import Doctor, Finding
 from services.worker import Worker
+
+
+class FindingsBody(msgspec.Struct, frozen=True):
+    """What the checks have found."""
+
+    findings: list[Finding]
 
 
 class DoctorResource:
@@ -28,4 +34,4 @@ class DoctorResource:
             worker.kafka,
             settings.data_dir,
         )
-        resp.data = msgspec.json.encode({"findings": await worker.in_thread(doctor.examine)})
+        resp.data = msgspec.json.encode(FindingsBody(await worker.in_thread(doctor.examine)))

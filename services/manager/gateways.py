@@ -27,7 +27,9 @@ from services.request_body import read_struct
 from services.worker import Worker
 
 
-class _NewGatewayBody(msgspec.Struct, frozen=True):
+class NewGatewayBody(msgspec.Struct, frozen=True):
+    """A gateway that is to be created."""
+
     name: str
     replicas: Annotated[int, msgspec.Meta(ge=1)] | None = None
     tag: str | None = None
@@ -70,7 +72,7 @@ class NewGatewayResource:
 
     async def on_post(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """Create a gateway; answers when the registry shows it."""
-        body = await read_struct(req, _NewGatewayBody)
+        body = await read_struct(req, NewGatewayBody)
         new = NewGateway(body.name, body.replicas, body.tag, body.schema)
         worker, caller = self._worker, caller_of(req)
         create = partial(gateways.create_gateway, worker.commands, worker.settings, caller, new)

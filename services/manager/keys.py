@@ -17,7 +17,9 @@ from services.request_body import read_struct
 from services.worker import Worker
 
 
-class _NewKeyBody(msgspec.Struct, frozen=True, rename="camel"):
+class NewKeyBody(msgspec.Struct, frozen=True, rename="camel"):
+    """A key that is to be created. Its holder makes it, and sends the digest alone."""
+
     scopes: list[str]
     digest: str
     expires_at: str | None = None
@@ -31,6 +33,13 @@ class KeyBody(msgspec.Struct, frozen=True, rename="camel"):
     created: int
     """Position of the command that created it."""
     expires_at: str | None
+
+
+class CreatedKeyBody(msgspec.Struct, frozen=True):
+    """A key that was created, with the digest that is recorded: of a repeated command that of the first."""
+
+    name: str
+    digest: str
 
 
 class KeysResource:
@@ -56,13 +65,13 @@ class KeyResource:
 
     async def on_post(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, name: str) -> None:
         """Create the key, of which only the digest is sent; answers when the registry shows it."""
-        body = await read_struct(req, _NewKeyBody)
+        body = await read_struct(req, NewKeyBody)
         worker, caller = self._worker, caller_of(req)
         new = NewKey(name, body.scopes, body.digest, body.expires_at)
         position = await worker.in_thread(partial(keys.create_key, worker.commands, caller, new))
         await answer_when_in_registry(worker, resp, f"Key {name}", position)
         digest = worker.views.registry.api_key(name).state.digest
-        resp.data = msgspec.json.encode({"name": name, "digest": digest})
+        resp.data = msgspec.json.encode(CreatedKeyBody(name, digest))
 
     async def on_delete(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, name: str) -> None:
         """Revoke the key; answers when the registry no longer shows it."""

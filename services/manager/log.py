@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from collections.abc import Sequence
 from functools import partial
 from typing import Annotated, Any
 
@@ -14,11 +15,11 @@ import msgspec
 from core.errors import InvalidInputError, NotFoundError
 from core.log_index import LogIndex
 from core.log_rows import IndexedCommand
-from core.record import timestamp_text
+from core.record import ExpectedHead, timestamp_text
 from projections.changes import Change, changes_between, changes_by
 from projections.past import past_registries
 from services.manager.caller import caller_of
-from services.manager.log_pages import MAX_COMMANDS, Filter, command_body, page_after, page_before
+from services.manager.log_pages import MAX_COMMANDS, CommandBody, Filter, command_body, page_after, page_before
 from services.manager.moments import position_of
 from services.request_body import read_struct
 from services.worker import Worker
@@ -49,15 +50,40 @@ class LogResource:
         index = self._worker.log.index
         limit = _number(req, "limit", 1, MAX_COMMANDS, DEFAULT_COMMANDS)
         wanted = Filter.of(req)
-        after = _optional_number(req, "after")
+        after, wait_s = _optional_number(req, "after"), _number(req, "wait", 0, int(MAX_WAIT_S), 0)
         if after is None:
             page = await self._worker.in_thread(
                 partial(page_before, index, wanted, _optional_number(req, "before"), limit)
             )
         else:
-            await _await_commands(index, after, _number(req, "wait", 0, int(MAX_WAIT_S), 0))
+            await _await_commands(index, after, wait_s)
             page = await self._worker.in_thread(partial(page_after, index, wanted, after, limit))
         resp.data = msgspec.json.encode(page)
+
+
+class EventBody(msgspec.Struct, frozen=True):
+    """One event of a command."""
+
+    position: int
+    type: str
+    originator_id: str
+    version: int
+    facts: Any
+    """JSON, or the text that is recorded where that is none."""
+
+
+class WholeCommandBody(CommandBody, frozen=True):
+    """One command with all that is recorded of it, and with what it changed."""
+
+    issued_at: str | None
+    trace: str | None
+    offset: int
+    is_restored: bool
+    """Whether it came from an export: its times are those of the first log."""
+    expected: Sequence[ExpectedHead]
+    """The streams that it relied on, and where they stood."""
+    events: list[EventBody]
+    changes: list[Change]
 
 
 class LogCommandResource:
@@ -76,9 +102,38 @@ class LogCommandResource:
         resp.data = msgspec.json.encode(_whole(command, changes))
 
 
-class _QuarantineBody(msgspec.Struct, frozen=True):
+class QuarantineBody(msgspec.Struct, frozen=True):
+    """A record that every reader is to pass."""
+
     offset: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
     reason: Annotated[str, msgspec.Meta(min_length=1, max_length=10_000)]
+
+
+class PassingBody(msgspec.Struct, frozen=True, rename="camel"):
+    """Whether this machine has passed the record."""
+
+    offset: int
+    is_passed: bool
+
+
+class QuarantinedBody(msgspec.Struct, frozen=True):
+    """A record that was passed, and who told the readers to."""
+
+    offset: int
+    cause: str
+    quarantined_at: int
+    """Offset of the quarantine."""
+    time_ms: int
+    reason: str | None
+    actor: str | None
+    source: str | None
+    time: str
+
+
+class QuarantineListBody(msgspec.Struct, frozen=True):
+    """All records that were passed, by offset."""
+
+    quarantined: list[QuarantinedBody]
 
 
 class QuarantineResource:
@@ -90,15 +145,23 @@ class QuarantineResource:
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """Answer with the records that were passed, by offset."""
         found = self._worker.log.index.quarantined()
-        rows = [{**msgspec.structs.asdict(one), "time": timestamp_text(one.time_ms)} for one in found]
-        resp.data = msgspec.json.encode({"quarantined": rows})
+        rows = [QuarantinedBody(**msgspec.structs.asdict(one), time=timestamp_text(one.time_ms)) for one in found]
+        resp.data = msgspec.json.encode(QuarantineListBody(rows))
 
     async def on_post(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """Tell every reader to pass a record; answers whether this machine has."""
-        body = await read_struct(req, _QuarantineBody)
+        body = await read_struct(req, QuarantineBody)
         caller, log = caller_of(req), self._worker.log
         quarantine = partial(log.quarantine, body.offset, actor=caller.actor, source=caller.source, reason=body.reason)
-        resp.data = msgspec.json.encode({"offset": body.offset, "isPassed": await self._worker.in_thread(quarantine)})
+        resp.data = msgspec.json.encode(PassingBody(body.offset, await self._worker.in_thread(quarantine)))
+
+
+class DiffBody(msgspec.Struct, frozen=True, rename={"begin": "from", "end": "to"}):
+    """What is different between two positions."""
+
+    begin: int
+    end: int
+    changes: list[Change]
 
 
 class DiffResource:
@@ -120,7 +183,7 @@ class DiffResource:
             raise InvalidInputError(f"from={first} lies behind to={last}. Exchange them.")
         before, after = await self._worker.in_history(partial(past_registries, index, [begin, end]))
         changes = await self._worker.in_thread(partial(changes_between, before, after))
-        resp.data = msgspec.json.encode({"from": begin, "to": end, "changes": changes})
+        resp.data = msgspec.json.encode(DiffBody(begin, end, changes))
 
 
 async def _await_commands(index: LogIndex, after: int, wait_s: float) -> None:
@@ -143,27 +206,27 @@ def _optional_number(req: falcon.asgi.Request, parameter: str) -> int | None:
     return None if req.get_param(parameter) is None else _number(req, parameter, 0, 10**18 - 1, 0)
 
 
-def _whole(command: IndexedCommand, changes: list[Change]) -> dict[str, Any]:
+def _whole(command: IndexedCommand, changes: list[Change]) -> WholeCommandBody:
     record = command.record
-    return {
-        **msgspec.to_builtins(command_body(command)),
-        "issued_at": record.issued_at,
-        "trace": record.trace,
-        "offset": command.offset,
-        "is_restored": record.recorded_at is not None,
-        "expected": record.expected,
-        "events": [
-            {
-                "position": command.first_id + i,
-                "type": event.topic,
-                "originator_id": event.originator_id,
-                "version": event.originator_version,
-                "facts": msgspec.Raw(event.state_bytes()) if _is_json(event.state_bytes()) else event.state,
-            }
+    return WholeCommandBody(
+        **msgspec.structs.asdict(command_body(command)),
+        issued_at=record.issued_at,
+        trace=record.trace,
+        offset=command.offset,
+        is_restored=record.recorded_at is not None,
+        expected=record.expected,
+        events=[
+            EventBody(
+                position=command.first_id + i,
+                type=event.topic,
+                originator_id=event.originator_id,
+                version=event.originator_version,
+                facts=msgspec.Raw(event.state_bytes()) if _is_json(event.state_bytes()) else event.state,
+            )
             for i, event in enumerate(record.events)
         ],
-        "changes": changes,
-    }
+        changes=changes,
+    )
 
 
 def _is_json(raw: bytes) -> bool:

@@ -23,24 +23,28 @@ from services.worker import Worker
 _Name = Annotated[str, msgspec.Meta(min_length=1)]
 
 
-class _SchemaReferenceBody(msgspec.Struct, frozen=True):
+class SchemaReferenceBody(msgspec.Struct, frozen=True):
+    """A type of a gateway's schema."""
+
     gateway: _Name
     type: _Name
 
 
-class _MirrorArgumentsBody(msgspec.Struct, frozen=True, rename="camel"):
+class MirrorArgumentsBody(msgspec.Struct, frozen=True, rename="camel"):
+    """How the mirror of a topic is to keep its records; what is not left out is not available yet."""
+
     retention_time: str | None = None
     range_field: str | None = None
     range_key: str | None = None
 
 
-class _NewTopicBody(msgspec.Struct, frozen=True, rename="camel"):
+class NewTopicBody(msgspec.Struct, frozen=True, rename="camel"):
     """The body of a creation: all optional."""
 
     write_type: str | None = None
-    value_schema: _SchemaReferenceBody | None = None
-    key_schema: _SchemaReferenceBody | None = None
-    mirror_arguments: _MirrorArgumentsBody | None = None
+    value_schema: SchemaReferenceBody | None = None
+    key_schema: SchemaReferenceBody | None = None
+    mirror_arguments: MirrorArgumentsBody | None = None
     format: str | None = None
     partitions: Annotated[int, msgspec.Meta(ge=1)] | None = None
     config: dict[str, str] = {}
@@ -50,9 +54,9 @@ class TopicBody(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True)
     """A topic as the manager shows it."""
 
     name: str
-    write_type: str
-    key_type: str
-    value_type: str
+    write_type: WriteType
+    key_type: TopicType
+    value_type: TopicType
     partitions: int
     config: dict[str, str]
     """Settings of the Kafka topic."""
@@ -66,7 +70,7 @@ class TopicBody(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True)
     key_schema_version: int | None = None
 
 
-class _SchemaChangeBody(msgspec.Struct, frozen=True):
+class NewTopicSchemaBody(msgspec.Struct, frozen=True):
     """The body of a change of a topic's schema."""
 
     gateway: _Name
@@ -117,7 +121,7 @@ class TopicResource:
         if name == "mirror" and isinstance(body, dict) and "topicName" in body:
             # Quick's API creates mirrors at the path of a topic called mirror; only the bodies differ.
             raise NotAvailableYetError("Creating mirrors is not available yet: each topic has one already.")
-        new = _new_topic(name, req, as_struct(body, _NewTopicBody))
+        new = _new_topic(name, req, as_struct(body, NewTopicBody))
         worker, caller = self._worker, caller_of(req)
         elsewhere = worker.registry_elsewhere
         create = partial(
@@ -146,7 +150,7 @@ class TopicSchemaResource:
 
     async def on_post(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, name: str) -> None:
         """Change the schema, or only check (`dryRun`); answers when the registry shows it to every worker."""
-        body = await read_struct(req, _SchemaChangeBody)
+        body = await read_struct(req, NewTopicSchemaBody)
         worker, caller = self._worker, caller_of(req)
         change = partial(
             topics.change_schema,
@@ -175,7 +179,7 @@ class TopicSchemaResource:
         )
 
 
-def _new_topic(name: str, req: falcon.asgi.Request, body: _NewTopicBody) -> NewTopic:
+def _new_topic(name: str, req: falcon.asgi.Request, body: NewTopicBody) -> NewTopic:
     _refuse_what_is_not_available(body)
     return NewTopic(
         name=name,
@@ -190,7 +194,7 @@ def _new_topic(name: str, req: falcon.asgi.Request, body: _NewTopicBody) -> NewT
     )
 
 
-def _reference(body: _SchemaReferenceBody | None) -> SchemaReference | None:
+def _reference(body: SchemaReferenceBody | None) -> SchemaReference | None:
     return None if body is None else SchemaReference(body.gateway, body.type)
 
 
@@ -200,9 +204,9 @@ def _write_type(text: str) -> WriteType:
     return WriteType(text.upper())
 
 
-def _refuse_what_is_not_available(body: _NewTopicBody) -> None:
+def _refuse_what_is_not_available(body: NewTopicBody) -> None:
     arguments = body.mirror_arguments
-    if arguments is not None and arguments != _MirrorArgumentsBody():
+    if arguments is not None and arguments != MirrorArgumentsBody():
         raise NotAvailableYetError(
             "Mirrors with retention time, range field or range key are not available yet."
             " Create the topic without them."

@@ -26,7 +26,7 @@ _LARGEST_VERSION: Final = 2**31 - 1
 T = TypeVar("T")
 
 
-class ErrorBody(msgspec.Struct, frozen=True):
+class RegistryErrorBody(msgspec.Struct, frozen=True):
     """The body of every answer that is no success."""
 
     error_code: int
@@ -137,7 +137,7 @@ def status_of(error: QuickError, status: int) -> int:
 
 def render_error(resp: falcon.asgi.Response, code: int, message: str) -> None:
     """Answer with an error."""
-    answer(resp, ErrorBody(code, message))
+    answer(resp, RegistryErrorBody(code, message))
 
 
 def _number(req: falcon.asgi.Request, name: str, default: int) -> int:

@@ -23,7 +23,7 @@ class ReferenceBody(msgspec.Struct, frozen=True):
     version: int
 
 
-class SchemaBody(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+class RegisteredSchemaBody(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """A schema, with its place where it is asked for under a subject."""
 
     schema: str
@@ -36,7 +36,9 @@ class SchemaBody(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True
     max_id: int | None = None
 
 
-class _NewSchemaBody(msgspec.Struct, frozen=True, rename="camel"):
+class NewSchemaBody(msgspec.Struct, frozen=True, rename="camel"):
+    """A schema that is to be registered, found or checked; ID and version cannot be chosen."""
+
     schema: str | None = None
     schema_type: str | None = None
     references: list[ReferenceBody] | None = None
@@ -53,7 +55,7 @@ async def read_schema(req: falcon.asgi.Request) -> NewSchema:
         InvalidInputError: The body cannot be used.
         RegistryRefusalError: It has no schema, or asks for what is not kept here.
     """
-    body = await read_struct(req, _NewSchemaBody)
+    body = await read_struct(req, NewSchemaBody)
     if not body.schema:
         raise RegistryRefusalError(subjects.INVALID_SCHEMA, "Empty schema. Send one as the field `schema`.")
     if any(number is not None and number >= 0 for number in (body.id, body.version)):
@@ -76,9 +78,9 @@ async def read_schema(req: falcon.asgi.Request) -> NewSchema:
 
 def schema_body(
     schema: RegisteredSchema, *, subject: str | None = None, version: int | None = None, max_id: int | None = None
-) -> SchemaBody:
+) -> RegisteredSchemaBody:
     """Return a schema as clients get it; its ID only together with its place."""
-    return SchemaBody(
+    return RegisteredSchemaBody(
         schema=schema.schema,
         schema_type=None if schema.schema_type == SchemaFormat.AVRO else schema.schema_type,
         references=[ReferenceBody(one.name, one.subject, one.version) for one in schema.references],

@@ -10,7 +10,7 @@ import msgspec
 from core.registered_schema import SchemaFormat
 from projections.registry import Registry
 from services.schema_registry.answers import answer, answer_text, flag, page
-from services.schema_registry.bodies import SchemaBody, schema_body
+from services.schema_registry.bodies import RegisteredSchemaBody, schema_body
 from services.schema_registry.lookups import schema_of, uses_of
 from services.schema_registry.subjects import prefix_in
 from services.worker import Worker
@@ -108,7 +108,7 @@ async def _uses(worker: Worker, req: falcon.asgi.Request, schema_id: int) -> lis
     return [use for use in uses if wanted is None or use[0] == wanted]
 
 
-def _all_versions(registry: Registry, *, prefix: str, deleted: bool, latest_only: bool) -> list[SchemaBody]:
+def _all_versions(registry: Registry, *, prefix: str, deleted: bool, latest_only: bool) -> list[RegisteredSchemaBody]:
     found = []
     for row in registry.subjects():
         subject = row.state

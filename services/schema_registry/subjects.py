@@ -14,7 +14,7 @@ from core.registered_schema import RegisteredSchema
 from projections.registry import Registry
 from services.manager.caller import caller_of
 from services.schema_registry.answers import answer, answer_text, await_write, flag, page, segment, version_in
-from services.schema_registry.bodies import SchemaBody, read_schema, schema_body
+from services.schema_registry.bodies import RegisteredSchemaBody, read_schema, schema_body
 from services.schema_registry.lookups import names_of, parsed, schema_of, subject_in, version_of
 from services.worker import Worker
 
@@ -157,7 +157,7 @@ def _version(registry: Registry, req: falcon.asgi.Request, subject: str, version
     return number, schema_of(registry, found.id_of(number))
 
 
-def _find(registry: Registry, subject: str, new: subjects.NewSchema, *, with_deleted: bool) -> SchemaBody:
+def _find(registry: Registry, subject: str, new: subjects.NewSchema, *, with_deleted: bool) -> RegisteredSchemaBody:
     found = subject_in(registry, subject, with_deleted=with_deleted)
     wanted = parsed(registry, new)
     for version in reversed(found.versions(with_deleted=with_deleted)):

@@ -23,7 +23,7 @@ def topic(kafka: str, topic_name: str) -> str:
 
 @pytest.fixture
 def writer(kafka: str) -> Iterator[BatchWriter]:
-    writer = BatchWriter(kafka, linger_ms=1, delivery_timeout_s=8)
+    writer = BatchWriter(kafka, linger_ms=1, bulk_linger_ms=1, delivery_timeout_s=8)
     yield writer
     writer.close(8)
 
@@ -110,7 +110,9 @@ def test_headers_and_times_are_written(writer: BatchWriter, kafka: str, topic: s
 def test_an_error_of_one_topic_leaves_the_others_alone(
     kafka: str, topic: str, headers: tuple[tuple[str, bytes]], *, wants_each: bool
 ) -> None:
-    writer = BatchWriter(kafka, linger_ms=1, delivery_timeout_s=3)  # An unknown topic may be a very new one.
+    writer = BatchWriter(
+        kafka, linger_ms=1, bulk_linger_ms=1, delivery_timeout_s=3
+    )  # An unknown topic may be a very new one.
     unknown, small, good = Outcomes(), Outcomes(), Outcomes()
     made(kafka, f"{topic}-small", max_message_bytes="1000")
     writer.write(
@@ -161,7 +163,7 @@ def test_topics_share_producers_up_to_a_number_and_limits_do_not(
     monkeypatch: pytest.MonkeyPatch, kafka: str, topic_name: str
 ) -> None:
     monkeypatch.setattr(kafka_batches, "TOPICS_EACH", 2)
-    writer = BatchWriter(kafka, linger_ms=1, delivery_timeout_s=8)
+    writer = BatchWriter(kafka, linger_ms=1, bulk_linger_ms=1, delivery_timeout_s=8)
     names = [made(kafka, f"{topic_name}-{number}") for number in range(5)]
     for _ in range(2):
         for name in names:
@@ -174,7 +176,7 @@ def test_topics_share_producers_up_to_a_number_and_limits_do_not(
 
 
 def test_without_a_broker_all_is_told_as_unknown_in_time(free_port: Callable[[], int]) -> None:
-    writer = BatchWriter(f"127.0.0.1:{free_port()}", linger_ms=1, delivery_timeout_s=0.5)
+    writer = BatchWriter(f"127.0.0.1:{free_port()}", linger_ms=1, bulk_linger_ms=1, delivery_timeout_s=0.5)
     batch = written(writer, "topic", numbered(10))
     assert (0, True) == (batch.acknowledged, isinstance(batch.error, KafkaUnavailableError))
     assert all(isinstance(outcome, KafkaUnavailableError) for outcome in batch.each)
@@ -195,7 +197,7 @@ def test_what_does_not_fit_into_the_queue_is_refused_at_once(
         "client_config",
         lambda *given, **more: client_config(*given, **{**more, "queue_buffering_max_messages": 100}),
     )
-    writer = BatchWriter(f"127.0.0.1:{free_port()}", linger_ms=1, delivery_timeout_s=0.5)
+    writer = BatchWriter(f"127.0.0.1:{free_port()}", linger_ms=1, bulk_linger_ms=1, delivery_timeout_s=0.5)
     outcomes = Outcomes()
     writer.write(
         "topic", [OutRecord(b"k", b"v", headers)] * 60, outcomes, limit_bytes=KAFKAS_LIMIT_BYTES, wants_each=wants_each
@@ -253,7 +255,7 @@ def test_after_a_fatal_error_a_new_producer_goes_on(
 
 
 def test_closing_delivers_what_is_queued(kafka: str, topic: str) -> None:
-    writer = BatchWriter(kafka, linger_ms=60_000, delivery_timeout_s=100)
+    writer = BatchWriter(kafka, linger_ms=60_000, bulk_linger_ms=60_000, delivery_timeout_s=100)
     outcomes = Outcomes()
     writer.write(topic, numbered(50), outcomes, limit_bytes=KAFKAS_LIMIT_BYTES)
     writer.close(30)

@@ -75,7 +75,7 @@ def test_commands_are_listed_newest_first(index: LogIndex) -> None:
     found = index.command_of(2)
     assert found is not None
     assert "c2" == found.record.command_id
-    assert index.command_of(5) is None
+    assert [None] * 4 == [index.command_of(position) for position in (5, -1, 2**64 - 1, 2**64)]
 
 
 def test_what_was_folded_before_an_unreadable_record_stays(index: LogIndex) -> None:

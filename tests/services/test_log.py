@@ -185,13 +185,14 @@ def test_gateways_of_the_past_have_the_schema_of_the_past(http: httpx.Client, ga
         ("/manager/log", {"before": "999999999"}, "no position 999999999"),
         ("/manager/log", {"after": "999999999"}, "no position 999999999"),
         ("/manager/log", {"after": "1", "wait": "3600"}, "from 0 to 30"),
+        ("/manager/log", {"wait": "3600"}, "from 0 to 30"),
         ("/manager/log", {"since": "yesterday"}, "is no moment"),
         ("/manager/log", {"since": "2026-01-01T00:00:00"}, "offset from UTC"),
         ("/manager/topics", {"asOf": "999999999"}, "has not come yet"),
         ("/manager/topics", {"asOf": "-1"}, "is no moment"),
         ("/manager/topics", {"asOf": "9" * 50}, "is no moment"),
         ("/manager/diff", {}, "from is missing"),
-        ("/manager/diff", {"from": "2", "to": "1"}, "lies behind"),
+        ("/manager/diff", {"from": "1", "to": "0"}, "lies behind"),
         ("/manager/replay", {"view": "nothing"}, "no view 'nothing'"),
     ],
 )
@@ -203,8 +204,9 @@ def test_what_cannot_be_answered_is_refused_with_the_reason(
     assert reason in answer.json()["detail"]
 
 
-def test_a_position_that_does_not_exist_is_not_found(http: httpx.Client) -> None:
-    answer = http.get("/manager/log/999999999")
+@pytest.mark.parametrize("position", ["999999999", "-1", "9" * 30])
+def test_a_position_that_does_not_exist_is_not_found(http: httpx.Client, position: str) -> None:
+    answer = http.get(f"/manager/log/{position}")
     assert (404, True) == (answer.status_code, "it ends at" in answer.json()["detail"])
 
 

@@ -24,6 +24,7 @@ ANY = "any key"
 ROUTES = {
     "/health": "open",
     "/metrics": "open",
+    "/openapi.json": "open",
     "/manager/topics": MANAGE,
     "/manager/topic/{name}": MANAGE,
     "/manager/topic/{name}/schema": MANAGE,

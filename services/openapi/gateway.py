@@ -1,0 +1,101 @@
+"""`/gateway`: queries over GraphQL. What can be asked is described by the schema of each gateway, not here."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from services.errors import ErrorBody
+from services.gateway.requests import GraphQLRequest
+from services.gateway.resource import GRAPHQL_RESPONSE
+from services.openapi.parts import JSON, Json, answer, operation, path_parameter, query, refusals
+
+TAG: Final = "gateway"
+
+_NAME: Final = path_parameter("name", "Name of the gateway.")
+
+_ANSWER: Final[Json] = {
+    "type": "object",
+    "properties": {
+        "data": {"anyOf": [{"type": "object"}, {"type": "null"}]},
+        "errors": {
+            "type": "array",
+            "minItems": 1,
+            "items": {
+                "type": "object",
+                "required": ["message"],
+                "properties": {"message": {"type": "string"}},
+            },
+        },
+    },
+}
+
+_MEDIA: Final[Json] = {JSON: {"schema": _ANSWER}, GRAPHQL_RESPONSE: {"schema": _ANSWER}}
+
+
+def _answer(description: str) -> Json:
+    return {"description": description, "content": _MEDIA}
+
+
+_ANSWERS: Final[Json] = {
+    "200": _answer("The answer of the operation; with errors in it too, unless graphql-response+json is preferred."),
+    "400": _answer("The request is unreadable, or its operation could not be executed at all."),
+    "413": _answer("The body is too long."),
+    "422": _answer("The request holds no operation."),
+    **refusals(404),
+}
+
+PATHS: Final[Json] = {
+    "/gateway/{name}/graphql": {
+        "parameters": [
+            _NAME,
+            query("query", "The operation."),
+            query("operationName", "Which operation of several."),
+            query("variables", "Its variables, as the text of a JSON object."),
+        ],
+        "get": operation(
+            "query",
+            "Execute a query; shows GraphiQL to a browser that brings none.",
+            TAG,
+            {
+                **_ANSWERS,
+                "200": {
+                    **_ANSWERS["200"],
+                    "content": {**_MEDIA, "text/html": {"schema": {"type": "string"}}},
+                },
+                "405": _answer("A mutation is sent with POST."),
+            },
+        ),
+        "post": operation(
+            "execute",
+            "Execute an operation.",
+            TAG,
+            _ANSWERS,
+            body={
+                "required": False,
+                "content": {
+                    JSON: {"schema": GraphQLRequest},
+                    "application/graphql": {"schema": {"type": "string"}},
+                },
+            },
+        ),
+    },
+    "/gateway/{name}/graphiql-assets/{file}": {
+        "parameters": [_NAME, path_parameter("file", "Name of a file.")],
+        "get": operation(
+            "getGraphiQLFile",
+            "A file of GraphiQL, the query editor for browsers.",
+            TAG,
+            {
+                "200": {
+                    "description": "The file.",
+                    "content": {
+                        "text/css": {"schema": {"type": "string"}},
+                        "text/javascript": {"schema": {"type": "string"}},
+                    },
+                },
+                "404": answer("There is no such file.", ErrorBody),
+            },
+            is_open=True,
+        ),
+    },
+}
