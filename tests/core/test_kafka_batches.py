@@ -208,6 +208,7 @@ def test_what_does_not_fit_into_the_queue_is_refused_at_once(
     writer.write(
         "topic", [OutRecord(b"k", b"v", headers)] * 60, outcomes, limit_bytes=KAFKAS_LIMIT_BYTES, wants_each=wants_each
     )
+    writer.flush()
     assert 1 == len(outcomes.batches)  # The last one does not fit at all, and is told within the call.
     assert isinstance(outcomes.batches[0].error, KafkaUnavailableError)
     assert [60] * 3 == [batch.size for batch in outcomes.of(writer)]
@@ -235,8 +236,8 @@ class BrokenProducer:
     def purge(self) -> None:
         self.is_purged = True
 
-    def produce_batch(self, _topic: str, messages: list[Any], on_delivery: Callable[..., None]) -> int:
-        self.reported = lambda: on_delivery(KafkaError(KafkaError._PURGE_QUEUE), None)
+    def produce_batch(self, _topic: str, messages: list[dict[str, Any]]) -> int:
+        self.reported = lambda: messages[0]["callback"](KafkaError(KafkaError._PURGE_QUEUE), None)
         return len(messages)
 
 
@@ -273,7 +274,7 @@ def test_a_batch_without_known_offsets_says_so() -> None:
 
     told: list[Batch] = []
     batch = Batch(1, told.append, wants_each=False)
-    batch.on_delivery(None, Repeated())  # type: ignore[arg-type]  # what is asked of a message
+    batch.callback(0)(None, Repeated())  # type: ignore[arg-type]  # what is asked of a message
     assert (1, False, {}) == (told[0].acknowledged, told[0].is_placed, told[0].offsets)
 
 
