@@ -19,6 +19,7 @@ import msgspec
 
 from core.errors import InvalidInputError, KafkaUnavailableError, QuickError, TooLargeError, UnavailableError
 from core.kafka_batches import Batch
+from core.kafka_transactions import TRANSACTION_TIMEOUT_S
 from core.kafka_writer import OutRecord, Written
 from core.position import Position
 from services import shutdown
@@ -34,7 +35,7 @@ from services.ingest.verdicts import (
     refused,
     written,
 )
-from services.ingest.writes import OpenTransaction, Writes
+from services.ingest.writes import OpenTransaction, Writes, refuse_unsafe
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +47,9 @@ SLICE_LINES: Final = 1_000
 
 SLICES_UNDER_WAY: Final = 4
 """Slices that are on their way to Kafka while the next one is read."""
+
+ATOMIC_UPLOAD_S: Final = TRANSACTION_TIMEOUT_S - 3
+"""Longest atomic upload: Kafka would give its transaction up soon after."""
 
 WINDOW_BYTES: Final = 1024 * 1024
 """What an upload is charged for: lines being read and slices under way."""
@@ -96,8 +100,10 @@ class Upload:
         Raises:
             BusyError: Too many write transactions.
             InvalidInputError: The topic does not take an atomic upload.
+            StandsStillError: Nothing must be written to the topic now.
         """
         try:
+            refuse_unsafe(self._topic)
             if self._options.is_atomic and not self._options.is_dry_run:
                 self._transaction = await self._writes.transaction(self._topic)
         except BaseException:
@@ -126,7 +132,7 @@ class Upload:
                 await self._take_in()
             else:
                 async with self._transaction:
-                    await self._take_in()
+                    await self._take_in_soon()
                     await self._commit()
         except QuickError as error:
             cause = error
@@ -137,6 +143,17 @@ class Upload:
             cause = QuickError("An unexpected error ended the upload: look into the server's log.")
         self._spool.put(_encode(self._end(cause)) + b"\n")
         self._spool.end()
+
+    async def _take_in_soon(self) -> None:
+        """Take in an atomic upload: others wait for its end, and Kafka for that of its transaction."""
+        try:
+            async with asyncio.timeout(ATOMIC_UPLOAD_S):
+                await self._take_in()
+        except TimeoutError as error:
+            raise InvalidInputError(
+                f"Nothing was written: an atomic upload has to be complete within {ATOMIC_UPLOAD_S:.0f} s."
+                " Send it in smaller ones, or without atomic=true."
+            ) from error
 
     async def _take_in(self) -> None:
         """Read and write everything; tell of what is under way also when something ends the upload before."""

@@ -106,7 +106,7 @@ class Writes:
             KafkaUnavailableError: None was acknowledged; any of them may be in the topic.
             BusyError: Too much is at work.
         """
-        self._refuse_unsafe(topic)
+        refuse_unsafe(topic)
         await self.refuse_too_large(topic, records)
         if topic.access.is_immutable:
             return await self._write_new_keys(topic, records, options)
@@ -275,11 +275,6 @@ class Writes:
             offsets = {partition: mark.high - 1 for partition, mark in marks.items() if mark.high}
         return Position(topic.access.topic_id, offsets).token()
 
-    @staticmethod
-    def _refuse_unsafe(topic: IngestTopic) -> None:
-        if topic.access.dangers:
-            raise StandsStillError(f"Nothing is written to topic {topic.access.name}: {' '.join(topic.access.dangers)}")
-
 
 class OpenTransaction:
     """A transaction that is this request's to write; leaving its `async with` before `commit` aborts it."""
@@ -351,6 +346,16 @@ class OpenTransaction:
 
 def _busy_with_transactions() -> BusyError:
     return BusyError("Too many requests wait to write a transaction. Nothing was written. Send this again soon.")
+
+
+def refuse_unsafe(topic: IngestTopic) -> None:
+    """Refuse to write to a topic whose settings could let a later record win.
+
+    Raises:
+        StandsStillError: It is one; says why, and how to mend it.
+    """
+    if topic.access.dangers:
+        raise StandsStillError(f"Nothing is written to topic {topic.access.name}: {' '.join(topic.access.dangers)}")
 
 
 async def _passed(mirror: MirrorView, position: Position, topic: str) -> None:
