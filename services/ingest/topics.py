@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from core.errors import InvalidInputError, NotFoundError
 from core.kafka_batches import KAFKAS_LIMIT_BYTES
 from services.ingest.pairs import PairReader
@@ -17,6 +19,8 @@ class IngestTopic:
         self.reader = PairReader(access.keys, access.values, is_immutable=access.is_immutable)
         self.limit_bytes: int | None = None
         """`max.message.bytes` of the topic, `None` until it is known."""
+        self.being_looked_up: asyncio.Future[int] | None = None
+        """The question for that limit that is under way."""
 
 
 class IngestTopics:
@@ -46,7 +50,18 @@ class IngestTopics:
         return known
 
     async def look_up_limit(self, topic: IngestTopic) -> int:
-        """Ask Kafka what a topic takes at once, and keep it."""
-        config = await self._worker.in_thread(lambda: self._worker.kafka.topic_config(topic.access.name))
+        """Ask Kafka what a topic takes at once, and keep it.
+
+        All who ask at the same time share one question: when Kafka does not answer, one thread waits and not all.
+        """
+        if topic.being_looked_up is None:
+            topic.being_looked_up = asyncio.ensure_future(self._looked_up(topic))
+        return await asyncio.shield(topic.being_looked_up)
+
+    async def _looked_up(self, topic: IngestTopic) -> int:
+        try:
+            config = await self._worker.in_thread(lambda: self._worker.kafka.topic_config(topic.access.name))
+        finally:
+            topic.being_looked_up = None
         topic.limit_bytes = int(config.get("max.message.bytes") or KAFKAS_LIMIT_BYTES)
         return topic.limit_bytes
