@@ -209,7 +209,7 @@ class Transaction:
     def _refuse(self, cause: KafkaError) -> NoReturn:
         if cause.txn_requires_abort() or not cause.fatal():
             self.abort()
-        # After a refusal by the broker, librdkafka drops what the next transaction sends, too ("Purged in queue").
+        # After a refusal by the broker, librdkafka also drops what the next transaction sends ("Purged in queue").
         self._give_up()
         if cause.code() in _CONSEQUENCES and self._error is not None:
             cause = self._error

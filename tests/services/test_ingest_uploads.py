@@ -280,10 +280,11 @@ def test_a_worker_that_is_told_to_end_says_where_to_go_on(
         talk.send(line(0) + b'{"key":"half')
     assert 0 == next(iter(silent.lines()))["index"]
     is_ended = threading.Event()
+    ahead = threading.Semaphore(20)  # A client that does not read in time what is told is cut off.
 
     def send() -> None:
         number = 0
-        while not is_ended.is_set():
+        while ahead.acquire() and not is_ended.is_set():
             try:
                 sender.send(b"".join(map(line, range(number, number + 500))))
             except OSError:
@@ -292,12 +293,16 @@ def test_a_worker_that_is_told_to_end_says_where_to_go_on(
 
     thread = threading.Thread(target=send)
     thread.start()
-    lines = iter(sender.lines())
-    answers = [next(lines) for _ in range(2_000)]
-    for worker in web_workers(running):
-        worker.send_signal(signal.SIGTERM)
-    answers += lines
+    answers = []
+    for answer in sender.lines():
+        answers.append(answer)
+        if len(answers) % 500 == 0:
+            ahead.release()
+        if len(answers) == 2_000:
+            for worker in web_workers(running):
+                worker.send_signal(signal.SIGTERM)
     is_ended.set()
+    ahead.release()
     thread.join(ANSWER_TIMEOUT_S)
     *verdicts, end = answers
     assert (503, len(verdicts)) == (end["code"], end["records"])
