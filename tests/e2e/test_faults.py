@@ -155,7 +155,7 @@ def test_without_the_broker_nothing_is_acknowledged_and_reads_go_on(
         began = time.monotonic()
         refused = http.post("/ingest/outage", json={"key": 2, "value": "during"})
         assert 503 == refused.status_code
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 20
         assert ["before"] == content(running, "outage")
         created = http.post("/manager/topic/during", params={"keyType": "long", "valueType": "string"}, json={})
         assert 503 == created.status_code
