@@ -48,7 +48,7 @@ class Consulted:
 
     def __init__(self, commands: Commands) -> None:
         self._commands = commands
-        self._changed: dict[UUID, Stream[Any]] = {}
+        self._seen: dict[UUID, Stream[Any]] = {}
         self.heads: dict[UUID, int | None] = {}
 
     def record(
@@ -60,7 +60,7 @@ class Consulted:
     ) -> LogEvent:
         """Return the next event of a stream; whoever looks at the stream after this sees it changed."""
         recorded = stream.record(event, **facts)
-        self._changed[stream.id] = stream.after(recorded, fold)
+        self._seen[stream.id] = stream.after(recorded, fold)
         return recorded
 
     def topic(self, name: str) -> Stream[topics.Topic]:
@@ -86,8 +86,8 @@ class Consulted:
     def known_schema(self, schema_id: int) -> RegisteredSchema | None:
         """Return the schema of an ID, without relying on it: what an ID was given to never changes."""
         stream_id = aggregate_id(subjects.SCHEMA_ID_NOUN, str(schema_id))
-        changed: Stream[RegisteredSchema] | None = self._changed.get(stream_id)
-        return (changed or self._commands.stream(stream_id, subjects.fold_schema_id)).state
+        seen: Stream[RegisteredSchema] | None = self._seen.get(stream_id)
+        return (seen or self._commands.stream(stream_id, subjects.fold_schema_id)).state
 
     def compatibility(self, name: str) -> Stream[compatibility.Compatibility]:
         """Look at the compatibility level of a subject, or at the global one."""
@@ -106,13 +106,13 @@ class Consulted:
         return self._stream(log_safety.NOUN, log_safety.NAME, log_safety.fold)
 
     def _stream(self, noun: str, name: str, fold: Callable[[S | None, LogEvent], S | None]) -> Stream[S]:
+        """Look at a stream once: a decision that sees it twice must not see it differ."""
         stream_id = aggregate_id(noun, name)
-        changed: Stream[S] | None = self._changed.get(stream_id)
-        if changed is not None:
-            return changed
-        stream = self._commands.stream(stream_id, fold)
-        self.heads[stream.id] = stream.head
-        return stream
+        seen: Stream[S] | None = self._seen.get(stream_id)
+        if seen is None:
+            seen = self._seen[stream_id] = self._commands.stream(stream_id, fold)
+            self.heads[stream_id] = seen.head
+        return seen
 
 
 Decide = Callable[[Consulted], list[LogEvent]]

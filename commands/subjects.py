@@ -405,8 +405,10 @@ def _take_id(
 ) -> tuple[int, list[LogEvent]]:
     """Return the next free ID, and the events that give it to a text."""
     schema_id = _first_free_id(consulted)
+    while (stream := consulted.schema_id(schema_id)).state is not None:
+        schema_id += 1  # Somebody has taken it since it was found.
     taken = consulted.record(
-        consulted.schema_id(schema_id),
+        stream,
         subjects.fold_schema_id,
         subjects.SchemaIdTaken,
         schema_id=schema_id,
