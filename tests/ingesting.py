@@ -64,8 +64,12 @@ def ends(kafka: str, topics: Iterable[str]) -> dict[str, dict[int, int]]:
     return found
 
 
-def content(kafka: str, topic: str) -> list[Message]:
-    """Return all committed records of *topic*, from the beginning to its end now, one partition after the other."""
+def content(kafka: str, topic: str, *, waits: bool = True) -> list[Message]:
+    """Return all committed records of *topic*, from the beginning to its end now, one partition after the other.
+
+    Args:
+        waits: For transactions under way. Kafka says that one is committed before readers can see its records.
+    """
     config = client_config(
         kafka,
         group_id="nobody",
@@ -77,10 +81,9 @@ def content(kafka: str, topic: str) -> list[Message]:
     consumer = Consumer(config)
     by_partition: dict[int, list[Message]] = {}
     try:
-        partitions = range(_partitions(kafka, topic))
-        consumer.assign([TopicPartition(topic, partition, 0) for partition in partitions])
-        ended: set[int] = set()
-        while len(ended) < len(partitions):
+        to_read = ends(kafka, [topic])[topic]
+        consumer.assign([TopicPartition(topic, partition, 0) for partition in to_read])
+        while to_read:
             messages = next_batch(consumer, limit=10_000, timeout_s=ANSWER_TIMEOUT_S)
             assert messages, "the broker sends nothing more, and no end either"
             for message in messages:
@@ -89,17 +92,18 @@ def content(kafka: str, topic: str) -> list[Message]:
                     by_partition.setdefault(message.partition(), []).append(message)
                 else:
                     assert error.name() == "_PARTITION_EOF", error
-                    ended.add(message.partition())
+                    if not waits or message.offset() >= to_read[message.partition()]:
+                        del to_read[message.partition()]
     finally:
         consumer.close()
     return [message for partition in sorted(by_partition) for message in by_partition[partition]]
 
 
-def texts(kafka: str, topic: str) -> list[tuple[str, str | None]]:
+def texts(kafka: str, topic: str, *, waits: bool = True) -> list[tuple[str, str | None]]:
     """Return keys and values of a topic of strings, in the order of the topic within each partition."""
     return [
         (message.key().decode(), None if message.value() is None else message.value().decode())
-        for message in content(kafka, topic)
+        for message in content(kafka, topic, waits=waits)
     ]
 
 

@@ -11,11 +11,12 @@ import asyncio
 import logging
 import tempfile
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Final
 
 import msgspec
+from falcon.asgi import BoundedStream
 
 from core.errors import InvalidInputError, KafkaUnavailableError, QuickError, TooLargeError, UnavailableError
 from core.kafka_batches import Batch
@@ -57,6 +58,9 @@ WINDOW_BYTES: Final = 1024 * 1024
 SPOOL_BYTES: Final = 256 * 1024
 """Verdicts that wait in memory for the client; more of them wait in a file."""
 
+LINGER_S: Final = 2.0
+"""How long a worker that is to end waits for the client to stop sending, once it was told the end of its upload."""
+
 LOOK_EVERY_S: Final = 0.5
 """How often an upload whose client sends nothing looks whether the worker is to end."""
 
@@ -80,7 +84,7 @@ class Upload:
     """One upload."""
 
     def __init__(
-        self, stream: AsyncIterable[bytes], topic: IngestTopic, writes: Writes, budget: Budget, options: Options
+        self, stream: BoundedStream, topic: IngestTopic, writes: Writes, budget: Budget, options: Options
     ) -> None:
         self._stream = stream
         self._topic = topic
@@ -117,10 +121,22 @@ class Upload:
             while (chunk := await self._spool.take()) is not None:
                 yield chunk
             await reading
+            if shutdown.is_requested():
+                await self._linger()
         finally:
             reading.cancel()
             self._spool.close()
             self._share.__exit__()
+
+    async def _linger(self) -> None:
+        """Read on for a while without using it, so that the client can read how its upload ended.
+
+        The connection is closed after this answer. Where something unread lay in it then, TCP would reset it, and with
+        that throw away what of the answer is still on its way (RFC 9112 section 9.6).
+        """
+        with suppress(TimeoutError, InvalidInputError):  # The latter: the client went away, which is what we wait for.
+            async with asyncio.timeout(LINGER_S):
+                await self._stream.exhaust()
 
     # Reading and writing.
 
