@@ -71,49 +71,62 @@ class Batch:
         self.is_placed = True
         self.each: list[Written | QuickError | None] = [None] * size if wants_each else []
 
-    def callback(self, index: int) -> Callable[[KafkaError | None, Message], None]:
-        """Return what takes the delivery report of the record at *index*; an unread one would hide a lost record."""
+    def callback(self, index: int) -> Callable[[KafkaError | None, Message | None], None]:
+        """Return what takes the delivery report of the record at *index*; an unread one would hide a lost record.
+
+        Without a message it notes that the record was not even taken.
+        """
         return partial(self._on_each_delivery, index) if self.each else self._on_delivery
 
-    def fail(self, index: int, error: KafkaError) -> None:
-        """Note that the record at *index* was not written, or is not known to be."""
-        refusal = _translated(error)
-        self.error = self.error or refusal
-        if self.each:
-            self.each[index] = refusal
-        self._settle()
-
-    def _on_delivery(self, error: KafkaError | None, message: Message) -> None:
+    def _on_delivery(self, error: KafkaError | None, message: Message | None) -> None:
         """Take a delivery report; offsets grow within a partition, so the last one counts."""
-        if error is not None:
+        if message is None or error is not None:
             self.error = self.error or _translated(error)
-            self._settle()
-            return
-        offset = message.offset()
-        if offset is None or offset < 0:  # Acknowledged as a repetition that the broker has no place of any more.
-            self.is_placed = False
         else:
-            self.offsets[message.partition()] = offset  # type: ignore[index]  # a delivered message has a partition
-        self.acknowledged += 1
-        self._settle()
-
-    def _on_each_delivery(self, index: int, error: KafkaError | None, message: Message) -> None:
-        self.each[index] = _translated(error) if error is not None else Written(message.partition(), message.offset())  # type: ignore[arg-type]
-        self._on_delivery(error, message)
-
-    def _settle(self) -> None:
+            offset = message.offset()
+            if offset is None or offset < 0:  # Acknowledged as a repetition that the broker has no place of any more.
+                self.is_placed = False
+            else:
+                self.offsets[message.partition()] = offset  # type: ignore[index]  # a delivered message has a partition
+            self.acknowledged += 1
         self._left -= 1
         if not self._left:
             self._done(self)
 
+    def _on_each_delivery(self, index: int, error: KafkaError | None, message: Message | None) -> None:
+        if message is None or error is not None:
+            self.each[index] = _translated(error)
+        else:
+            self.each[index] = Written(message.partition(), message.offset())  # type: ignore[arg-type]  # as above
+        self._on_delivery(error, message)
 
-class _Waiting(NamedTuple):
-    """A record that is to be handed over."""
 
-    record: OutRecord
-    batch: Batch
-    place: int
-    """Its index in the batch."""
+class _Waiting:
+    """Records of one topic that are to be handed over, as librdkafka's client takes them.
+
+    Each one is made into its message at once and not kept beside it: that costs as much as encoding it.
+    """
+
+    __slots__ = ("goes_together", "messages")
+
+    def __init__(self) -> None:
+        self.messages: list[dict[str, Any]] = []
+        self.goes_together = True
+        """Whether a call for several can take them; it has no place for headers and times."""
+
+    def add(self, records: Sequence[OutRecord], batch: Batch) -> None:
+        if any(record[2] or record[3] is not None for record in records):
+            self.goes_together = False
+            for index, (key, value, headers, timestamp_ms) in enumerate(records):
+                message = _message(key, value, batch.callback(index))
+                self.messages.append(message | {"headers": list(headers), "timestamp": timestamp_ms or 0})
+        elif batch.each:
+            self.messages += [
+                _message(record[0], record[1], batch.callback(index)) for index, record in enumerate(records)
+            ]
+        else:
+            callback = batch.callback(0)
+            self.messages += [{"key": record[0], "value": record[1], "callback": callback} for record in records]
 
 
 class _LaneKind(NamedTuple):
@@ -130,18 +143,15 @@ class _Lane:
         self._new_producer = new_producer
         self.producer = new_producer()
         self.topics = 0
-        self.waiting: dict[str, list[_Waiting]] = {}
+        self.waiting: dict[str, _Waiting] = {}
         self._replaced: list[Producer] = []
 
     def flush(self) -> None:
         """Hand over what waits, topic by topic."""
         waiting, self.waiting = self.waiting, {}
-        for topic, records in waiting.items():
-            # A call for several has no place for headers and times.
-            if any(waits.record[2] or waits.record[3] is not None for waits in records):
-                _produce_each(self.producer, topic, records)
-            else:
-                _produce_together(self.producer, topic, records)
+        for topic, waits in waiting.items():
+            produce = _produce_together if waits.goes_together else _produce_each
+            produce(self.producer, topic, waits.messages)
 
     def poll(self) -> None:
         for producer in self._replaced:
@@ -206,9 +216,10 @@ class BatchWriter:
         self.batches += 1
         batch = Batch(len(records), partial(self._finish, done), wants_each=wants_each)
         lane = self._lane(topic, _LaneKind(limit_bytes, len(records) >= BULK_RECORDS))
-        lane.waiting.setdefault(topic, []).extend(
-            [_Waiting(record, batch, index) for index, record in enumerate(records)]
-        )
+        waiting = lane.waiting.get(topic)
+        if waiting is None:
+            waiting = lane.waiting[topic] = _Waiting()
+        waiting.add(records, batch)
 
     def flush(self) -> None:
         """Send what was taken since the last call."""
@@ -265,41 +276,43 @@ class BatchWriter:
         )
 
 
-def _produce_together(producer: Producer, topic: str, waiting: Sequence[_Waiting]) -> None:
-    messages: list[dict[str, Any]] = [
-        {"key": record[0], "value": record[1], "callback": batch.callback(index)} for record, batch, index in waiting
-    ]
+def _message(key: bytes | None, value: bytes | None, callback: object) -> dict[str, Any]:
+    return {"key": key, "value": value, "callback": callback}
+
+
+def _produce_together(producer: Producer, topic: str, messages: Sequence[dict[str, Any]]) -> None:
     try:
-        queued = producer.produce_batch(topic, messages)
+        queued = producer.produce_batch(topic, messages)  # type: ignore[arg-type]  # a list, without headers
     except (BufferError, KafkaException) as error:
-        _fail(waiting, error)
+        _fail(messages, error)
         return
     if queued < len(messages):
-        for waits, message in zip(waiting, messages, strict=True):
+        for message in messages:
             if (cause := message.get("_error")) is not None:
-                _fail([waits], cause)
+                _fail([message], cause)
 
 
-def _produce_each(producer: Producer, topic: str, waiting: Sequence[_Waiting]) -> None:
-    for number, (record, batch, index) in enumerate(waiting):
+def _produce_each(producer: Producer, topic: str, messages: Sequence[dict[str, Any]]) -> None:
+    for number, message in enumerate(messages):
         try:
             producer.produce(
                 topic,
-                record.value,
-                record.key,
-                on_delivery=batch.callback(index),
-                timestamp=record.timestamp_ms or 0,
-                headers=list(record.headers),
+                message["value"],
+                message["key"],
+                on_delivery=message["callback"],
+                timestamp=message.get("timestamp", 0),
+                headers=message.get("headers"),
             )
         except (BufferError, KafkaException) as error:
-            _fail(waiting[number:], error)
+            _fail(messages[number:], error)
             return
 
 
-def _fail(waiting: Iterable[_Waiting], error: object) -> None:
+def _fail(messages: Iterable[dict[str, Any]], error: object) -> None:
+    """Note that *messages* were not taken."""
     cause = _cause(error)
-    for _, batch, index in waiting:
-        batch.fail(index, cause)
+    for message in messages:
+        message["callback"](cause, None)
 
 
 def _cause(error: object) -> KafkaError:
@@ -308,7 +321,8 @@ def _cause(error: object) -> KafkaError:
     return error if isinstance(error, KafkaError) else KafkaError(KafkaError._QUEUE_FULL)
 
 
-def _translated(error: KafkaError) -> QuickError:
+def _translated(error: KafkaError | None) -> QuickError:
+    assert error is not None, "told without a message"
     if error.code() in (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE):
         return TooLargeError("Kafka does not take a record of this size. Send a smaller one.")
     return translated(KafkaException(error), "writing records")

@@ -106,7 +106,7 @@ class PairReader:
             OutRecord(
                 encode_key(pair.key),
                 None if pair.value is None else encode_value(pair.value),
-                _headers(pair.headers),
+                () if pair.headers is None else _headers(pair.headers),
                 None if pair.timestamp is None else _timestamp(pair.timestamp),
             )
             for pair in pairs
