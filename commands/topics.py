@@ -341,4 +341,6 @@ def _mirror_created(consulted: Consulted, name: str, settings: Settings) -> LogE
     mirror = consulted.mirror(name)
     if mirror.state is not None:
         raise ConflictError(f"The resource with the name {name} already exists")
-    return mirror.record(mirrors.MirrorCreated, name=name, topic=name, replicas=settings.default_replicas, tag=None)
+    return mirror.record(
+        mirrors.MirrorCreated, name=name, topic=name, replicas=settings.default_replicas, tag=None, definition={}
+    )

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from core.errors import KafkaUnavailableError, StoreError, StoreFullError
 from core.kafka_reader import ConsumedRecord, PartitionEnd, TopicsConsumer, topics_of, watermarks
 from core.topics import WriteType
-from projections.mirrors import MirrorProjection
+from projections.mirror_folds import MirrorProjection
 from projections.places import ViewFolder
 from projections.registry import RegistryView
 from projections.status import CREATED, StatusProjection

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from core.types import TopicType
-from projections.mirrors import Entry
+from projections.mirror_entries import Entry
 from services.topic_access import TopicAccess, TopicAccesses
 
 
@@ -33,7 +33,7 @@ class LocalMirrors:
         return [None if entry is None else _node(access, entry) for entry in entries]
 
     def all(self, topic: str) -> Iterable[Any]:
-        """Yield all values by partition, then key."""
+        """Yield all values by key."""
         access = self._topics.topic(topic)
         return (_node(access, entry) for entry in self._topics.mirror(access).all())
 

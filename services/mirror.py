@@ -12,7 +12,8 @@ import msgspec
 from core.errors import InvalidInputError, NotFoundError
 from core.position import Position
 from core.types import TopicType
-from projections.mirrors import Entry, MirrorView
+from projections.mirror_entries import Entry
+from projections.mirrors import MirrorView
 from services.topic_access import TopicAccess, TopicAccesses
 from services.worker import Worker
 
@@ -119,7 +120,7 @@ class MirrorAllResource:
         self._mirrors = mirrors
 
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, topic: str) -> None:
-        """Answer with `{"value": […]}` by partition, then key."""
+        """Answer with `{"value": […]}` by key."""
         access, mirror = await self._mirrors.find(req, topic)
         resp.content_type = falcon.MEDIA_JSON
         resp.stream = self._pages(access, mirror.all())

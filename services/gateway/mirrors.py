@@ -25,4 +25,4 @@ class MirrorReader(Protocol):
         """Return one value for each of *keys*, in their order, `None` where there is none."""
 
     def all(self, topic: str) -> Iterable[Any]:
-        """Return every value of *topic*, ordered by partition and then by the bytes of the key."""
+        """Return every value of *topic*, ordered by the bytes of the key."""

@@ -47,7 +47,7 @@ PATHS: Final[Json] = {
         "parameters": _PARAMETERS,
         "get": operation(
             "getAllValues",
-            "Every value, by partition, then key.",
+            "Every value, by key.",
             TAG,
             {**success("The values.", _ALL), **refusals(400, 404)},
         ),

@@ -30,7 +30,7 @@ LIVES: list[tuple[Fold, type[LogEvent], dict[str, Any], type[LogEvent]]] = [
     (
         mirrors.fold,
         mirrors.MirrorCreated,
-        {"name": "t", "topic": "t", "replicas": 1, "tag": None},
+        {"name": "t", "topic": "t", "replicas": 1, "tag": None, "definition": {}},
         mirrors.MirrorDeleted,
     ),
     (

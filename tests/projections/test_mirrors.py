@@ -18,7 +18,8 @@ from core.kafka_admin import KafkaAdmin
 from core.kafka_reader import TopicsConsumer, watermarks
 from core.kafka_writer import OutRecord, RecordWriter, Written
 from core.position import Position
-from projections.mirrors import MirrorProjection, MirrorView
+from projections.mirror_folds import MirrorProjection
+from projections.mirrors import MirrorView
 
 PARTITIONS = 3
 
@@ -133,15 +134,17 @@ def test_empty_values_are_values_and_records_without_a_key_are_counted(
     view.close()
 
 
-def test_all_comes_by_partition_then_key(kafka: str, new_topic: NewTopic, writer: RecordWriter, tmp_path: Path) -> None:
+def test_all_comes_by_key_across_partitions(
+    kafka: str, new_topic: NewTopic, writer: RecordWriter, tmp_path: Path
+) -> None:
     topic = new_topic()
     write(writer, topic, *((b"%04d" % i, b"v") for i in range(2500)))
     fold(kafka, topic, tmp_path / "m")
     view = MirrorView(tmp_path / "m")
-    entries = [(entry.partition, entry.key) for entry in view.all()]
+    entries = [(entry.key, entry.partition) for entry in view.all()]
     assert sorted(entries) == entries
     assert 2500 == len(entries)
-    assert {0, 1, 2} == {partition for partition, _ in entries}
+    assert {0, 1, 2} == {partition for _, partition in entries}
     view.close()
 
 
@@ -239,7 +242,7 @@ FOLD_FOREVER = """
 import sys
 from pathlib import Path
 from core.kafka_reader import TopicsConsumer, watermarks
-from projections.mirrors import MirrorProjection
+from projections.mirror_folds import MirrorProjection
 kafka, topic, folder = sys.argv[1:]
 mirror = MirrorProjection(Path(folder), {p: mark.high for p, mark in watermarks(kafka, topic, 3).items()})
 consumer = TopicsConsumer(kafka)

@@ -1,0 +1,138 @@
+"""How a mirror lies in LMDB: what stands in its tables, for the one that folds and for those that read.
+
+    entries  partition (4 bytes), kind (1 byte), the Kafka key; a long one as its beginning and a hash
+             → kind of timestamp (1 byte), timestamp (8 bytes), in a mirror of an immutable topic the offset (8 bytes),
+               for a long key its length and the key, the Kafka value
+    meta     offsets, what the mirror is kept for, and whether it is ready
+
+So the entries lie in the order of partition, then key. Which record of a key counts:
+
+    of a mutable topic      the last value of each key, until a tombstone removes it. In two partitions: that with the
+                            later timestamp, then that of the higher partition
+    of an immutable topic   the first value of each key for ever, with its offset: tombstones are skipped, later values
+                            are never looked at. In two partitions: that with the earlier timestamp, then that of the
+                            lower partition
+
+First means the lowest offset of the partition, so the mirror tells racing writers which of them has won, and says the
+same after it was built again. Partitions have no common order: who writes a key to another partition than Kafka's
+partitioner would, and claims an early time, wins against what is there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from core.store import Reader, key_number
+from core.topics import WriteType
+
+TABLES: Final = ("meta", "entries")
+
+INLINE, LONG = b"\x00", b"\x01"
+"""Kinds of stored keys: the whole Kafka key, or its beginning and a hash."""
+
+INLINE_MAX: Final = 500
+_LONG_HEAD: Final = 200
+
+stamp_struct = struct.Struct(">Bq")
+offset_struct = struct.Struct(">Q")
+partition_struct = struct.Struct(">I")
+length_struct = struct.Struct(">I")
+
+PARTITIONS, READY, SKIPPED, WRITE_TYPE = b"partitions", b"ready", b"skipped", b"write_type"
+"""Keys of the table `meta`."""
+
+
+class Winner(NamedTuple):
+    """The record of a key that counts in an immutable topic."""
+
+    partition: int
+    offset: int
+
+
+class Entry(NamedTuple):
+    """The value of a key that counts, and where it stood."""
+
+    partition: int
+    timestamp_ms: int
+    key: bytes
+    value: bytes
+    offset: int | None = None
+    """`None` in the mirror of a mutable topic, which keeps none."""
+
+
+def kept_for(txn: Reader) -> WriteType:
+    """Return the write type that a mirror is kept for; one that does not say is older than immutable topics."""
+    raw = txn.get("meta", WRITE_TYPE)
+    return WriteType.MUTABLE if raw is None else WriteType(raw.decode())
+
+
+def keeps_first(txn: Reader) -> bool:
+    """Return whether the first value of a key counts, and not the last one."""
+    return kept_for(txn) is WriteType.IMMUTABLE
+
+
+def stored_value(key: bytes, value: bytes, place: bytes) -> bytes:
+    """Return what stands under a key: its place, for a long key the key, and the Kafka value."""
+    return place + value if len(key) <= INLINE_MAX else place + length_struct.pack(len(key)) + key + value
+
+
+def get_entry(txn: Reader, partitions: Iterable[int], key: bytes, *, is_first: bool) -> Entry | None:
+    """Look in every partition: who wrote the topic chose the partitioner, and it need not be Kafka's."""
+    tail = key_tail(key)
+    found = None
+    for partition in partitions:
+        stored = partition_struct.pack(partition) + tail
+        value = txn.get("entries", stored)
+        if value is not None:
+            entry = entry_of(stored, value, has_offset=is_first)
+            if found is None or counts_against(found, entry, is_first=is_first):
+                found = entry
+    return found
+
+
+def counts_against(found: Entry, entry: Entry, *, is_first: bool) -> bool:
+    """Return whether *entry* counts and not *found*, which lies in a lower partition."""
+    if is_first:
+        return entry.timestamp_ms < found.timestamp_ms
+    return entry.timestamp_ms >= found.timestamp_ms
+
+
+def key_tail(key: bytes) -> bytes:
+    """Return a Kafka key of any length as the end of a stored key. Short ones keep their order."""
+    if len(key) <= INLINE_MAX:
+        return INLINE + key
+    return LONG + key[:_LONG_HEAD] + hashlib.sha256(key).digest()
+
+
+def entry_of(stored: bytes, value: bytes, *, has_offset: bool) -> Entry:
+    """Return the entry that stands as *value* under the key *stored*."""
+    (partition,) = partition_struct.unpack_from(stored)
+    _, timestamp_ms = stamp_struct.unpack_from(value)
+    start, offset = stamp_struct.size, None
+    if has_offset:
+        (offset,) = offset_struct.unpack_from(value, start)
+        start += offset_struct.size
+    if stored[4:5] == INLINE:
+        return Entry(partition, timestamp_ms, stored[5:], value[start:], offset)
+    (length,) = length_struct.unpack_from(value, start)
+    start += length_struct.size
+    return Entry(partition, timestamp_ms, value[start : start + length], value[start + length :], offset)
+
+
+def offset_key(partition: int) -> bytes:
+    """Return where the next offset of a partition stands in `meta`."""
+    return b"offset" + partition_struct.pack(partition)
+
+
+def next_offset(txn: Reader, partition: int) -> int:
+    """Return the offset behind the last folded record of a partition."""
+    return meta_number(txn, offset_key(partition))
+
+
+def meta_number(txn: Reader, key: bytes) -> int:
+    """Return a number of `meta`, 0 where it was never set."""
+    raw = txn.get("meta", key)
+    return 0 if raw is None else key_number(raw)
