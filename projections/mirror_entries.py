@@ -3,12 +3,15 @@
     entries  partition (4 bytes), kind (1 byte), the Kafka key; a long one as its beginning and a hash
              → kind of timestamp (1 byte), timestamp (8 bytes), in a mirror of an immutable topic the offset (8 bytes),
                for a long key its length and the key, the Kafka value
+    dues     time (8 bytes), hash of a key of `entries` → that key: what is to be looked at again at that time
     meta     offsets, what the mirror is kept for, and whether it is ready
 
 So the entries lie in the order of partition, then key. Which record of a key counts:
 
-    of a mutable topic      the last value of each key, until a tombstone removes it. In two partitions: that with the
-                            later timestamp, then that of the higher partition
+    of a mutable topic      the last record of each key; where that is a tombstone there is no value. In two partitions:
+                            the last record of the one with the later timestamp, then of the higher partition. For this
+                            a tombstone leaves a grave where there are several partitions: it hides older values
+                            of its key in the others, in whatever order they are read, as long as Kafka keeps tombstones
     of an immutable topic   the first value of each key for ever, with its offset: tombstones are skipped, later values
                             are never looked at. In two partitions: that with the earlier timestamp, then that of the
                             lower partition
@@ -16,6 +19,9 @@ So the entries lie in the order of partition, then key. Which record of a key co
 First means the lowest offset of the partition, so the mirror tells racing writers which of them has won, and says the
 same after it was built again. Partitions have no common order: who writes a key to another partition than Kafka's
 partitioner would, and claims an early time, wins against what is there.
+
+A mirror with a retention time forgets a record when that time has passed since the record's own: readers do so at
+once, and the fold removes it soon after.
 """
 
 from __future__ import annotations
@@ -23,12 +29,15 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
-from core.store import Reader, key_number
+import msgspec
+
+from core.mirrors import MirrorDefinition
+from core.store import GREATEST_NUMBER, Reader, key_number, number_key
 from core.topics import WriteType
 
-TABLES: Final = ("meta", "entries")
+TABLES: Final = ("meta", "entries", "dues")
 
 INLINE, LONG = b"\x00", b"\x01"
 """Kinds of stored keys: the whole Kafka key, or its beginning and a hash."""
@@ -41,8 +50,29 @@ offset_struct = struct.Struct(">Q")
 partition_struct = struct.Struct(">I")
 length_struct = struct.Struct(">I")
 
-PARTITIONS, READY, SKIPPED, WRITE_TYPE = b"partitions", b"ready", b"skipped", b"write_type"
+GRAVE: Final = 0x80
+"""Bit in the kind of timestamp: the entry stands for a tombstone and has no value."""
+
+GRAVE_KEPT_MS: Final = 24 * 60 * 60 * 1000
+"""How long graves are kept: as long as Kafka keeps tombstones by default (`delete.retention.ms`)."""
+
+PARTITIONS, READY, SKIPPED, KEPT = b"partitions", b"ready", b"skipped", b"kept"
 """Keys of the table `meta`."""
+
+
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """What a mirror was built for. One that is to be something else is built again."""
+
+    write_type: WriteType = WriteType.MUTABLE
+    definition: MirrorDefinition = MirrorDefinition()
+
+    @property
+    def is_first(self) -> bool:
+        """Whether the first value of a key counts, and not the last one."""
+        return self.write_type is WriteType.IMMUTABLE
+
+
+_kept_decoder = msgspec.json.Decoder(Kept)
 
 
 class Winner(NamedTuple):
@@ -63,15 +93,10 @@ class Entry(NamedTuple):
     """`None` in the mirror of a mutable topic, which keeps none."""
 
 
-def kept_for(txn: Reader) -> WriteType:
-    """Return the write type that a mirror is kept for; one that does not say is older than immutable topics."""
-    raw = txn.get("meta", WRITE_TYPE)
-    return WriteType.MUTABLE if raw is None else WriteType(raw.decode())
-
-
-def keeps_first(txn: Reader) -> bool:
-    """Return whether the first value of a key counts, and not the last one."""
-    return kept_for(txn) is WriteType.IMMUTABLE
+def kept_for(txn: Reader) -> Kept | None:
+    """Return what a mirror was built for, `None` when it was just made."""
+    raw = txn.get("meta", KEPT)
+    return None if raw is None else _kept_decoder.decode(raw)
 
 
 def stored_value(key: bytes, value: bytes, place: bytes) -> bytes:
@@ -82,15 +107,30 @@ def stored_value(key: bytes, value: bytes, place: bytes) -> bytes:
 def get_entry(txn: Reader, partitions: Iterable[int], key: bytes, *, is_first: bool) -> Entry | None:
     """Look in every partition: who wrote the topic chose the partitioner, and it need not be Kafka's."""
     tail = key_tail(key)
-    found = None
+    found, is_deleted = None, False
     for partition in partitions:
         stored = partition_struct.pack(partition) + tail
         value = txn.get("entries", stored)
         if value is not None:
             entry = entry_of(stored, value, has_offset=is_first)
             if found is None or counts_against(found, entry, is_first=is_first):
-                found = entry
-    return found
+                found, is_deleted = entry, is_grave(value)
+    return None if is_deleted else found
+
+
+def is_grave(value: bytes) -> bool:
+    """Return whether what stands under a key of `entries` is a tombstone."""
+    return bool(value[0] & GRAVE)
+
+
+def timestamp_of(value: bytes) -> int:
+    """Return the timestamp of what stands under a key of `entries`, negative where the record had none."""
+    return cast("int", stamp_struct.unpack_from(value)[1])
+
+
+def due_key(at_ms: int, stored: bytes) -> bytes:
+    """Return where it stands that the entry under *stored* is to be looked at again at a time."""
+    return number_key(min(max(at_ms, 0), GREATEST_NUMBER)) + hashlib.blake2b(stored, digest_size=16).digest()
 
 
 def counts_against(found: Entry, entry: Entry, *, is_first: bool) -> bool:

@@ -11,10 +11,12 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import compress, starmap
+from itertools import compress, islice, starmap
 from operator import add
 from pathlib import Path
-from typing import cast
+from typing import Final, cast
+
+import msgspec
 
 from core.boot_mark import discard_untrusted, mark_clean, mark_dirty
 from core.errors import StoreError, StoreFullError
@@ -27,16 +29,22 @@ from core.kafka_reader import (
     timestamps_of,
     values_of,
 )
-from core.store import OpenWriter, Store, Writer, number_key
+from core.mirrors import MirrorDefinition
+from core.store import OpenWriter, Store, Writer, key_number, number_key
 from core.topics import WriteType
 from projections.mirror_entries import (
+    GRAVE,
+    GRAVE_KEPT_MS,
     INLINE,
     INLINE_MAX,
+    KEPT,
     PARTITIONS,
     READY,
     SKIPPED,
     TABLES,
-    WRITE_TYPE,
+    Kept,
+    due_key,
+    is_grave,
     kept_for,
     key_tail,
     meta_number,
@@ -46,9 +54,15 @@ from projections.mirror_entries import (
     partition_struct,
     stamp_struct,
     stored_value,
+    timestamp_of,
 )
 
 logger = logging.getLogger(__name__)
+
+FORGOTTEN_AT_ONCE: Final = 10_000
+"""Entries at most that are forgotten between two batches of records."""
+
+_LAST_VALUES: Final = MirrorDefinition()
 
 
 class MirrorProjection:
@@ -59,15 +73,22 @@ class MirrorProjection:
         ends: High watermark of each partition when folding began. The mirror is ready once it has reached them, or the
             ends of the partitions: behind the last record there may be transaction markers.
         write_type: Whether the first value of a key counts, or the last one.
+        definition: What is kept beside.
     """
 
-    def __init__(self, path: Path, ends: Mapping[int, int], write_type: WriteType = WriteType.MUTABLE) -> None:
+    def __init__(
+        self,
+        path: Path,
+        ends: Mapping[int, int],
+        write_type: WriteType = WriteType.MUTABLE,
+        definition: MirrorDefinition = _LAST_VALUES,
+    ) -> None:
         self._path = path
-        self._write = _write if write_type is WriteType.MUTABLE else _write_first
+        self.kept = Kept(write_type=write_type, definition=definition)
         discard_untrusted(path)
-        self._store = _opened(path, write_type)
+        self._store = _opened(path, self.kept)
         mark_dirty(path)
-        self._store.update(lambda txn: _put_kind(txn, len(ends), write_type))
+        self._store.update(lambda txn: _put_kept(txn, len(ends), self.kept))
         self._txn: OpenWriter | None = None
         self.offsets: dict[int, int] = {}
         self._load_meta(ends)
@@ -87,6 +108,39 @@ class MirrorProjection:
             column = list(compress(records, map(partition.__eq__, partitions)))
             self._skipped += self._write(self._txn, partition, column)
             self.offsets[partition] = column[-1].offset() + 1
+
+    def _write(self, txn: OpenWriter, partition: int, records: list[ConsumedRecord]) -> int:
+        if self.kept.is_first:
+            return _write_first(txn, partition, records)
+        skipped = _write(txn, partition, records, has_others=len(self.offsets) > 1)
+        if (retention_ms := self.kept.definition.retention_ms) is not None:
+            _note_dues(txn, partition, records, retention_ms)
+        return skipped
+
+    def forget(self, now_ms: int) -> bool:
+        """Remove what is past its retention time, and graves that nothing needs any more; return whether some was.
+
+        The cost is that of what is removed. Nothing is visible before `commit`.
+
+        Raises:
+            StoreError: Disk or map are full: `rewind`, and continue at `offsets`.
+        """
+        if not self._has_due(now_ms):
+            return False
+        if self._txn is None:
+            self._txn = self._store.begin()
+        due = [
+            (key, stored) for key, stored in islice(self._txn.scan("dues"), FORGOTTEN_AT_ONCE) if _is_due(key, now_ms)
+        ]
+        for key, stored in due:
+            _forget(self._txn, stored, now_ms, self.kept.definition.retention_ms, self.offsets)
+            self._txn.delete("dues", key)
+        return True
+
+    def _has_due(self, now_ms: int) -> bool:
+        with self._store.read() as txn:
+            first = next(txn.scan("dues"), None)
+        return first is not None and _is_due(first[0], now_ms)
 
     def commit(self) -> None:
         """Make everything that was taken visible at once, with the offsets behind it.
@@ -147,51 +201,108 @@ class MirrorProjection:
             self._store.update(lambda txn: txn.put("meta", READY, b"1"))
 
 
-def _opened(path: Path, write_type: WriteType) -> Store:
-    """Open the store at *path*; one that was kept for the other write type is removed, and begins anew."""
+def _opened(path: Path, kept: Kept) -> Store:
+    """Open the store at *path*; one that was built for something else is removed, and begins anew."""
     store = Store(path, TABLES, sync=False)
     with store.read() as txn:
-        is_of_other_kind = txn.get("meta", PARTITIONS) is not None and kept_for(txn) is not write_type
-    if not is_of_other_kind:
+        before = kept_for(txn)
+    if before is None or before == kept:
         return store
-    logger.warning("the mirror %s is built again: it was not kept for an %s topic", path, write_type)
+    logger.warning("the mirror %s is built again: it was not kept for %s", path, kept)
     store.close()
     shutil.rmtree(path)
     return Store(path, TABLES, sync=False)
 
 
-def _put_kind(txn: Writer, partitions: int, write_type: WriteType) -> None:
+def _put_kept(txn: Writer, partitions: int, kept: Kept) -> None:
     txn.put("meta", PARTITIONS, number_key(partitions))
-    txn.put("meta", WRITE_TYPE, write_type.value.encode())
+    txn.put("meta", KEPT, msgspec.json.encode(kept))
 
 
-def _write(txn: OpenWriter, partition: int, records: list[ConsumedRecord]) -> int:
+def _write(txn: OpenWriter, partition: int, records: list[ConsumedRecord], *, has_others: bool) -> int:
     """Write what *records* leave of their keys; return how many have no key.
 
     A batch without tombstones, long or missing keys, as most are, is taken by columns: several times quicker.
+
+    Args:
+        txn: Where to write.
+        partition: The partition of all *records*.
+        records: In the order of their offsets.
+        has_others: Whether there are other partitions, in which older values of a deleted key may lie.
     """
     head = partition_struct.pack(partition)
     keys, values = keys_of(records), values_of(records)
-    stamps = starmap(stamp_struct.pack, timestamps_of(records))
+    stamps = timestamps_of(records)
     if None in keys or None in values or max(map(len, cast("list[bytes]", keys))) > INLINE_MAX:
-        return _write_each(txn, head, zip(keys, values, stamps, strict=True))
-    stored = map(add, stamps, cast("list[bytes]", values))
+        return _write_each(txn, head, zip(keys, values, stamps, strict=True), has_others=has_others)
+    stored = map(add, starmap(stamp_struct.pack, stamps), cast("list[bytes]", values))
     last = dict(zip(map((head + INLINE).__add__, cast("list[bytes]", keys)), stored, strict=True))
     ordered = sorted(last)  # LMDB writes neighbours several times quicker than keys at random.
     txn.put_many("entries", zip(ordered, map(last.__getitem__, ordered), strict=True))
     return 0
 
 
-def _write_each(txn: OpenWriter, head: bytes, records: Iterable[tuple[bytes | None, bytes | None, bytes]]) -> int:
+def _write_each(
+    txn: OpenWriter,
+    head: bytes,
+    records: Iterable[tuple[bytes | None, bytes | None, tuple[int, int]]],
+    *,
+    has_others: bool,
+) -> int:
     without_key = 0
-    for key, value, stamp in records:
+    for key, value, (kind, timestamp_ms) in records:
         if key is None:
             without_key += 1
-        elif value is None:
-            txn.delete("entries", head + key_tail(key))
+            continue
+        stored = head + key_tail(key)
+        if value is not None:
+            txn.put("entries", stored, stored_value(key, value, stamp_struct.pack(kind, timestamp_ms)))
+        elif has_others:
+            txn.put("entries", stored, stored_value(key, b"", stamp_struct.pack(kind | GRAVE, timestamp_ms)))
+            txn.put("dues", due_key(timestamp_ms + GRAVE_KEPT_MS, stored), stored)
         else:
-            txn.put("entries", head + key_tail(key), stored_value(key, value, stamp))
+            txn.delete("entries", stored)
     return without_key
+
+
+def _note_dues(txn: OpenWriter, partition: int, records: list[ConsumedRecord], retention_ms: int) -> None:
+    """Note when the records that were just written are past."""
+    head = partition_struct.pack(partition)
+    due = {
+        due_key(timestamp_ms + retention_ms, stored): stored
+        for key, (_, timestamp_ms) in zip(keys_of(records), timestamps_of(records), strict=True)
+        if key is not None and timestamp_ms >= 0
+        for stored in (head + key_tail(key),)
+    }
+    txn.put_many("dues", sorted(due.items()))
+
+
+def _is_due(key: bytes, now_ms: int) -> bool:
+    return key_number(key[:8]) <= now_ms
+
+
+def _forget(txn: OpenWriter, stored: bytes, now_ms: int, retention_ms: int | None, partitions: Iterable[int]) -> None:
+    """Remove what stands under *stored* if its time has passed; it may have been written again since that was noted."""
+    value = txn.get("entries", stored)
+    if value is None:
+        return
+    timestamp_ms = timestamp_of(value)
+    if is_grave(value):
+        if timestamp_ms + GRAVE_KEPT_MS <= now_ms:
+            _forget_hidden(txn, stored, timestamp_ms, partitions)
+            txn.delete("entries", stored)
+    elif retention_ms is not None and 0 <= timestamp_ms <= now_ms - retention_ms:
+        txn.delete("entries", stored)
+
+
+def _forget_hidden(txn: OpenWriter, grave: bytes, timestamp_ms: int, partitions: Iterable[int]) -> None:
+    """Remove the older values that a grave has hidden in other partitions: nothing hides them when it is gone."""
+    (own,) = partition_struct.unpack_from(grave)
+    for partition in partitions:
+        stored = partition_struct.pack(partition) + grave[partition_struct.size :]
+        value = txn.get("entries", stored)
+        if value is not None and (timestamp_of(value), partition) < (timestamp_ms, own):
+            txn.delete("entries", stored)
 
 
 def _write_first(txn: OpenWriter, partition: int, records: list[ConsumedRecord]) -> int:

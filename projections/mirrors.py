@@ -11,18 +11,20 @@ from typing import Final, NamedTuple
 
 from core.errors import StoreError, ViewBehindError
 from core.position import Position
-from core.store import Store
+from core.store import Reader, Store
 from projections.mirror_entries import (
     PARTITIONS,
     READY,
     SKIPPED,
     TABLES,
     Entry,
+    Kept,
     Winner,
     counts_against,
     entry_of,
     get_entry,
-    keeps_first,
+    is_grave,
+    kept_for,
     meta_number,
     next_offset,
     partition_struct,
@@ -45,6 +47,7 @@ class MirrorView:
 
     def __init__(self, path: Path) -> None:
         self._store = Store(path, TABLES, readonly=True)
+        self._kept: Kept | None = None
 
     def close(self) -> None:
         """Close the store."""
@@ -67,8 +70,12 @@ class MirrorView:
     def get_many(self, keys: Sequence[bytes]) -> list[Entry | None]:
         """Return the entries of *keys* in their order, all as of one moment."""
         with self._store.read() as txn:
-            partitions, is_first = range(meta_number(txn, PARTITIONS)), keeps_first(txn)
-            return [get_entry(txn, partitions, key, is_first=is_first) for key in keys]
+            partitions, kept = range(meta_number(txn, PARTITIONS)), self._kept_for(txn)
+            found = [get_entry(txn, partitions, key, is_first=kept.is_first) for key in keys]
+        if kept.definition.retention_ms is None:
+            return found
+        oldest_ms = _oldest_ms(kept)
+        return [None if entry is None or _is_past(entry, oldest_ms) else entry for entry in found]
 
     def winner(self, key: bytes) -> Winner | None:
         """Return which record of a key counts in an immutable topic, `None` when none is known yet.
@@ -107,7 +114,7 @@ class MirrorView:
     def page(self, after: bytes = b"", limit: int = SCAN_ENTRIES) -> Page:
         """Return the entries behind the cursor *after*, at most *limit*, by key and all as of one moment."""
         with self._store.read() as txn:
-            partitions, is_first = meta_number(txn, PARTITIONS), keeps_first(txn)
+            partitions, kept = meta_number(txn, PARTITIONS), self._kept_for(txn)
             share = -(-limit // max(1, partitions))
             rows: list[tuple[bytes, bytes, bytes]] = []
             end: bytes | None = None  # Up to here every partition was read.
@@ -119,7 +126,7 @@ class MirrorView:
                     end = found[-1][0][4:] if end is None else min(end, found[-1][0][4:])
         if partitions > 1:
             rows.sort(key=itemgetter(0, 1))
-        return _page(rows, end, limit, is_first=is_first)
+        return _page(rows, end, limit, kept)
 
     def offsets(self) -> dict[int, int]:
         """Return the next offset of each partition."""
@@ -145,21 +152,43 @@ class MirrorView:
         with self._store.read() as txn:
             return all(next_offset(txn, partition) > offset for partition, offset in position.offsets.items())
 
+    def _kept_for(self, txn: Reader) -> Kept:
+        """Return what the mirror was built for, which never changes once it stands there."""
+        if self._kept is None:
+            self._kept = kept_for(txn)
+        return self._kept or Kept()
 
-def _page(rows: list[tuple[bytes, bytes, bytes]], end: bytes | None, limit: int, *, is_first: bool) -> Page:
+
+def _page(rows: list[tuple[bytes, bytes, bytes]], end: bytes | None, limit: int, kept: Kept) -> Page:
     """Return one entry for each key of *rows*, which are sorted by key, then partition, up to the key *end*."""
+    is_first, oldest_ms = kept.is_first, _oldest_ms(kept)
     entries: list[Entry] = []
-    last = b""
+    counts: Entry | None = None
+    is_deleted, last = True, b""
     for tail, stored, value in rows:
         if end is not None and tail > end:
             break
         entry = entry_of(stored, value, has_offset=is_first)
-        if tail == last:
-            if counts_against(entries[-1], entry, is_first=is_first):
-                entries[-1] = entry
-        elif len(entries) == limit:
-            return Page(entries, last)
-        else:
-            entries.append(entry)
-            last = tail
+        if counts is not None and tail == last:  # The key in another partition.
+            if counts_against(counts, entry, is_first=is_first):
+                counts, is_deleted = entry, is_grave(value)
+            continue
+        if counts is not None and not is_deleted and not _is_past(counts, oldest_ms):
+            entries.append(counts)
+            if len(entries) == limit:
+                return Page(entries, last)
+        counts, is_deleted, last = entry, is_grave(value), tail
+    if counts is not None and not is_deleted and not _is_past(counts, oldest_ms):
+        entries.append(counts)
     return Page(entries, end)
+
+
+def _oldest_ms(kept: Kept) -> int | None:
+    """Return the time before which records are past, `None` where they are kept for ever."""
+    retention_ms = kept.definition.retention_ms
+    return None if retention_ms is None else int(time.time() * 1000) - retention_ms
+
+
+def _is_past(entry: Entry, oldest_ms: int | None) -> bool:
+    """Return whether the retention time of a record has passed; one without a timestamp is kept for ever."""
+    return oldest_ms is not None and 0 <= entry.timestamp_ms < oldest_ms
