@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # documented there, and not in its __all__
     AdminClient,
     ConfigResource,
@@ -150,14 +150,26 @@ class KafkaAdmin:
         Args:
             partitions: How many partitions each topic has.
         """
-        first = OffsetSpec.earliest()  # type: ignore[no-untyped-call]  # a static method without annotations
-        wanted = {TopicPartition(name, p): first for name, count in partitions.items() for p in range(count)}
+        return self._offsets(partitions, OffsetSpec.earliest())  # type: ignore[no-untyped-call]  # not annotated there
+
+    def committed_ends(self, partitions: Mapping[str, int]) -> dict[str, dict[int, int]]:
+        """Return up to where committed records can be read now, without partitions that have no leader or are gone.
+
+        Args:
+            partitions: How many partitions each topic has.
+        """
+        return self._offsets(partitions, OffsetSpec.latest())  # type: ignore[no-untyped-call]  # not annotated there
+
+    def _offsets(self, partitions: Mapping[str, int], spec: OffsetSpec) -> dict[str, dict[int, int]]:
+        wanted = {TopicPartition(name, p): spec for name, count in partitions.items() for p in range(count)}
         if not wanted:
             return {}
         found: dict[str, dict[int, int]] = {}
-        for place, future in self._client.list_offsets(wanted, request_timeout=REQUEST_TIMEOUT_S).items():
+        committed = IsolationLevel.READ_COMMITTED
+        answers = self._client.list_offsets(wanted, isolation_level=committed, request_timeout=REQUEST_TIMEOUT_S)
+        for place, future in answers.items():
             try:
-                answer = self._existing(future, f"reading the first offset of {place.topic}[{place.partition}]")
+                answer = self._existing(future, f"asking for an offset of {place.topic}[{place.partition}]")
             except KafkaUnavailableError as error:
                 logger.info("%s", error)
                 continue

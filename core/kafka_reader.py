@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol, cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -78,6 +78,8 @@ class Polled(NamedTuple):
 
     records: list[ConsumedRecord]
     ends: list[PartitionEnd]
+    lost: Sequence[tuple[str, int]] = ()
+    """Partitions, by topic and number, that do not hold the offset that was to be read next, and are not read on."""
 
 
 class Watermarks(NamedTuple):
@@ -165,16 +167,20 @@ class TopicsConsumer:
 
     Reads committed records only. A partition that is at its end says so once, also behind transaction markers and
     gaps of compaction and on an empty partition.
+
+    Args:
+        bootstrap: Brokers as `HOST:PORT`.
+        tells_lost: Whether an offset that a partition does not hold is told; otherwise its first record comes next.
     """
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, bootstrap: str, *, tells_lost: bool = False) -> None:
         self._consumer = Consumer(
             client_config(
                 bootstrap,
                 group_id=_NO_GROUP,
                 enable_auto_commit=False,
                 enable_partition_eof=True,
-                auto_offset_reset="earliest",
+                auto_offset_reset="error" if tells_lost else "earliest",
                 isolation_level="read_committed",
                 allow_auto_create_topics=False,
                 fetch_wait_max_ms=100,  # A partition assigned now is fetched when the request under way has ended.
@@ -208,15 +214,18 @@ class TopicsConsumer:
     def _without_events(messages: list[Message]) -> Polled:
         records: list[ConsumedRecord] = []
         ends: list[PartitionEnd] = []
+        lost: list[tuple[str, int]] = []
         for message in messages:
             error = message.error()
             if error is None:
                 records.append(cast("ConsumedRecord", message))
             elif (end := partition_end(message)) is not None:
                 ends.append(end)
+            elif error.code() == KafkaError._AUTO_OFFSET_RESET:
+                lost.append(cast("tuple[str, int]", _place(message)[:2]))
             else:
                 logger.warning("reading %s[%s]@%s: %s", *_place(message), error)
-        return Polled(records, ends)
+        return Polled(records, ends, lost)
 
 
 def _place(message: Message) -> tuple[str | None, int | None, int | None]:

@@ -4,7 +4,7 @@
              → kind of timestamp (1 byte), timestamp (8 bytes), in a mirror of an immutable topic the offset (8 bytes),
                for a long key its length and the key, the Kafka value
     dues     time (8 bytes), hash of a key of `entries` → that key: what is to be looked at again at that time
-    meta     offsets, what the mirror is kept for, and whether it is ready
+    meta     offsets, what the mirror is kept for, whether it is ready, and what it could not read
 
 So the entries lie in the order of partition, then key. Which record of a key counts:
 
@@ -170,6 +170,11 @@ def offset_key(partition: int) -> bytes:
 def next_offset(txn: Reader, partition: int) -> int:
     """Return the offset behind the last folded record of a partition."""
     return meta_number(txn, offset_key(partition))
+
+
+def incomplete_key(partition: int) -> bytes:
+    """Return where in `meta` it stands that records of a partition were gone before they were read."""
+    return b"incomplete" + partition_struct.pack(partition)
 
 
 def meta_number(txn: Reader, key: bytes) -> int:

@@ -44,6 +44,7 @@ from projections.mirror_entries import (
     TABLES,
     Kept,
     due_key,
+    incomplete_key,
     is_grave,
     kept_for,
     key_tail,
@@ -91,9 +92,34 @@ class MirrorProjection:
         self._store.update(lambda txn: _put_kept(txn, len(ends), self.kept))
         self._txn: OpenWriter | None = None
         self.offsets: dict[int, int] = {}
+        self.committed: Mapping[int, int] = {}
+        """The offsets that readers see; replaced as a whole."""
         self._load_meta(ends)
-        self._awaited = {partition: end for partition, end in ends.items() if self.offsets[partition] < end}
-        self._note_ready()
+        self._ends = dict(ends)
+        self._awaited = self._not_reached()
+        if not self._awaited:
+            self.commit()
+
+    def is_ready(self) -> bool:
+        """Return whether everything is folded that the topic held when folding began."""
+        return not self._awaited
+
+    def begin_at(self, lows: Mapping[int, int]) -> None:
+        """Skip what Kafka has removed before it was read, and keep that the mirror is incomplete before there.
+
+        Args:
+            lows: Offset of the first record that each partition still holds.
+        """
+        gone = {partition: low for partition, low in lows.items() if self.offsets[partition] < low}
+        if not gone:
+            return
+        self.offsets |= gone
+        self._store.update(lambda txn: _put_gone(txn, gone))
+
+    def widen(self, partitions: int) -> None:
+        """Take in partitions that were added to the topic; what they hold now is soon folded, so readers go on."""
+        self.offsets |= dict.fromkeys(range(len(self.offsets), partitions), 0)
+        self._store.update(lambda txn: txn.put("meta", PARTITIONS, number_key(partitions)))
 
     def take(self, records: Sequence[ConsumedRecord]) -> None:
         """Take *records* of this topic, in the order of their partitions; nothing is visible before `commit`.
@@ -148,14 +174,18 @@ class MirrorProjection:
         Raises:
             StoreError: Disk or map are full: `rewind`, and continue at `offsets`.
         """
-        assert self._txn is not None, "something was taken"
+        if self._txn is None:
+            self._txn = self._store.begin()
         for partition, offset in self.offsets.items():
             self._txn.put("meta", offset_key(partition), number_key(offset))
         self._txn.put("meta", SKIPPED, number_key(self._skipped))
+        if self._awaited:
+            self._awaited &= self._not_reached()
+        if not self._awaited:
+            self._txn.put("meta", READY, b"1")
         self._txn.commit()
         self._txn = None
-        if self._awaited:
-            self._reached(self.offsets)
+        self.committed = dict(self.offsets)
 
     def rewind(self, error: StoreError) -> None:
         """Drop what was taken since the last commit because of *error*, and go back to the offsets that are kept."""
@@ -163,6 +193,11 @@ class MirrorProjection:
         if isinstance(error, StoreFullError):
             self._store.grow()
         self._load_meta(self.offsets)
+        self._awaited = self._not_reached()
+
+    def _not_reached(self) -> set[int]:
+        """Return the partitions that held more when folding began than is folded."""
+        return {partition for partition, end in self._ends.items() if self.offsets[partition] < end}
 
     def _abort(self) -> None:
         if self._txn is not None:
@@ -172,12 +207,18 @@ class MirrorProjection:
     def _load_meta(self, partitions: Iterable[int]) -> None:
         with self._store.read() as txn:
             self.offsets = {partition: next_offset(txn, partition) for partition in partitions}
+            self.committed = dict(self.offsets)
             self._skipped = meta_number(txn, SKIPPED)
 
-    def ended(self, end: PartitionEnd) -> None:
-        """Note that a partition had nothing more to give; offsets behind its last record may hold none."""
-        if self._awaited.pop(end.partition, None) is not None:
-            self._note_ready()
+    def ended(self, end: PartitionEnd) -> bool:
+        """Note that a partition had nothing more to give; return whether there is something to `commit`.
+
+        Behind the last record there may be markers of transactions: its end is the offset to go on from.
+        """
+        is_news = end.offset > self.offsets[end.partition] or end.partition in self._awaited
+        self.offsets[end.partition] = max(end.offset, self.offsets[end.partition])
+        self._awaited.discard(end.partition)
+        return is_news
 
     def close(self) -> None:
         """Drop what is not committed, and close the mirror so that it can be trusted after a restart of the machine."""
@@ -186,19 +227,15 @@ class MirrorProjection:
         self._store.close()
         mark_clean(self._path)
 
+    def clean_readers(self) -> None:
+        """Free the slots of readers that were killed: what they read would be kept for ever."""
+        self._store.clean_readers()
+
     def delete(self) -> None:
         """Close and remove the mirror; readers that have it open keep what they see."""
         self._abort()
         self._store.close()
         shutil.rmtree(self._path)
-
-    def _reached(self, offsets: Mapping[int, int]) -> None:
-        self._awaited = {p: end for p, end in self._awaited.items() if offsets.get(p, 0) < end}
-        self._note_ready()
-
-    def _note_ready(self) -> None:
-        if not self._awaited:
-            self._store.update(lambda txn: txn.put("meta", READY, b"1"))
 
 
 def _opened(path: Path, kept: Kept) -> Store:
@@ -217,6 +254,12 @@ def _opened(path: Path, kept: Kept) -> Store:
 def _put_kept(txn: Writer, partitions: int, kept: Kept) -> None:
     txn.put("meta", PARTITIONS, number_key(partitions))
     txn.put("meta", KEPT, msgspec.json.encode(kept))
+
+
+def _put_gone(txn: Writer, gone: Mapping[int, int]) -> None:
+    for partition, low in gone.items():
+        txn.put("meta", offset_key(partition), number_key(low))
+        txn.put("meta", incomplete_key(partition), number_key(low))
 
 
 def _write(txn: OpenWriter, partition: int, records: list[ConsumedRecord], *, has_others: bool) -> int:

@@ -3,7 +3,8 @@
     <data folder>/log/<topic>/<cluster ID>.<topic ID>.v2/  index of the command log; beside it the lock of who folds it
     <data folder>/views/<cluster ID>.<topic ID>/registry   the registry
     <data folder>/views/<cluster ID>.<topic ID>/status     the last outcome of each reconciled thing
-    <data folder>/views/<cluster ID>.<topic ID>/mirrors/…  one store per Kafka topic ID
+    <data folder>/views/<cluster ID>.<topic ID>/mirrors/…  a folder per Kafka topic ID
+    <data folder>/views/<cluster ID>.<topic ID>/freshness  how current each mirror is
     <data folder>/views/current                            the identity that is served
 
 Views of another cluster, or of a log topic that was created again, lie elsewhere: nothing of one log is ever taken
@@ -26,10 +27,15 @@ class ViewFolder:
         self.path = path
         self.registry = path / "registry"
         self.status = path / "status"
+        self.freshness = path / "freshness"
         self._mirrors = path / "mirrors"
 
     def mirror(self, topic_id: str) -> Path:
-        """Return the folder of the mirror of the Kafka topic with this ID."""
+        """Return where readers find the mirror of the Kafka topic with this ID; a link, as of the moment."""
+        return self.mirror_place(topic_id) / "live"
+
+    def mirror_place(self, topic_id: str) -> Path:
+        """Return the folder of all copies of the Kafka topic with this ID (`projections.mirror_places`)."""
         return self._mirrors / topic_id.replace("/", "_").replace("+", "-")
 
 

@@ -3,6 +3,7 @@
     follow       the command log's index (core.command_log)
     registry     log → registry
     folds        status topic and data topics → status view and mirrors
+    watch        Kafka's topics → how current the mirrors are
     reconciler   registry → Kafka's topics, in the one process that leads; it also watches the immutable ones
 
 Each part is a thread that ends when it is told to. One that ends by an error ends the process: its supervisor starts
@@ -12,7 +13,6 @@ it again, and every part continues from what its store holds.
 from __future__ import annotations
 
 import fcntl
-import gc
 import logging
 import os
 import signal
@@ -39,12 +39,15 @@ from core.kafka_reader import TopicsConsumer, watermarks
 from core.kafka_writer import RecordWriter
 from core.log_topic import LogTopic
 from core.settings import Settings
+from projections.collector import spare_the_collector
+from projections.freshness import FreshnessProjection
 from projections.places import log_folder, make_current
 from projections.reconciler import LeadershipLostError, TopicReconciler
 from projections.registry import RegistryProjection
 from projections.registry_folder import RegistryFolder
 from projections.status import TOPIC_CONFIG, StatusProjection
 from projections.topic_folds import TopicFolds
+from projections.topic_watch import TopicWatch
 
 logger = logging.getLogger(__name__)
 
@@ -144,13 +147,29 @@ class Projector:
     # The status view and the mirrors.
 
     def _fold_topics(self) -> None:
-        consumer = TopicsConsumer(self._settings.kafka)
-        registry, topic = self._registry.view, self._settings.status_topic
-        folds = TopicFolds(self._folder, registry, self._status, topic, self._settings.kafka, consumer, self._stopping)
+        consumer = TopicsConsumer(self._settings.kafka, tells_lost=True)
+        freshness = FreshnessProjection(self._folder.freshness)
+        folds = TopicFolds(
+            self._folder,
+            self._registry.view,
+            self._status,
+            self._settings.status_topic,
+            freshness,
+            self._settings.kafka,
+            consumer,
+            self._stopping,
+        )
+        watch = TopicWatch(self._settings.kafka, freshness, folds.folded)
+        folds.facts = lambda: watch.facts
+        watching = self._part("watch", lambda: watch.run(self._stopping))
+        watching.start()
         try:
             folds.run()
         finally:
+            self.stop()
+            watching.join()
             consumer.close()
+            freshness.close()
 
     def _ensure_status_topic(self) -> str:
         """Create the status topic when it is absent, and return Kafka's ID of it."""
@@ -262,15 +281,6 @@ def _hold(path: Path) -> IO[str]:
             time.sleep(0.05)
         else:
             return file
-
-
-def spare_the_collector() -> None:
-    """Let the cycle collector look seldom: a fold makes and drops objects by ten thousands, and none of them in cycles.
-
-    Measured: 20 % of the time of a fold.
-    """
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 1000)
 
 
 def main() -> int:

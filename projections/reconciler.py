@@ -83,21 +83,40 @@ class TopicReconciler:
         return all(state == CREATED for state in states)
 
     def watch(self) -> None:
-        """Look whether the first record of a key still counts in each immutable topic, and note what has changed.
+        """Look what others have done to the topics, and note it.
+
+        A topic that was deleted and created again under its name is the one that is served from now on. In an
+        immutable one the first record of a key may no longer count.
 
         Raises:
             KafkaUnavailableError: The broker did not answer.
             KafkaRefusedError: Kafka does not let this user look.
             LeadershipLostError: Another process leads now.
         """
+        created = self._created()
+        found = self._kafka.describe_all(created)
+        for name, (row, status) in created.items():
+            if name in found and found[name].topic_id != status.topic_id:
+                logger.warning("somebody has deleted the Kafka topic %s and created it again: it is adopted", name)
+                self._note(row, CREATED, topic_id=found[name].topic_id)
+        self._watch_immutable()
+
+    def _created(self) -> dict[str, tuple[Row[Topic], TopicStatus]]:
+        created = {}
+        for row in self._registry.topics():
+            status = self._status.topic(row.state.name, row.incarnation)
+            if status is not None and status.state == CREATED and status.topic_id is not None:
+                created[row.state.name] = (row, status)
+        return created
+
+    def _watch_immutable(self) -> None:
         statuses: dict[str, TopicStatus] = {}
         watched = []
-        for row in self._registry.topics():
+        for name, (row, status) in self._created().items():
             if row.state.write_type is WriteType.IMMUTABLE:
-                status = self._status.topic(row.state.name, row.incarnation)
-                if status is not None and status.state == CREATED and status.topic_id is not None:
-                    statuses[row.state.name] = status
-                    watched.append(Watched(row.state, status.topic_id))
+                assert status.topic_id is not None, "it was created"
+                statuses[name] = status
+                watched.append(Watched(row.state, status.topic_id))
         for name, dangers in look_at(self._kafka, watched).items():
             if statuses[name].dangers != dangers:
                 self._note_dangers(statuses[name], dangers)

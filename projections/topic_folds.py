@@ -3,6 +3,9 @@
 Each round looks whether the registry wants other mirrors than there are, then hands the records at hand to the folds
 of their topics. Which Kafka topic a mirror reads is named by its ID: one that was deleted and created again gets a
 mirror of its own.
+
+A mirror that is to keep something else, or that may have missed something, is built again beside the one that answers
+(`projections.mirror_builds`). The new copy is folded on here until it has reached the old one; then it takes its place.
 """
 
 from __future__ import annotations
@@ -10,18 +13,25 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import compress
-from typing import NamedTuple
+from pathlib import Path
 
 from core.errors import KafkaUnavailableError, StoreError, StoreFullError
+from core.kafka_admin import KafkaAdmin, TopicFacts
 from core.kafka_reader import ConsumedRecord, PartitionEnd, TopicsConsumer, topics_of, watermarks
-from core.topics import WriteType
+from projections.freshness import FreshnessProjection
+from projections.mirror_build import BuildOrder
+from projections.mirror_builds import MirrorBuilds
+from projections.mirror_copies import Copy, kept_at, may_have_missed, open_live, suspension
 from projections.mirror_folds import MirrorProjection
+from projections.mirror_places import MirrorPlace
+from projections.mirror_sources import Source, wanted_sources
 from projections.places import ViewFolder
 from projections.registry import RegistryView
-from projections.status import CREATED, StatusProjection
+from projections.status import StatusProjection
+from projections.topic_watch import Folded
 
 logger = logging.getLogger(__name__)
 
@@ -40,21 +50,27 @@ FULL_DISK_PAUSE_S = 1.0
 POLL_S = 0.1
 """Longest wait of a round without records; a new mirror is noticed at the latest then."""
 
+FORGET_EVERY_S = 1.0
+"""How often it is looked whether the time of some records has passed."""
 
-class _Source(NamedTuple):
-    """The Kafka topic that a mirror reads."""
+TOLERATED_FAILURES = 3
+"""Topics that Kafka does not answer about before the rest waits for the next round."""
 
-    topic: str
-    topic_id: str
-    partitions: int
-    write_type: WriteType
+CLEAN_EVERY_S = 30.0
+"""How often the slots of readers that were killed are freed."""
 
 
 class TopicFolds:
     """The folds of one machine.
 
     Args:
+        folder: Where the mirrors lie.
+        registry: What is declared.
         status: Fold of the status topic, which tells the Kafka IDs of all others.
+        status_topic: Its name.
+        freshness: Tells until when mirrors were current before this process began.
+        bootstrap: Brokers as `HOST:PORT`.
+        consumer: Reads all topics; nothing is assigned yet.
         stopping: Set when the process ends.
     """
 
@@ -64,6 +80,7 @@ class TopicFolds:
         registry: RegistryView,
         status: StatusProjection,
         status_topic: str,
+        freshness: FreshnessProjection,
         bootstrap: str,
         consumer: TopicsConsumer,
         stopping: threading.Event,
@@ -72,12 +89,23 @@ class TopicFolds:
         self._registry = registry
         self._status = status
         self._status_topic = status_topic
+        self._freshness = freshness
         self._bootstrap = bootstrap
         self._consumer = consumer
         self._stopping = stopping
-        self._mirrors: dict[str, MirrorProjection] = {}
-        self._sources: dict[str, _Source] = {}
-        self._seen: tuple[int, int] | None = None
+        self._copies: dict[str, Copy] = {}
+        self._builds = MirrorBuilds()
+        self._seen: tuple[object, ...] | None = None
+        self._forget_at = self._clean_at = 0.0
+        self.facts: Callable[[], Mapping[str, TopicFacts | None]] = dict
+        """Tells what Kafka says of the topics."""
+
+    def folded(self) -> list[Folded]:
+        """Return what is folded now; may be called by another thread."""
+        return [
+            Folded(copy.source.topic, copy.source.topic_id, copy.mirror.committed, copy.trouble)
+            for copy in list(self._copies.values())
+        ]
 
     def run(self) -> None:
         """Fold until told to stop."""
@@ -85,76 +113,179 @@ class TopicFolds:
         try:
             while not self._stopping.is_set():
                 self._adopt_changes()
+                self._adopt_builds()
                 self._fold_round()
         finally:
-            for mirror in self._mirrors.values():
-                mirror.close()
+            self._builds.close()
+            for copy in self._copies.values():
+                copy.mirror.close()
+
+    # What is to be folded.
 
     def _adopt_changes(self) -> None:
-        """Begin and end mirrors when the registry or the statuses have changed since the last look."""
-        seen = (self._registry.position(), self._status.next_offset())
+        """Begin and end mirrors when the registry, the statuses or Kafka's topics have changed since the last look."""
+        facts = self.facts()
+        seen = (self._registry.position(), self._status.next_offset(), facts)
         if seen == self._seen:
             return
-        try:
-            self._adopt({source.topic: source for source in self._wanted()})
-        except KafkaUnavailableError as error:
-            logger.info(
-                "mirrors cannot be started now: %s", error
-            )  # Soon after its creation a topic has no leader yet.
-            return
-        self._seen = seen
+        wanted = {source.topic: source for source in wanted_sources(self._registry, self._status.view, facts)}
+        self._end_unwanted(wanted)
+        is_adopted = self._begin_wanted(wanted)
+        self._suspend_replaced(facts)
+        self._seen = seen if is_adopted else None
 
-    def _wanted(self) -> Iterable[_Source]:
-        """Yield the topics that a mirror is declared for and that exist in Kafka."""
-        topics = {row.state.name: row for row in self._registry.topics()}
-        for mirror in self._registry.mirrors():
-            row = topics.get(mirror.state.topic)
-            if row is None:
-                continue
-            status = self._status.view.topic(row.state.name, row.incarnation)
-            if status is not None and status.state == CREATED and status.topic_id is not None:
-                yield _Source(row.state.name, status.topic_id, row.state.partitions, row.state.write_type)
+    def _end_unwanted(self, wanted: Mapping[str, Source]) -> None:
+        for topic, copy in list(self._copies.items()):
+            source = wanted.get(topic)
+            if source is None or source.topic_id != copy.source.topic_id:
+                self._end(copy)
 
-    def _adopt(self, wanted: dict[str, _Source]) -> None:
-        for topic, source in list(self._sources.items()):
-            if wanted.get(topic) != source:
-                self._end(source)
+    def _begin_wanted(self, wanted: Mapping[str, Source]) -> bool:
+        """Begin and change mirrors; return whether that was possible for all."""
+        failures = 0
         for topic, source in wanted.items():
-            if topic not in self._sources:
-                self._begin(source)
+            copy = self._copies.get(topic)
+            try:
+                if copy is None:
+                    self._begin(source)
+                else:
+                    self._change(copy, source)
+            except KafkaUnavailableError as error:  # Soon after its creation a topic has no leader yet.
+                logger.info("the mirror of %s cannot be started now: %s", topic, error)
+                failures += 1
+                if failures == TOLERATED_FAILURES:
+                    break  # It is not the topic: each costs the time that Kafka gets for an answer.
+        return failures == 0
 
-    def _begin(self, source: _Source) -> None:
+    def _begin(self, source: Source) -> None:
         marks = watermarks(self._bootstrap, source.topic, source.partitions)
-        ends = {partition: mark.high for partition, mark in marks.items()}
-        mirror = MirrorProjection(self._folder.mirror(source.topic_id), ends, source.write_type)
-        self._consumer.assign({(source.topic, partition): offset for partition, offset in mirror.offsets.items()})
-        self._mirrors[source.topic] = mirror
-        self._sources[source.topic] = source
-        logger.info("the mirror of %s continues at %s", source.topic, mirror.offsets)
+        place = MirrorPlace(self._folder.mirror_place(source.topic_id))
+        copy = Copy(source, place, open_live(place, source, marks))
+        look = self._freshness.look(source.topic_id)
+        needs_build = may_have_missed(copy, marks, look, KafkaAdmin(self._bootstrap))
+        copy.mirror.begin_at({partition: mark.low for partition, mark in marks.items()})
+        self._copies[source.topic] = copy
+        self._consumer.assign(copy.starts())
+        logger.info("the mirror of %s continues at %s", source.topic, copy.mirror.offsets)
+        if needs_build or copy.mirror.kept != source.kept or place.next() is not None:
+            self._build(copy)
 
-    def _end(self, source: _Source) -> None:
-        self._consumer.unassign((source.topic, partition) for partition in range(source.partitions))
-        del self._sources[source.topic]
-        self._mirrors.pop(source.topic).delete()
-        logger.info("the mirror of %s is removed with its topic", source.topic)
+    def _change(self, copy: Copy, source: Source) -> None:
+        if source.partitions > copy.source.partitions:
+            known = len(copy.mirror.offsets)
+            copy.mirror.widen(source.partitions)
+            self._consumer.assign({place: offset for place, offset in copy.starts().items() if place[1] >= known})
+            logger.info("%s has %d partitions now", source.topic, source.partitions)
+        is_other = source.kept != copy.source.kept
+        copy.source = source
+        if is_other:
+            self._drop_build(copy)
+            if copy.mirror.kept != source.kept:
+                self._build(copy)
+
+    def _end(self, copy: Copy) -> None:
+        source = copy.source
+        self._builds.give_up(source.topic)
+        self._stop_reading(copy)
+        del self._copies[source.topic]
+        copy.mirror.close()
+        copy.place.remove()
+        logger.info("the mirror of %s is removed", source.topic)
+
+    def _suspend_replaced(self, facts: Mapping[str, TopicFacts | None]) -> None:
+        """Read on in no topic that is another one than was mirrored; what is there goes on answering."""
+        for topic, copy in self._copies.items():
+            if topic not in facts:
+                continue
+            reason = suspension(copy.source.topic_id, topic, facts[topic])
+            if reason is not None and copy.suspension is None:
+                logger.error("the mirror of %s stands still: %s", topic, reason)
+                self._stop_reading(copy)
+                copy.suspension = reason
+            elif reason is None and copy.suspension is not None:
+                copy.suspension = None
+                self._read(copy)
+
+    def _read(self, copy: Copy) -> None:
+        if copy.suspension is None:
+            self._consumer.assign(copy.starts())
+
+    def _stop_reading(self, copy: Copy) -> None:
+        if copy.suspension is None:
+            self._consumer.unassign(copy.starts())
+
+    # Copies that are built beside.
+
+    def _build(self, copy: Copy) -> None:
+        source, next_ = copy.source, copy.place.next()
+        if next_ is None or kept_at(next_) not in (None, source.kept):
+            next_ = copy.place.begin_next()
+        self._builds.want(
+            BuildOrder(topic=source.topic, partitions=source.partitions, path=str(next_), kept=source.kept)
+        )
+
+    def _drop_build(self, copy: Copy) -> None:
+        """Give up a copy that is being built, or that has not reached yet the one that answers."""
+        self._builds.give_up(copy.source.topic)
+        if copy.goal is not None:
+            live = copy.place.live()
+            assert live is not None, "it answers"
+            self._fold_on(copy, live)
+            copy.goal = None
+        copy.place.drop_next()
+
+    def _adopt_builds(self) -> None:
+        for order in self._builds.finished():
+            copy, next_ = self._copies[order.topic], order.path
+            goal = dict(copy.mirror.offsets)
+            self._fold_on(copy, Path(next_))
+            copy.goal = goal
+            self._promote_if_reached(copy)
+
+    def _fold_on(self, copy: Copy, path: Path) -> None:
+        """Go on with the fold of another copy."""
+        self._stop_reading(copy)
+        copy.mirror.close()
+        kept = kept_at(path) or copy.source.kept
+        ends = dict.fromkeys(range(copy.source.partitions), 0)
+        copy.mirror = MirrorProjection(path, ends, kept.write_type, kept.definition)
+        self._read(copy)
+
+    @staticmethod
+    def _promote_if_reached(copy: Copy) -> None:
+        """Let a copy answer that is no longer behind the one that answers."""
+        if copy.has_reached_goal():
+            copy.place.promote()
+            copy.goal = None
+            logger.info("the mirror of %s answers from its new copy", copy.source.topic)
+
+    # Folding.
 
     def _fold_round(self) -> None:
         """Take what is at hand, piece by piece, and commit it in one go."""
-        taken: set[str] = set()
+        changed: set[str] = set()
         ends: list[PartitionEnd] = []
+        lost: list[tuple[str, int]] = []
         timeout_s, deadline = POLL_S, time.monotonic() + POLL_S + ROUND_S
         for _ in range(PIECES):
             polled = self._consumer.poll(limit=PIECE_RECORDS, timeout_s=timeout_s)
-            taken |= self._take(polled.records)
+            changed |= self._take(polled.records)
             ends += polled.ends
+            lost += polled.lost
             if len(polled.records) < PIECE_RECORDS or time.monotonic() > deadline:
                 break
             timeout_s = 0
-        for topic in taken:
-            self._guarded(topic, MirrorProjection.commit)
         for end in ends:
-            if end.topic in self._mirrors:
-                self._mirrors[end.topic].ended(end)
+            ended = self._copies.get(end.topic)
+            if ended is not None and ended.mirror.ended(end):
+                changed.add(end.topic)
+        changed |= self._forget()
+        for topic in changed:
+            if self._guarded(topic, MirrorProjection.commit):
+                self._copies[topic].failure = None
+                self._promote_if_reached(self._copies[topic])
+        for place in lost:
+            self._go_on_behind_gap(*place)
 
     def _take(self, records: list[ConsumedRecord]) -> set[str]:
         """Hand *records* to their topics; return the mirrors that have something to commit."""
@@ -163,25 +294,62 @@ class TopicFolds:
         if statuses is not None:
             self._status.fold(statuses)
         taken = set()
-        for topic in by_topic.keys() & self._mirrors.keys():
+        for topic in by_topic.keys() & self._copies.keys():
             if self._guarded(topic, partial(MirrorProjection.take, records=by_topic[topic])):
                 taken.add(topic)
         return taken
 
-    def _guarded(self, topic: str, write: Callable[[MirrorProjection], None]) -> bool:
-        """Write to a mirror; when that fails go back to what it holds and read on from there."""
-        mirror = self._mirrors[topic]
+    def _forget(self) -> set[str]:
+        """Remove what is past, where its time has come; return the mirrors that have something to commit."""
+        now = time.monotonic()
+        if now >= self._clean_at:
+            self._clean_at = now + CLEAN_EVERY_S
+            for copy in self._copies.values():
+                copy.mirror.clean_readers()
+        if now < self._forget_at:
+            return set()
+        now_ms = int(time.time() * 1000)
+        forget = partial(MirrorProjection.forget, now_ms=now_ms)
+        changed = {topic for topic in self._copies if self._guarded(topic, forget)}
+        self._forget_at = now if changed else now + FORGET_EVERY_S
+        return changed
+
+    def _guarded(self, topic: str, write: Callable[[MirrorProjection], object]) -> bool:
+        """Write to a mirror; when that fails go back to what it holds and read on from there.
+
+        Returns:
+            Whether it was written and there is something to commit.
+        """
+        copy = self._copies[topic]
         try:
-            write(mirror)
+            result = write(copy.mirror)
         except StoreError as error:
             logger.warning("the mirror of %s goes back to its last commit: %s", topic, error)
-            self._consumer.unassign((topic, partition) for partition in mirror.offsets)
-            mirror.rewind(error)
-            self._consumer.assign({(topic, partition): offset for partition, offset in mirror.offsets.items()})
+            self._stop_reading(copy)
+            copy.mirror.rewind(error)
+            self._read(copy)
             if not isinstance(error, StoreFullError):
+                copy.failure = str(error)
                 self._stopping.wait(FULL_DISK_PAUSE_S)
             return False
-        return True
+        return result is not False
+
+    def _go_on_behind_gap(self, topic: str, partition: int) -> None:
+        """Go on where Kafka has records: it does not hold those that were to be read next any more."""
+        copy = self._copies.get(topic)
+        offset = self._status.next_offset() if copy is None else copy.mirror.offsets[partition]
+        try:
+            low, high = watermarks(self._bootstrap, topic, partition + 1)[partition]
+        except KafkaUnavailableError as error:
+            logger.warning("where %s[%d] begins cannot be told now: %s", topic, partition, error)
+            low, high = offset, offset
+        if copy is not None:
+            copy.mirror.begin_at({partition: low})
+            if offset > high:
+                logger.warning("Kafka has lost records of %s that were mirrored; it is built again", topic)
+                self._build(copy)
+        self._consumer.unassign([(topic, partition)])
+        self._consumer.assign({(topic, partition): min(max(offset, low), high)})
 
 
 def _by_topic(records: list[ConsumedRecord]) -> dict[str, list[ConsumedRecord]]:

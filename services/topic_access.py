@@ -108,25 +108,22 @@ class TopicAccesses:
             return self._reopen_mirror(access, identity)
 
     def _reopen_mirror(self, access: TopicAccess, identity: tuple[int, int]) -> MirrorView | None:
-        """Open a mirror that is new, or that was built again at the same place."""
+        """Open a mirror that is new, or whose copy was replaced; who reads in the old copy reads on."""
         known = self._mirrors.get(access.topic_id)
         if known is not None and known[0] == identity:
             return known[1]
-        if known is not None:
-            known[1].close()
-        self._close_deleted()
+        self._drop_deleted()
         try:
-            mirror = MirrorView(self._worker.views.folder.mirror(access.topic_id))
-        except StoreError:
-            return None  # It is just being made.
+            mirror = MirrorView(self._worker.views.folder.mirror(access.topic_id).resolve(strict=True))
+        except (StoreError, FileNotFoundError):
+            return None  # It is just being made, or replaced.
         self._mirrors[access.topic_id] = (identity, mirror)
         return mirror
 
-    def _close_deleted(self) -> None:
-        """Close the mirrors of topics that were deleted: each holds files open."""
-        for topic_id, (_, mirror) in list(self._mirrors.items()):
+    def _drop_deleted(self) -> None:
+        """Drop the mirrors of topics that were deleted: each holds files open until nobody reads in it any more."""
+        for topic_id in list(self._mirrors):
             if not self._worker.views.folder.mirror(topic_id).exists():
-                mirror.close()
                 del self._mirrors[topic_id]
 
 

@@ -16,8 +16,8 @@ from core.kafka_admin import KafkaAdmin
 from core.kafka_reader import TopicsConsumer, next_batch, watermarks
 from core.kafka_writer import OutRecord, RecordWriter
 from core.topics import WriteType
+from projections.collector import spare_the_collector
 from projections.mirror_folds import MirrorProjection
-from projections.projector import spare_the_collector
 from projections.topic_folds import PIECE_RECORDS, PIECES
 
 T = TypeVar("T")

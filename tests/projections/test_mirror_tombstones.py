@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from confluent_kafka import Message
@@ -34,9 +34,9 @@ def messages(records: Iterable[Record], offsets: dict[int, int]) -> list[Consume
     for partition, key, value, timestamp_ms in records:
         offset = offsets.get(partition, 0)
         offsets[partition] = offset + 1
-        made.append(
-            Message(topic="t", partition=partition, offset=offset, key=key, value=value, timestamp=(1, timestamp_ms))
-        )
+        stamp = (1, timestamp_ms)
+        message: Any = Message(topic="t", partition=partition, offset=offset, key=key, value=value, timestamp=stamp)
+        made.append(message)
     return made
 
 

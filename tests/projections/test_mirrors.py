@@ -79,7 +79,8 @@ def fold(kafka: str, topic: str, folder: Path) -> None:
             mirror.take(polled.records)
             mirror.commit()
         for end in polled.ends:
-            mirror.ended(end)
+            if mirror.ended(end):
+                mirror.commit()
             ended.add(end.partition)
     consumer.close()
     mirror.close()

@@ -1,0 +1,124 @@
+"""Builds one copy of a mirror beside the one that answers, in a process of its own; ends when it holds everything.
+
+Its argument is a `BuildOrder` as JSON. It continues what an earlier process has left behind.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from core.errors import QuickError, StoreError, StoreFullError
+from core.kafka_reader import TopicsConsumer, watermarks
+from core.settings import Settings
+from projections.collector import spare_the_collector
+from projections.mirror_entries import Kept
+from projections.mirror_folds import MirrorProjection
+
+logger = logging.getLogger(__name__)
+
+BATCH_RECORDS: Final = 10_000
+"""Records that are taken apart together."""
+
+COMMIT_EVERY_S: Final = 0.5
+"""Time between two commits: nobody reads here yet, and a killed process goes on from the last one."""
+
+POLL_S: Final = 0.5
+FULL_DISK_PAUSE_S: Final = 1.0
+
+
+class BuildOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be built, and where."""
+
+    topic: str
+    partitions: int
+    path: str
+    kept: Kept
+
+
+class MirrorBuild:
+    """Folds one topic from its beginning to its end.
+
+    Args:
+        order: What is to be built.
+        settings: Where Kafka is.
+        stopping: Set when the process is to end early.
+    """
+
+    def __init__(self, order: BuildOrder, settings: Settings, stopping: threading.Event) -> None:
+        self._topic = order.topic
+        self._stopping = stopping
+        marks = watermarks(settings.kafka, order.topic, order.partitions)
+        self._mirror = MirrorProjection(
+            Path(order.path),
+            {partition: mark.high for partition, mark in marks.items()},
+            order.kept.write_type,
+            order.kept.definition,
+        )
+        self._mirror.begin_at({partition: mark.low for partition, mark in marks.items()})
+        self._consumer = TopicsConsumer(settings.kafka)
+        self._assign()
+
+    def run(self) -> None:
+        """Fold until everything is folded that the topic held when this began, or until told to stop."""
+        due = time.monotonic() + COMMIT_EVERY_S
+        while not self._mirror.is_ready() and not self._stopping.is_set():
+            polled = self._consumer.poll(limit=BATCH_RECORDS, timeout_s=POLL_S)
+            try:
+                if polled.records:
+                    self._mirror.take(polled.records)
+                news = [end for end in polled.ends if self._mirror.ended(end)]
+                if news or time.monotonic() >= due:
+                    self._mirror.commit()
+                    due = time.monotonic() + COMMIT_EVERY_S
+            except StoreError as error:
+                self._go_back(error)
+
+    def close(self) -> None:
+        """Close everything; what is committed stays."""
+        self._consumer.close()
+        self._mirror.close()
+
+    def _go_back(self, error: StoreError) -> None:
+        logger.warning("the new copy of %s goes back to its last commit: %s", self._topic, error)
+        self._consumer.unassign((self._topic, partition) for partition in self._mirror.offsets)
+        self._mirror.rewind(error)
+        self._assign()
+        if not isinstance(error, StoreFullError):
+            self._stopping.wait(FULL_DISK_PAUSE_S)
+
+    def _assign(self) -> None:
+        offsets = self._mirror.offsets
+        self._consumer.assign({(self._topic, partition): offset for partition, offset in offsets.items()})
+
+
+def main() -> int:
+    """Build what the command line orders; return the exit code."""
+    logging.basicConfig(level=os.environ.get("QUICK_LOG_LEVEL", "WARNING"), format="mirror build: %(message)s")
+    order = msgspec.json.decode(sys.argv[1], type=BuildOrder)
+    spare_the_collector()
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    try:
+        build = MirrorBuild(order, Settings.from_env(os.environ), stopping)
+        try:
+            build.run()
+        finally:
+            build.close()
+    except QuickError as error:
+        print(f"mirror build: {error}", file=sys.stderr)  # noqa: T201 - logging may not be what failed
+        return 1
+    return 1 if stopping.is_set() else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,44 @@
+"""Which topics are to be mirrored on this machine, and how: the registry, the statuses and Kafka taken together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from core.kafka_admin import TopicFacts
+from projections.mirror_entries import Kept
+from projections.registry import RegistryView
+from projections.status import CREATED, StatusView
+
+
+class Source(NamedTuple):
+    """The Kafka topic that a mirror reads, and what it keeps of it."""
+
+    topic: str
+    topic_id: str
+    partitions: int
+    kept: Kept
+
+
+def wanted_sources(
+    registry: RegistryView, status: StatusView, facts: Mapping[str, TopicFacts | None]
+) -> Iterator[Source]:
+    """Yield the topics that a mirror is declared for and that exist in Kafka.
+
+    Args:
+        registry: What is declared.
+        status: Which Kafka topic belongs to which declaration.
+        facts: What Kafka says of the topics; somebody may have added partitions.
+    """
+    topics = {row.state.name: row for row in registry.topics()}
+    for mirror in registry.mirrors():
+        row = topics.get(mirror.state.topic)
+        if row is None:
+            continue
+        noted = status.topic(row.state.name, row.incarnation)
+        if noted is not None and noted.state == CREATED and noted.topic_id is not None:
+            kept = Kept(write_type=row.state.write_type, definition=mirror.state.definition)
+            found = facts.get(row.state.name)
+            is_same = found is not None and found.topic_id == noted.topic_id
+            partitions = max(row.state.partitions, found.partitions if found is not None and is_same else 0)
+            yield Source(row.state.name, noted.topic_id, partitions, kept)

@@ -1,0 +1,111 @@
+"""Looks at Kafka's topics beside the folds: where they end, and whether they are still the same ones.
+
+The consumer of the folds tells neither: it goes on by name in a topic that was deleted and created again, and does not
+say that a broker no longer answers.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple
+
+from core.errors import KafkaUnavailableError
+from core.kafka_admin import KafkaAdmin, TopicFacts
+from projections.freshness import FreshnessProjection, Look
+
+logger = logging.getLogger(__name__)
+
+LOOK_EVERY_S: Final = 1.0
+"""Time between two looks at the ends of the partitions."""
+
+PARTITIONS_A_SECOND: Final = 500
+"""Looks become rarer where there are more: each asks for all partitions, whatever happens in them."""
+
+DESCRIBE_EVERY_S: Final = 5.0
+"""Time between two looks at which topics there are."""
+
+TOPICS_A_SECOND: Final = 50
+"""As above."""
+
+
+class Folded(NamedTuple):
+    """A topic that is folded, and how far."""
+
+    topic: str
+    topic_id: str
+    offsets: Mapping[int, int]
+    """The next offset of each partition that is committed in the mirror."""
+    trouble: str | None
+    """Why it does not go on."""
+
+
+class TopicWatch:
+    """Notes how current the mirrors are, and what Kafka says of their topics.
+
+    Args:
+        bootstrap: Brokers as `HOST:PORT`.
+        freshness: Where looks are noted.
+        folded: Tells what is folded now.
+    """
+
+    def __init__(self, bootstrap: str, freshness: FreshnessProjection, folded: Callable[[], list[Folded]]) -> None:
+        self._bootstrap = bootstrap
+        self._kafka = KafkaAdmin(bootstrap)
+        self._freshness = freshness
+        self._folded = folded
+        self.facts: Mapping[str, TopicFacts | None] = {}
+        """What Kafka said of each topic at the last look, `None` where there is no such topic; replaced as a whole."""
+
+    def run(self, stopping: threading.Event) -> None:
+        """Look until told to stop."""
+        described_at = float("-inf")
+        while not stopping.is_set():
+            folded = self._folded()
+            try:
+                if time.monotonic() - described_at >= max(DESCRIBE_EVERY_S, len(folded) / TOPICS_A_SECOND):
+                    self._describe(folded)
+                    described_at = time.monotonic()
+                self._look(folded)
+            except KafkaUnavailableError as error:
+                logger.info("the topics cannot be looked at now: %s", error)
+                # librdkafka's client may keep an outdated leader epoch after a restart of the broker.
+                self._kafka = KafkaAdmin(self._bootstrap)
+            partitions = sum(len(each.offsets) for each in folded)
+            stopping.wait(max(LOOK_EVERY_S, partitions / PARTITIONS_A_SECOND))
+
+    def _describe(self, folded: list[Folded]) -> None:
+        names = [each.topic for each in folded]
+        found = self._kafka.describe_all(names)
+        facts = {name: found.get(name) for name in names}
+        if facts != self.facts:
+            self.facts = facts
+        self._freshness.keep_only(each.topic_id for each in folded)
+
+    def _look(self, folded: list[Folded]) -> None:
+        at_ms = int(time.time() * 1000)
+        ends = self._kafka.committed_ends({each.topic: len(each.offsets) for each in folded})
+        looks = {}
+        for each in folded:
+            before = self._freshness.look(each.topic_id)
+            current_as_of_ms = _current_as_of(before, each.offsets)
+            found = ends.get(each.topic, {})
+            if len(found) == len(each.offsets):
+                looks[each.topic_id] = Look(at_ms, found, current_as_of_ms, each.trouble)
+            elif before is not None:
+                looks[each.topic_id] = Look(before.at_ms, before.ends, current_as_of_ms, each.trouble)
+        if looks:
+            self._freshness.note(looks)
+        if any(len(ends.get(each.topic, {})) < len(each.offsets) for each in folded):
+            raise KafkaUnavailableError("some partitions have no leader")
+
+
+def _current_as_of(before: Look | None, offsets: Mapping[int, int]) -> int | None:
+    """Return the moment of the last look whose ends a mirror at *offsets* has reached."""
+    if before is None:
+        return None
+    if all(offsets.get(partition, 0) >= end for partition, end in before.ends.items()):
+        return before.at_ms
+    return before.current_as_of_ms
