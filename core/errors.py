@@ -269,6 +269,10 @@ class StoreError(QuickError):
     """Raised when a local LMDB store cannot be used: full disk, broken file, wrong place."""
 
 
+class StoreBrokenError(StoreError):
+    """A local store holds what LMDB has not written: it is to be built again."""
+
+
 class StoreFullError(StoreError):
     """Raised when the map of a store is full: grow it and write again."""
 

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # documented there, and not in its __all__
@@ -21,6 +21,9 @@ from core.errors import KafkaUnavailableError, NotFoundError
 from core.kafka import REQUEST_TIMEOUT_S, client_config, translated
 
 logger = logging.getLogger(__name__)
+
+_UNKNOWN: Final = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION)
+"""How the broker, or librdkafka from what it knows of the cluster, says that a topic or partition is not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,11 +182,11 @@ class KafkaAdmin:
 
     @staticmethod
     def _existing(future: Future[Any], doing: str) -> Any | None:
-        """Return what was asked of a topic, `None` when there is no such topic."""
+        """Return what was asked of a topic, `None` when there is no such topic or partition."""
         try:
             return future.result(timeout=2 * REQUEST_TIMEOUT_S)
         except KafkaException as error:
-            if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            if error.args[0].code() in _UNKNOWN:
                 return None
             raise translated(error, doing) from error
 

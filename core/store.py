@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self, TypeVar
 
 import lmdb
 
-from core.errors import StoreError, StoreFullError
+from core.errors import StoreBrokenError, StoreError, StoreFullError
 
 if TYPE_CHECKING:
     from lmdb import _Database
@@ -33,6 +33,8 @@ MAX_KEY_BYTES = 511
 """LMDB refuses longer keys, and empty ones."""
 
 _GREATEST = 2**63 - 1
+
+_BROKEN = (lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.PanicError)
 
 _INLINE, _HASHED = b"\x00", b"\x01"
 
@@ -243,11 +245,20 @@ class Store:
             )
         except (lmdb.Error, OSError) as error:
             raise self._unusable(error) from error
+        if not readonly:
+            self._fill_up()
         try:
             self._tables = {name: self._env.open_db(name.encode(), create=not readonly) for name in names}
         except lmdb.Error as error:
             self._env.close()  # It could not be opened again otherwise: a process opens a path once.
             raise self._unusable(error) from error
+
+    def _fill_up(self) -> None:
+        """Let a file that was cut short be found broken, instead of ending every process that reads in it (SIGBUS)."""
+        size = (self._env.info()["last_pgno"] + 1) * self._env.stat()["psize"]
+        file = self.path / "data.mdb"
+        if file.stat().st_size < size:  # The last pages may also never have been used.
+            os.truncate(file, size)
 
     def _unusable(self, error: Exception) -> StoreError:
         return StoreError(
@@ -278,8 +289,11 @@ class Store:
         except lmdb.MapResizedError:
             self._env.set_mapsize(0)  # Another process has grown the map: adopt its size.
             txn = self._env.begin()
-        with txn:
-            yield Reader(txn, self._tables)
+        try:
+            with txn:
+                yield Reader(txn, self._tables)
+        except _BROKEN as error:
+            raise self._broken(error) from error
 
     def update(self, change: Callable[[Writer], T]) -> T:
         """Run *change* in one write transaction and commit it.
@@ -313,8 +327,13 @@ class Store:
             yield
         except lmdb.MapFullError as error:
             raise StoreFullError(f"The map of the local store {self.path} is full.") from error
+        except _BROKEN as error:
+            raise self._broken(error) from error
         except lmdb.Error as error:
             raise StoreError(f"Cannot write to the local store {self.path}: {error}. Is the disk full?") from error
+
+    def _broken(self, error: lmdb.Error) -> StoreBrokenError:
+        return StoreBrokenError(f"The local store {self.path} is broken: {error}. It is rebuilt from Kafka.")
 
     def sync(self) -> None:
         """Flush what was committed without sync to the disk."""

@@ -11,7 +11,7 @@ without a projector, the age of every answer grows.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -47,7 +47,7 @@ class Freshness(NamedTuple):
 
 
 class FreshnessProjection:
-    """Keeps the looks; used by the one process that writes them. What it holds is worth nothing after a restart."""
+    """Keeps the looks; used by the one process that writes them."""
 
     def __init__(self, path: Path) -> None:
         discard_untrusted(path)
@@ -59,13 +59,9 @@ class FreshnessProjection:
         rows = sorted((bounded_key(topic_id.encode()), _encode(look)) for topic_id, look in looks.items())
         self._store.update(lambda txn: txn.put_many("topics", rows))
 
-    def keep_only(self, topic_ids: Iterable[str]) -> None:
-        """Forget all other topics."""
-        kept = {bounded_key(topic_id.encode()) for topic_id in topic_ids}
-        with self._store.read() as txn:
-            gone = [key for key, _ in txn.scan("topics") if key not in kept]
-        if gone:
-            self._store.update(lambda txn: [txn.delete("topics", key) for key in gone])
+    def forget(self, topic_id: str) -> None:
+        """Forget a topic that is not mirrored any more."""
+        self._store.update(lambda txn: txn.delete("topics", bounded_key(topic_id.encode())))
 
     def look(self, topic_id: str) -> Look | None:
         """Return the last look at a topic."""

@@ -119,6 +119,7 @@ class MirrorProjection:
     def widen(self, partitions: int) -> None:
         """Take in partitions that were added to the topic; what they hold now is soon folded, so readers go on."""
         self.offsets |= dict.fromkeys(range(len(self.offsets), partitions), 0)
+        self.committed = dict(self.offsets)
         self._store.update(lambda txn: txn.put("meta", PARTITIONS, number_key(partitions)))
 
     def take(self, records: Sequence[ConsumedRecord]) -> None:
@@ -231,11 +232,10 @@ class MirrorProjection:
         """Free the slots of readers that were killed: what they read would be kept for ever."""
         self._store.clean_readers()
 
-    def delete(self) -> None:
-        """Close and remove the mirror; readers that have it open keep what they see."""
+    def abandon(self) -> None:
+        """Close a mirror that cannot be used any more."""
         self._abort()
         self._store.close()
-        shutil.rmtree(self._path)
 
 
 def _opened(path: Path, kept: Kept) -> Store:

@@ -40,5 +40,5 @@ def wanted_sources(
             kept = Kept(write_type=row.state.write_type, definition=mirror.state.definition)
             found = facts.get(row.state.name)
             is_same = found is not None and found.topic_id == noted.topic_id
-            partitions = max(row.state.partitions, found.partitions if found is not None and is_same else 0)
+            partitions = found.partitions if found is not None and is_same else row.state.partitions
             yield Source(row.state.name, noted.topic_id, partitions, kept)

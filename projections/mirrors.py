@@ -23,6 +23,7 @@ from projections.mirror_entries import (
     counts_against,
     entry_of,
     get_entry,
+    incomplete_key,
     is_grave,
     kept_for,
     meta_number,
@@ -62,6 +63,13 @@ class MirrorView:
         """Return how many records had no place: those without a key, and tombstones of an immutable topic."""
         with self._store.read() as txn:
             return meta_number(txn, SKIPPED)
+
+    def incomplete_before(self) -> dict[int, int]:
+        """Return the partitions of which records were gone before they were read, and before which offset."""
+        with self._store.read() as txn:
+            partitions = range(meta_number(txn, PARTITIONS))
+            found = {partition: meta_number(txn, incomplete_key(partition)) for partition in partitions}
+        return {partition: offset for partition, offset in found.items() if offset}
 
     def get(self, key: bytes) -> Entry | None:
         """Return the entry of a key, `None` when it was never written or was deleted."""

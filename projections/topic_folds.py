@@ -18,7 +18,7 @@ from functools import partial
 from itertools import compress
 from pathlib import Path
 
-from core.errors import KafkaUnavailableError, StoreError, StoreFullError
+from core.errors import KafkaRefusedError, KafkaUnavailableError, StoreBrokenError, StoreError, StoreFullError
 from core.kafka_admin import KafkaAdmin, TopicFacts
 from core.kafka_reader import ConsumedRecord, PartitionEnd, TopicsConsumer, topics_of, watermarks
 from projections.freshness import FreshnessProjection
@@ -103,7 +103,7 @@ class TopicFolds:
     def folded(self) -> list[Folded]:
         """Return what is folded now; may be called by another thread."""
         return [
-            Folded(copy.source.topic, copy.source.topic_id, copy.mirror.committed, copy.trouble)
+            Folded(copy.source.topic, copy.source.topic_id, copy.mirror.committed, copy.mirror.kept, copy.trouble)
             for copy in list(self._copies.values())
         ]
 
@@ -150,7 +150,10 @@ class TopicFolds:
                     self._begin(source)
                 else:
                     self._change(copy, source)
-            except KafkaUnavailableError as error:  # Soon after its creation a topic has no leader yet.
+            except (
+                KafkaUnavailableError,
+                KafkaRefusedError,
+            ) as error:  # Soon after its creation a topic has no leader yet.
                 logger.info("the mirror of %s cannot be started now: %s", topic, error)
                 failures += 1
                 if failures == TOLERATED_FAILURES:
@@ -190,6 +193,7 @@ class TopicFolds:
         del self._copies[source.topic]
         copy.mirror.close()
         copy.place.remove()
+        self._freshness.forget(source.topic_id)
         logger.info("the mirror of %s is removed", source.topic)
 
     def _suspend_replaced(self, facts: Mapping[str, TopicFacts | None]) -> None:
@@ -198,13 +202,15 @@ class TopicFolds:
             if topic not in facts:
                 continue
             reason = suspension(copy.source.topic_id, topic, facts[topic])
-            if reason is not None and copy.suspension is None:
+            if reason == copy.suspension:
+                continue
+            if reason is None:
+                copy.suspension = None
+                self._read(copy)
+            else:
                 logger.error("the mirror of %s stands still: %s", topic, reason)
                 self._stop_reading(copy)
                 copy.suspension = reason
-            elif reason is None and copy.suspension is not None:
-                copy.suspension = None
-                self._read(copy)
 
     def _read(self, copy: Copy) -> None:
         if copy.suspension is None:
@@ -323,6 +329,9 @@ class TopicFolds:
         copy = self._copies[topic]
         try:
             result = write(copy.mirror)
+        except StoreBrokenError as error:
+            self._replace_broken(copy, error)
+            return False
         except StoreError as error:
             logger.warning("the mirror of %s goes back to its last commit: %s", topic, error)
             self._stop_reading(copy)
@@ -334,13 +343,25 @@ class TopicFolds:
             return False
         return result is not False
 
+    def _replace_broken(self, copy: Copy, error: StoreBrokenError) -> None:
+        """Begin anew where the copy that is folded cannot be used any more."""
+        logger.error("the mirror of %s is begun anew: %s", copy.source.topic, error)
+        self._builds.give_up(copy.source.topic)
+        self._stop_reading(copy)
+        copy.mirror.abandon()
+        if copy.goal is None:
+            copy.place.set_aside()
+        copy.place.drop_next()
+        del self._copies[copy.source.topic]
+        self._seen = None  # It is wanted, and begun as a new one is.
+
     def _go_on_behind_gap(self, topic: str, partition: int) -> None:
         """Go on where Kafka has records: it does not hold those that were to be read next any more."""
         copy = self._copies.get(topic)
         offset = self._status.next_offset() if copy is None else copy.mirror.offsets[partition]
         try:
             low, high = watermarks(self._bootstrap, topic, partition + 1)[partition]
-        except KafkaUnavailableError as error:
+        except (KafkaUnavailableError, KafkaRefusedError) as error:
             logger.warning("where %s[%d] begins cannot be told now: %s", topic, partition, error)
             low, high = offset, offset
         if copy is not None:

@@ -12,9 +12,10 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
-from core.errors import KafkaUnavailableError
+from core.errors import KafkaRefusedError, KafkaUnavailableError
 from core.kafka_admin import KafkaAdmin, TopicFacts
 from projections.freshness import FreshnessProjection, Look
+from projections.mirror_entries import Kept
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +39,8 @@ class Folded(NamedTuple):
     topic_id: str
     offsets: Mapping[int, int]
     """The next offset of each partition that is committed in the mirror."""
+    kept: Kept
+    """What the copy that is folded was built for."""
     trouble: str | None
     """Why it does not go on."""
 
@@ -69,7 +72,7 @@ class TopicWatch:
                     self._describe(folded)
                     described_at = time.monotonic()
                 self._look(folded)
-            except KafkaUnavailableError as error:
+            except (KafkaUnavailableError, KafkaRefusedError) as error:
                 logger.info("the topics cannot be looked at now: %s", error)
                 # librdkafka's client may keep an outdated leader epoch after a restart of the broker.
                 self._kafka = KafkaAdmin(self._bootstrap)
@@ -82,7 +85,6 @@ class TopicWatch:
         facts = {name: found.get(name) for name in names}
         if facts != self.facts:
             self.facts = facts
-        self._freshness.keep_only(each.topic_id for each in folded)
 
     def _look(self, folded: list[Folded]) -> None:
         at_ms = int(time.time() * 1000)
