@@ -170,3 +170,23 @@ def test_a_topic_may_be_called_mirror(http: httpx.Client) -> None:
     assert "mirror" == http.get("/manager/topic/mirror").json()["name"]
     assert {"topicName": "mirror"}.items() <= shown(http, "mirror").items()
     assert 200 == http.delete("/manager/topic/mirror").status_code
+
+
+@pytest.mark.usefixtures("item")
+def test_the_cli_and_the_manager_agree(running: Running, name: str) -> None:
+    types = ("-k", "long", "-v", "schema", "-s", "mirrored.Item")
+    running.quick("topic", "create", name, *types, "--index", "at", "id")
+    text = f"Bad Request: The resource with the name {name} already exists\nCould not create mirror for topic {name}\n"
+    assert text == running.quick("mirror", "create", name, code=1)
+    assert f"Deleted mirror {name}\n" == running.quick("mirror", "delete", name)
+    created = running.quick("mirror", "create", name, "--range-field", "at", "--range-key", "name")
+    assert f"Create mirror for topic {name} (this may take a few seconds)\n" == created
+    running.quick("mirror", "alter", name, "--no-range-field", "--retention-time", "36h", "-m", "enough")
+    described = running.quick("mirror", "describe", name)
+    assert described.endswith("Retention Time: P1DT12H\n")
+    assert f"Topic: {name}\n" in described
+    logged = running.quick("log", "--target", f"mirror/{name}")
+    assert ["delete_mirror", "create_mirror", "alter_mirror"] == [line.split()[3] for line in logged.splitlines()[1:]]
+    position = logged.splitlines()[-1].split()[0]
+    assert "definition.retention_ms: null → 129600000\n" in running.quick("log", "show", position)
+    assert "Range Key: name\n" in running.quick("mirror", "describe", name, "--as-of", str(int(position) - 1))
