@@ -19,7 +19,8 @@ from typing import Any
 import rich_click as click
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_AGO = re.compile(r"([0-9]{1,9})([smhdw])")
+SHORT_FORM = re.compile(r"([0-9]{1,9})([smhdw])")
+"""So many units: 90d, 12h."""
 _CLOCK = re.compile(r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2})?")
 _POSITION = re.compile(r"@?([0-9]+)")
 
@@ -62,7 +63,7 @@ def time_text(text: str, now: datetime) -> str:
     """
     if text == "now":
         moment = now
-    elif ago := _AGO.fullmatch(text):
+    elif ago := SHORT_FORM.fullmatch(text):
         moment = now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
     elif _CLOCK.fullmatch(text):
         moment = datetime.fromisoformat(f"{now.date().isoformat()}T{text if text[2] == ':' else f'0{text}'}")
@@ -83,7 +84,7 @@ def expiry_text(text: str, now: datetime) -> str:
     Raises:
         ValueError: It names no time, or one that has passed.
     """
-    if ahead := _AGO.fullmatch(text):
+    if ahead := SHORT_FORM.fullmatch(text):
         text = (now + timedelta(**{_UNITS[ahead[2]]: int(ahead[1])})).isoformat()
     expiry = time_text(text, now)
     if datetime.fromisoformat(expiry) <= now:

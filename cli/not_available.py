@@ -19,13 +19,6 @@ def app() -> None:
 
 @click.command(cls=QuickCommand, context_settings=_ANYTHING)
 @click.argument("arguments", nargs=-1)
-def mirror_command(arguments: tuple[str, ...]) -> None:
-    """Not available yet."""
-    raise CliError("Commands for mirrors are not available yet. Each topic has a mirror, which is deleted with it.")
-
-
-@click.command(cls=QuickCommand, context_settings=_ANYTHING)
-@click.argument("arguments", nargs=-1)
 def app_command(arguments: tuple[str, ...]) -> None:
     """Not available yet."""
     raise CliError("Applications are not available yet.")

@@ -9,6 +9,7 @@ import rich_click as click
 
 from cli.client import Manager, Why, failing_with, in_path
 from cli.command import Number, QuickCommand, QuickGroup
+from cli.mirror_options import definition_options
 from cli.moments import as_of_option
 from cli.names import check_name
 from cli.options import command_options, manager_options
@@ -51,9 +52,7 @@ def topic() -> None:
 @click.option("--partitions", type=Number(min=1), metavar="N", help="Partitions of the Kafka topic.")
 @click.option("--config", multiple=True, metavar="KEY=VALUE", help="Setting of the Kafka topic; may be repeated.")
 @click.option("--immutable", is_flag=True, help="Let the first record of a key win.")
-@click.option("--retention-time", metavar="DURATION", help="How long the mirror keeps an entry, as in PT10M.")
-@click.option("--range-field", metavar="FIELD", help="Field that the mirror can be asked for ranges of.")
-@click.option("--range-key", metavar="FIELD", help="Field that takes the place of the key in the mirror.")
+@definition_options
 @command_options
 @manager_options
 def create(manager: Manager, name: str, why: Why, **options: Any) -> None:
@@ -163,14 +162,9 @@ def _body(
     partitions: int | None,
     config: tuple[str, ...],
     immutable: bool,
-    retention_time: str | None,
-    range_field: str | None,
-    range_key: str | None,
+    arguments: Mapping[str, Any],
 ) -> dict[str, Any]:
-    if retention_time is not None and range_field is not None:
-        raise click.UsageError("The --range-field option must not be specified when --retention-time is set")
-    if range_key is not None and range_field is None:
-        raise click.UsageError("The --range-key can be set only when a --range-field is set")
+    _check_arguments(arguments)
     body: dict[str, Any] = {"writeType": "IMMUTABLE" if immutable else "MUTABLE"}
     if value_type == "schema":
         body["valueSchema"] = _schema_reference(schema, "Please specify a schema with -s/--schema.")
@@ -178,10 +172,18 @@ def _body(
         body["keySchema"] = _schema_reference(key_schema, "Please specify a key schema with --key-schema.")
     chosen = {"format": schema_format, "partitions": partitions, "config": dict(map(_setting, config)) or None}
     body |= {name: value for name, value in chosen.items() if value is not None}
-    arguments = {"retentionTime": retention_time, "rangeField": range_field, "rangeKey": range_key}
-    if any(arguments.values()):
-        body["mirrorArguments"] = {name: value for name, value in arguments.items() if value is not None}
+    if arguments:
+        body["mirrorArguments"] = arguments
     return body
+
+
+def _check_arguments(arguments: Mapping[str, Any]) -> None:
+    """Refuse what does not go together; the manager would refuse it too, and this is a mistake on the command line."""
+    for name, option in (("rangeField", "--range-field"), ("indexes", "--index")):
+        if name in arguments and "retentionTime" in arguments:
+            raise click.UsageError(f"The {option} option must not be specified when --retention-time is set")
+    if "rangeKey" in arguments and "rangeField" not in arguments:
+        raise click.UsageError("The --range-key can be set only when a --range-field is set")
 
 
 def _setting(text: str) -> tuple[str, str]:

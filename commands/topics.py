@@ -8,8 +8,10 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from commands import mirrors as mirror_commands
 from commands import schemas, subjects
 from commands.decisions import Caller, Commands, Consulted
+from commands.mirrors import NewMirror
 from commands.registrars import Registrar, registrar_for
 from core import mirrors, topics
 from core.aggregates import LogEvent
@@ -24,6 +26,7 @@ from core.errors import (
 from core.external_schemas import ExternalRegistry
 from core.kafka_admin import KafkaAdmin
 from core.log_topic import REPLICATED_CONFIG
+from core.mirrors import MirrorDefinition
 from core.registered_schema import SchemaFormat
 from core.settings import Settings
 from core.topic_safety import unsafe_settings
@@ -36,12 +39,14 @@ SIDES: Final = ("key", "value")
 """Both have a type and, where that is `SCHEMA`, a subject."""
 
 COMPACTED: Mapping[str, str] = {"cleanup.policy": "compact"}
-"""Settings of a mutable topic: the last value of each key is kept for ever."""
+"""Settings of a mutable topic whose mirror keeps last values alone: that of each key is kept for ever."""
 
 KEPT_FOR_EVER: Mapping[str, str] = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
-"""Settings of an immutable topic: the first record of each key wins, so it must never be removed.
+"""Settings of an immutable topic, where the first record of each key wins and must never be removed, and of one whose
+mirror has a range field: it keeps all records of a key, and is built from them again.
 
-With replicas it has those of the command log beside them: what was acknowledged survives the loss of a broker.
+With replicas an immutable topic has those of the command log beside them: what was acknowledged survives the loss of a
+broker.
 """
 
 
@@ -70,7 +75,9 @@ class NewTopic(NamedTuple):
     partitions: int | None = None
     """`None` for the deployment's number."""
     config: Mapping[str, str] = {}
-    """Settings of the Kafka topic beside those that its write type brings."""
+    """Settings of the Kafka topic beside those that its write type and its mirror bring."""
+    mirror: MirrorDefinition = MirrorDefinition()
+    """What its mirror keeps."""
 
 
 class SchemaChange(NamedTuple):
@@ -97,7 +104,7 @@ def create_topic(
     What Kafka, or a schema *registry* elsewhere, would refuse is refused before anything is recorded.
 
     Raises:
-        InvalidInputError: The name, the types or the schema cannot be used.
+        InvalidInputError: The name, the types or the schema cannot be used, or the mirror cannot keep what it is to.
         NotFoundError: The gateway that the schema is taken from does not exist.
         ConflictError: The topic or its mirror exists already, or its subject with a schema that this one is
             incompatible with.
@@ -106,6 +113,7 @@ def create_topic(
     topics.check_name(new.name)
     _check_types(new)
     _check_partitions(new)
+    new_mirror = NewMirror(new.name, definition=mirror_commands.checked(new.mirror))
     config = _config(new, settings.replication_factor)
     partitions = settings.partitions if new.partitions is None else new.partitions
     registrar = registrar_for(registry)
@@ -119,7 +127,9 @@ def create_topic(
         value_schema, value_events = _registered(
             consulted, registrar, settings, new, "value", new.value_type, new.value_schema
         )
-        created = topic.record(
+        created = consulted.record(
+            topic,
+            topics.fold,
             topics.TopicCreated,
             name=new.name,
             write_type=new.write_type.value,
@@ -131,7 +141,8 @@ def create_topic(
             value_schema=value_schema and msgspec.to_builtins(value_schema),
             key_schema=key_schema and msgspec.to_builtins(key_schema),
         )
-        return [created, _mirror_created(consulted, new.name, settings), *key_events, *value_events]
+        mirror_created = mirror_commands.mirror_created(consulted, settings, new_mirror)
+        return [created, mirror_created, *key_events, *value_events]
 
     position = commands.carry_out(caller, "create_topic", f"topic/{new.name}", decide)
     assert position is not None, "creating a topic always has events"
@@ -165,7 +176,7 @@ def change_schema(
 
     Raises:
         NotFoundError: There is no such topic, or no such gateway.
-        InvalidInputError: The side has no schema, or the type cannot be stored.
+        InvalidInputError: The side has no schema, the type cannot be stored, or lacks a field that the mirror needs.
         IncompatibleSchemaError: Its schema does not go with the earlier ones; names each place and the way out.
         UnavailableError: Kafka did not answer or did not acknowledge.
     """
@@ -189,8 +200,11 @@ def change_schema(
         found[:] = [SchemaChange(schema, is_changed, None)]
         if not is_changed:
             return []
-        facts = msgspec.to_builtins(schema)
-        return [topic.record(topics.TopicSchemaChanged, name=name, side=side, schema=facts), *events]
+        changed = consulted.record(
+            topic, topics.fold, topics.TopicSchemaChanged, name=name, side=side, schema=msgspec.to_builtins(schema)
+        )
+        mirror_commands.check_mirror(consulted, name)
+        return [changed, *events]
 
     if dry_run:
         decide(Consulted(commands))
@@ -266,7 +280,7 @@ def _config(new: NewTopic, replicas: int) -> dict[str, str]:
         InvalidInputError: The topic is immutable, and a setting could lose the first record of a key.
     """
     if new.write_type is WriteType.MUTABLE:
-        return {**COMPACTED, **new.config}
+        return {**(COMPACTED if new.mirror.range_field is None else KEPT_FOR_EVER), **new.config}
     config = {**KEPT_FOR_EVER, **(REPLICATED_CONFIG if replicas > 1 else {}), **new.config}
     found = [f"{unsafe.setting}={unsafe.value}: {unsafe.loss}" for unsafe in unsafe_settings(config, replicas=replicas)]
     if found:
@@ -335,12 +349,3 @@ def _resolved(
         owns_subject=registration.is_new_elsewhere,
     )
     return resolved, registration.events
-
-
-def _mirror_created(consulted: Consulted, name: str, settings: Settings) -> LogEvent:
-    mirror = consulted.mirror(name)
-    if mirror.state is not None:
-        raise ConflictError(f"The resource with the name {name} already exists")
-    return mirror.record(
-        mirrors.MirrorCreated, name=name, topic=name, replicas=settings.default_replicas, tag=None, definition={}
-    )

@@ -104,7 +104,7 @@ def _field_changes(was: Row[Any] | None, now: Row[Any] | None) -> Iterator[Field
 def _flat(facts: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for field, value in facts.items():
-        if isinstance(value, dict) and value:
+        if isinstance(value, dict):
             flat |= _flat(value, f"{prefix}{field}.")
         else:
             flat[prefix + field] = value

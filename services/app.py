@@ -36,7 +36,7 @@ from services.manager.gateways import (
 from services.manager.jobs import ExportResource, ReplayResource, RestoreResource, VerifyResource
 from services.manager.keys import KeyResource, KeysResource
 from services.manager.log import DiffResource, LogCommandResource, LogResource, QuarantineResource
-from services.manager.mirrors import MirrorsResource, TopicMirrorResource
+from services.manager.mirrors import MirrorRebuildResource, MirrorsResource, TopicMirrorResource
 from services.manager.topics import TopicResource, TopicSchemaResource, TopicsResource
 from services.metrics import MetricsResource
 from services.mirror import MirrorAllResource, MirrorKeyResource, MirrorKeysResource, Mirrors
@@ -154,6 +154,7 @@ def _add_manager(app: App, worker: Worker) -> None:
     app.add_route("/manager/topic/{name}", TopicResource(worker))
     app.add_route("/manager/topic/{name}/schema", TopicSchemaResource(worker))
     app.add_route("/manager/topic/{name}/mirror", TopicMirrorResource(worker))
+    app.add_route("/manager/topic/{name}/mirror/rebuild", MirrorRebuildResource(worker))
     app.add_route("/manager/mirrors", MirrorsResource(worker))
     app.add_route("/manager/gateways", GatewaysResource(worker))
     app.add_route("/manager/gateway", NewGatewayResource(worker))

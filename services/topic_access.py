@@ -7,7 +7,8 @@ import time
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from core.errors import StoreError, UnavailableError
+from core.errors import NotFoundError, StoreError, UnavailableError
+from core.mirrors import MirrorDefinition
 from core.registered_schema import SchemaLookup
 from core.topics import Topic, TopicSchema, WriteType
 from core.types import Codec, TopicType, codec_for
@@ -34,6 +35,8 @@ class TopicAccess:
     is_immutable: bool = False
     dangers: tuple[str, ...] = ()
     """Why a later record of a key could win, should the topic be immutable: what would happen, and the way out."""
+    mirror: MirrorDefinition | None = None
+    """What its mirror keeps; `None` when it has none, and can be written but not read."""
 
 
 class _Known(NamedTuple):
@@ -73,7 +76,7 @@ class TopicAccesses:
         if known is None or known.declared != row.position:
             access = _access(views, row, self._worker.schema)
         else:
-            access = _moved(known.access, _place(views, row))
+            access = _moved(known.access, _place(views, row), _definition(views, name))
         self._accesses[name] = _Known(registered, row.position, noted, access)
         return access
 
@@ -81,6 +84,7 @@ class TopicAccesses:
         """Return the mirror of a topic, waiting a little for that of a new one; blocks, so call it in a thread.
 
         Raises:
+            NotFoundError: The topic has none.
             UnavailableError: It is being built, and would not answer with everything that the topic holds.
         """
         deadline = time.monotonic() + MIRROR_TIMEOUT_S
@@ -91,7 +95,15 @@ class TopicAccesses:
         return mirror
 
     def ready_mirror(self, access: TopicAccess) -> MirrorView | None:
-        """Return the mirror of a topic, `None` while it is being built."""
+        """Return the mirror of a topic, `None` while it is being built.
+
+        Raises:
+            NotFoundError: The topic has none.
+        """
+        if access.mirror is None:
+            raise NotFoundError(
+                f"There is no mirror of topic {access.name}. Create one: quick mirror create {access.name}"
+            )
         mirror = self._open_mirror(access)
         return mirror if mirror is not None and mirror.is_ready() else None
 
@@ -143,11 +155,18 @@ def _place(views: Views, row: Row[Topic]) -> _Place:
     return _Place(status.topic_id, tuple(status.dangers))
 
 
-def _moved(access: TopicAccess, place: _Place) -> TopicAccess:
-    """Return *access* at *place*; the same one when nothing has changed, so that what is made from it stays."""
-    if (access.topic_id, access.dangers) == place:
+def _definition(views: Views, topic: str) -> MirrorDefinition | None:
+    try:
+        return views.registry.mirror(topic).state.definition
+    except NotFoundError:
+        return None
+
+
+def _moved(access: TopicAccess, place: _Place, mirror: MirrorDefinition | None) -> TopicAccess:
+    """Return *access* with what has changed; the same one when nothing has, so that what is made from it stays."""
+    if (access.topic_id, access.dangers) == place and access.mirror == mirror:
         return access
-    return replace(access, topic_id=place.topic_id, dangers=place.dangers)
+    return replace(access, topic_id=place.topic_id, dangers=place.dangers, mirror=mirror)
 
 
 def _access(views: Views, row: Row[Topic], schemas: SchemaLookup) -> TopicAccess:
@@ -161,6 +180,7 @@ def _access(views: Views, row: Row[Topic], schemas: SchemaLookup) -> TopicAccess
         value_schema=topic.value_schema,
         is_immutable=topic.write_type is WriteType.IMMUTABLE,
         dangers=place.dangers,
+        mirror=_definition(views, topic.name),
     )
 
 

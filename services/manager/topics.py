@@ -10,12 +10,13 @@ import msgspec
 
 from commands import topics
 from commands.topics import NewTopic, SchemaReference
-from core.errors import InvalidInputError, NotAvailableYetError
+from core.errors import InvalidInputError
 from core.registered_schema import SchemaFormat
 from core.topics import NOUN, Topic, WriteType
 from core.types import TopicType
 from services.manager.caller import POSITION_HEADER, caller_of
 from services.manager.effects import answer_when_in_registry, await_topic, await_topic_deletion
+from services.manager.mirrors import MirrorArgumentsBody, NewMirrorBody, create_mirror, definition_of
 from services.manager.moments import registry_at
 from services.request_body import as_struct, read_json, read_struct
 from services.worker import Worker
@@ -28,14 +29,6 @@ class SchemaReferenceBody(msgspec.Struct, frozen=True):
 
     gateway: _Name
     type: _Name
-
-
-class MirrorArgumentsBody(msgspec.Struct, frozen=True, rename="camel"):
-    """How the mirror of a topic is to keep its records; what is not left out is not available yet."""
-
-    retention_time: str | None = None
-    range_field: str | None = None
-    range_key: str | None = None
 
 
 class NewTopicBody(msgspec.Struct, frozen=True, rename="camel"):
@@ -116,11 +109,12 @@ class TopicResource:
         resp.data = msgspec.json.encode(_body(registry.topic(name).state))
 
     async def on_post(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, name: str) -> None:
-        """Create the topic; answers when it exists in Kafka and the registry shows it."""
+        """Create the topic, answers when it exists in Kafka and the registry shows it; or the mirror of a topic."""
         body = await read_json(req)
         if name == "mirror" and isinstance(body, dict) and "topicName" in body:
             # Quick's API creates mirrors at the path of a topic called mirror; only the bodies differ.
-            raise NotAvailableYetError("Creating mirrors is not available yet: each topic has one already.")
+            await create_mirror(self._worker, req, resp, as_struct(body, NewMirrorBody))
+            return
         new = _new_topic(name, req, as_struct(body, NewTopicBody))
         worker, caller = self._worker, caller_of(req)
         elsewhere = worker.registry_elsewhere
@@ -180,7 +174,6 @@ class TopicSchemaResource:
 
 
 def _new_topic(name: str, req: falcon.asgi.Request, body: NewTopicBody) -> NewTopic:
-    _refuse_what_is_not_available(body)
     return NewTopic(
         name=name,
         key_type=_type(req, "keyType", TopicType.LONG),
@@ -191,6 +184,7 @@ def _new_topic(name: str, req: falcon.asgi.Request, body: NewTopicBody) -> NewTo
         schema_format=None if body.format is None else SchemaFormat.parse(body.format),
         partitions=body.partitions,
         config=body.config,
+        mirror=definition_of(body.mirror_arguments),
     )
 
 
@@ -202,15 +196,6 @@ def _write_type(text: str) -> WriteType:
     if text.upper() not in set(WriteType):
         raise InvalidInputError(f"writeType {text!r} is unknown. Choose MUTABLE or IMMUTABLE.")
     return WriteType(text.upper())
-
-
-def _refuse_what_is_not_available(body: NewTopicBody) -> None:
-    arguments = body.mirror_arguments
-    if arguments is not None and arguments != MirrorArgumentsBody():
-        raise NotAvailableYetError(
-            "Mirrors with retention time, range field or range key are not available yet."
-            " Create the topic without them."
-        )
 
 
 def _type(req: falcon.asgi.Request, parameter: str, default: TopicType) -> TopicType:

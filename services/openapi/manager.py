@@ -7,7 +7,7 @@ from typing import Final
 from services.manager.doctor import FindingsBody
 from services.manager.gateways import GatewayBody, NewGatewayBody, SchemaBody
 from services.manager.keys import CreatedKeyBody, KeyBody, NewKeyBody
-from services.manager.mirrors import MirrorBody
+from services.manager.mirrors import MirrorBody, MirrorChangeBody, NewMirrorBody
 from services.manager.topics import NewTopicBody, NewTopicSchemaBody, SchemaChangeBody, TopicBody
 from services.openapi.parts import (
     AT_MOMENT,
@@ -56,15 +56,16 @@ PATHS: Final[Json] = {
         ),
         "post": operation(
             "createTopic",
-            "Create a topic; answered when it exists in Kafka and the registry shows it.",
+            "Create a topic; answered when it exists in Kafka and the registry shows it. At the name `mirror`, a body"
+            " with `topicName` creates the mirror of that topic; answered when the registry shows it.",
             TAG,
-            {**success("It exists.", headers=POSITION), **refusals(400, 404, 413, 501, 504)},
+            {**success("It exists.", headers=POSITION), **refusals(400, 404, 413, 504)},
             parameters=(
                 query("keyType", "Type of the keys, in any letter case.", enum=_TYPES, default="LONG"),
                 query("valueType", "Type of the values, in any letter case.", enum=_TYPES, default="SCHEMA"),
                 *COMMAND,
             ),
-            body=body_of(NewTopicBody),
+            body=body_of({"anyOf": [NewTopicBody, NewMirrorBody]}),
         ),
         "delete": operation(
             "deleteTopic",
@@ -94,8 +95,31 @@ PATHS: Final[Json] = {
             {**success("The mirror.", MirrorBody), **refusals(400, 404)},
             parameters=AT_MOMENT,
         ),
+        "patch": operation(
+            "alterTopicMirror",
+            "Let a mirror keep something else; what is left out stays as it is. Answered when the registry shows it,"
+            " while the mirror goes on to answer as before until it is built.",
+            TAG,
+            {**success("It is declared so.", headers=POSITION), **refusals(400, 404, 413, 504)},
+            parameters=COMMAND,
+            body=body_of(MirrorChangeBody),
+        ),
         "delete": operation(
-            "deleteTopicMirror", "Delete the mirror of a topic alone; not available yet.", TAG, refusals(404, 501)
+            "deleteTopicMirror",
+            "Delete the mirror of a topic alone; the topic can be written and no longer read.",
+            TAG,
+            {**success("It is gone.", headers=POSITION), **refusals(400, 404, 504)},
+            parameters=COMMAND,
+        ),
+    },
+    "/manager/topic/{name}/mirror/rebuild": {
+        "parameters": [_TOPIC],
+        "post": operation(
+            "rebuildTopicMirror",
+            "Have a mirror built again on every machine, beside the one that answers meanwhile.",
+            TAG,
+            {**success("It is to be built.", headers=POSITION), **refusals(400, 404, 504)},
+            parameters=COMMAND,
         ),
     },
     "/manager/mirrors": {

@@ -128,7 +128,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._send(reply)
 
-    do_GET = do_POST = do_DELETE = respond  # noqa: N815 - the names that http.server looks for
+    do_GET = do_POST = do_PATCH = do_DELETE = respond  # noqa: N815 - the names that http.server looks for
 
     def _body(self) -> Iterator[bytes]:
         if self.headers.get("Transfer-Encoding") != "chunked":

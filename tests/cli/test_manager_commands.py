@@ -58,6 +58,19 @@ SUCCESSES = [
         ("POST", "/manager/topic/t?keyType=integer&valueType=integer", {"writeType": "IMMUTABLE"}),
         "Created new topic t",
     ),
+    (
+        ["topic", "create", "t", "-k", "int", "-v", "schema", "-s", "g.T", "--retention-time", "90d"],
+        (
+            "POST",
+            "/manager/topic/t?keyType=integer&valueType=schema",
+            {
+                "writeType": "MUTABLE",
+                "valueSchema": {"gateway": "g", "type": "T"},
+                "mirrorArguments": {"retentionTime": "P90D"},
+            },
+        ),
+        "Created new topic t",
+    ),
     (["topic", "delete", "a/b"], ("DELETE", "/manager/topic/a%2Fb", None), "Deleted topic a/b"),
     (
         ["gateway", "create", "g", "--replicas", "2", "--tag", "1"],

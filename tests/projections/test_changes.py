@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from core.log_rows import IndexedCommand
+from core.mirrors import MirrorAltered, MirrorCreated, MirrorRebuildRequested
 from projections.changes import Change, FieldChange, changes_between, changes_by
 from projections.past import past_registries
 from tests.made_log import MadeLog
@@ -113,3 +114,19 @@ def test_the_key_schema_and_each_setting_are_fields_of_their_own(log: MadeLog) -
     assert "key_schema.sdl" == sdl.field
     assert sdl.diff is not None
     assert "-  b: Int\n+  b: Long" in sdl.diff
+
+
+def test_what_a_mirror_keeps_is_shown_by_its_fields_and_nothing_stands_for_nothing(log: MadeLog) -> None:
+    created = log.event("mirror", "a", MirrorCreated, topic="a", replicas=1, tag=None, definition={})
+    start = log.record("create_mirror", "mirror/a", created)
+    (change,) = changes_by(log.index, command(log, start))
+    assert ["name", "topic", "replicas"] == [field.field for field in change.fields]
+    altered = log.event("mirror", "a", MirrorAltered, definition={"range_field": "at", "indexes": ["id"]})
+    (change,) = changes_by(log.index, command(log, log.record("alter_mirror", "mirror/a", altered)))
+    assert [
+        FieldChange("definition.range_field", None, "at"),
+        FieldChange("definition.indexes", None, ("id",)),
+    ] == change.fields
+    position = log.record("rebuild_mirror", "mirror/a", log.event("mirror", "a", MirrorRebuildRequested))
+    (change,) = changes_by(log.index, command(log, position))
+    assert [FieldChange("definition.build", None, 1)] == change.fields

@@ -137,9 +137,6 @@ def test_what_is_not_available_yet_says_so(http: httpx.Client, name: str) -> Non
     http.post("/manager/gateway", json={"name": name}).raise_for_status()
     subscription = 'type Query { a: Int } type Subscription { s: Int @topic(name: "t") }'
     for answer in (
-        create(http, name, body={"mirrorArguments": {"rangeField": "f"}}),
-        http.post("/manager/topic/mirror", json={"name": name, "topicName": name}),
-        http.delete(f"/manager/topic/{name}/mirror"),
         http.get("/manager/applications"),
         http.post("/manager/application", json={}),
         http.post(f"/manager/gateway/{name}/schema", json={"schema": subscription}),
@@ -147,7 +144,6 @@ def test_what_is_not_available_yet_says_so(http: httpx.Client, name: str) -> Non
         code, detail = refusal(answer)
         assert 501 == code
         assert "yet" in detail
-    assert 404 == http.get(f"/manager/topic/{name}").status_code
 
 
 @pytest.mark.parametrize("bad", ["with space", "ü", "a" * 250, "__quick-log", "a&b", "a:b"])

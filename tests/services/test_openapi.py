@@ -35,7 +35,7 @@ from services.openapi.document import document
 from services.worker import Worker
 from tests.running import API_KEY, Running, until
 
-METHODS = {"get", "put", "post", "delete"}
+METHODS = {"get", "put", "post", "patch", "delete"}
 
 
 @pytest.fixture(params=[False, True], ids=["registry elsewhere", "registry here"])
@@ -189,6 +189,7 @@ NOT_MADE_UP = {
 
 NOT_TO_WHAT_EXISTS = {
     "deleteTopic": "what exists is wanted by the next request",
+    "deleteTopicMirror": "what exists is wanted by the next request",
     "deleteGateway": "what exists is wanted by the next request",
     "revokeKey": "what exists is wanted by the next request",
     "deleteSubject": "what exists is wanted by the next request",
@@ -303,6 +304,10 @@ RIGHT: list[tuple[str, dict[str, Any]]] = [
     ("GET /manager/topic/{name}", {"names": ["schema"]}),
     ("POST /manager/topic/{name}/schema", {"names": ["schema"], "body": {"gateway": "GATEWAY", "type": "Item"}}),
     ("GET /manager/topic/{name}/mirror", {"names": ["schema"]}),
+    ("DELETE /manager/topic/{name}/mirror", {"names": ["new"]}),
+    ("POST /manager/topic/{name}", {"names": ["mirror"], "body": {"topicName": "NEW", "replicas": 2}}),
+    ("PATCH /manager/topic/{name}/mirror", {"names": ["new"], "body": {"retentionTime": "P1D"}}),
+    ("POST /manager/topic/{name}/mirror/rebuild", {"names": ["new"]}),
     ("DELETE /manager/topic/{name}", {"names": ["new"]}),
     ("GET /manager/mirrors", {}),
     ("GET /manager/gateways", {}),
@@ -409,7 +414,6 @@ NOT_RIGHT = {
             "getApplication",
             "postApplication",
             "deleteApplication",
-            "deleteTopicMirror",
         ],
         "not available yet",
     ),

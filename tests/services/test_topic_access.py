@@ -10,6 +10,7 @@ import pytest
 
 from core.aggregates import aggregate_id
 from core.errors import NotFoundError, UnavailableError
+from core.mirrors import MirrorAltered, MirrorCreated, MirrorDefinition, MirrorDeleted, MirrorEvent
 from core.topics import TopicCreated
 from projections.registry import RecordedEvent, RegistryProjection
 from projections.status import CREATED, CREATING, StatusProjection, TopicStatus, encode, topic_key
@@ -58,6 +59,11 @@ class Machine:
         )
         position = self.registry.view.position() + 1
         self.registry.fold([RecordedEvent(position, created)], position)
+
+    def mirror(self, name: str, event: type[MirrorEvent], **facts: object) -> None:
+        position = self.registry.view.position() + 1
+        made = event(originator_id=aggregate_id("mirror", name), originator_version=position, name=name, **facts)
+        self.registry.fold([RecordedEvent(position, made)], position)
 
     def note(self, name: str, *dangers: str, state: str = CREATED) -> None:
         incarnation = self.registry.view.topic(name).incarnation
@@ -110,3 +116,30 @@ def test_the_unsafe_topics_are_those_with_dangers_now(machine: Machine) -> None:
     assert [("b", ["danger"])] == [(status.name, status.dangers) for status in view.unsafe()]
     machine.note("b")
     assert [] == view.unsafe()
+
+
+def test_a_topic_without_a_mirror_can_be_written_and_tells_readers_how_to_get_one(machine: Machine) -> None:
+    machine.declare("a")
+    machine.note("a")
+    access = machine.accesses.topic("a")
+    assert access.mirror is None
+    for read in (machine.accesses.mirror, machine.accesses.ready_mirror):
+        with pytest.raises(NotFoundError, match=r"^There is no mirror of topic a\. Create one: quick mirror create a$"):
+            read(access)
+
+
+def test_an_access_follows_what_the_mirror_is_declared_to_keep(machine: Machine) -> None:
+    machine.declare("a")
+    machine.declare("b")
+    machine.note("a")
+    before = machine.accesses.topic("a")
+    machine.mirror("a", MirrorCreated, topic="a", replicas=1, tag=None, definition={})
+    created = machine.accesses.topic("a")
+    assert (None, MirrorDefinition()) == (before.mirror, created.mirror)
+    assert before.values is created.values
+    machine.mirror("b", MirrorCreated, topic="b", replicas=1, tag=None, definition={})
+    assert created is machine.accesses.topic("a")
+    machine.mirror("a", MirrorAltered, definition={"indexes": ["x"]})
+    assert MirrorDefinition(indexes=("x",)) == machine.accesses.topic("a").mirror
+    machine.mirror("a", MirrorDeleted)
+    assert machine.accesses.topic("a").mirror is None
