@@ -6,7 +6,6 @@ declared, so that no fold ever meets a field that it cannot keep.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Final, NamedTuple, TypeVar
 
 import msgspec
@@ -15,12 +14,12 @@ from msgspec import UNSET, UnsetType
 from commands.decisions import Caller, Commands, Consulted
 from core import mirrors
 from core.aggregates import LogEvent, Stream
+from core.comparable_fields import mirror_fields
 from core.durations import MAX_MS, duration_text
 from core.errors import ConflictError, InvalidInputError, NotFoundError
 from core.mirrors import Mirror, MirrorDefinition
 from core.settings import Settings
 from core.topics import Topic, WriteType
-from core.types import TopicType
 
 T = TypeVar("T")
 
@@ -186,24 +185,6 @@ def checked(definition: MirrorDefinition) -> MirrorDefinition:
     return msgspec.structs.replace(definition, indexes=indexes)
 
 
-def check_mirror(consulted: Consulted, name: str) -> None:
-    """Refuse a change of a topic after which its mirror could no longer keep what it is declared to.
-
-    Raises:
-        InvalidInputError: A field that it needs is gone, or has no order any more.
-    """
-    mirror = consulted.mirror(name).state
-    if mirror is None:
-        return
-    try:
-        _check_keepable(_topic(consulted, mirror.topic), mirror.definition)
-    except InvalidInputError as error:
-        raise InvalidInputError(
-            f"The mirror of topic {name} needs what would be gone: {error} Let the mirror do without it first: quick"
-            f" mirror alter {name}"
-        ) from error
-
-
 def _check_keepable(topic: Topic, definition: MirrorDefinition) -> None:
     """Refuse to keep of *topic* what cannot be kept of it: a field without an order, or less of an immutable one."""
     if definition.retention_ms is not None and topic.write_type is WriteType.IMMUTABLE:
@@ -211,29 +192,7 @@ def _check_keepable(topic: Topic, definition: MirrorDefinition) -> None:
             "The --retention-time option must not be specified for an immutable topic: its mirror would forget the"
             " first record of a key, and a later one would win. Leave it out, or use a mutable topic."
         )
-    _check_fields(topic, definition)
-
-
-def _check_fields(topic: Topic, definition: MirrorDefinition) -> None:
-    """Refuse fields that the values of *topic* do not have, or that have no order."""
-    fields = list(_fields(definition))
-    if fields and topic.value_type is not TopicType.SCHEMA:
-        purpose, field = fields[0]
-        raise InvalidInputError(
-            f"The values of topic {topic.name} are of type {topic.value_type.value.lower()} and have no fields, so"
-            f" {field} cannot be a {purpose}. Leave it out, or use a topic whose values are of type schema."
-        )
-    # Here `core.comparable_fields` is asked whether the value schema has each of `fields`, and with an order.
-
-
-def _fields(definition: MirrorDefinition) -> Iterable[tuple[str, str]]:
-    """Yield the purpose and name of each field that a mirror needs."""
-    if definition.range_field is not None:
-        yield "range field", definition.range_field
-    if definition.range_key is not None:
-        yield "range key", definition.range_key
-    for field in definition.indexes:
-        yield "index", field
+    mirror_fields(definition, None if topic.value_schema is None else topic.value_schema.registered())
 
 
 def _check_retention(definition: MirrorDefinition, retention_ms: int) -> None:

@@ -15,6 +15,7 @@ from commands.mirrors import NewMirror
 from commands.registrars import Registrar, registrar_for
 from core import mirrors, topics
 from core.aggregates import LogEvent
+from core.comparable_fields import lost_fields
 from core.errors import (
     ConflictError,
     IncompatibleSchemaError,
@@ -59,6 +60,15 @@ class SchemaReference(NamedTuple):
 
     gateway: str
     type: str
+
+
+class _Converted(NamedTuple):
+    """A gateway's type as a schema that is not registered yet."""
+
+    reference: SchemaReference
+    sdl: str
+    schema_format: SchemaFormat
+    schema: str
 
 
 class NewTopic(NamedTuple):
@@ -176,8 +186,9 @@ def change_schema(
 
     Raises:
         NotFoundError: There is no such topic, or no such gateway.
-        InvalidInputError: The side has no schema, the type cannot be stored, or lacks a field that the mirror needs.
-        IncompatibleSchemaError: Its schema does not go with the earlier ones; names each place and the way out.
+        InvalidInputError: The side has no schema, or the type cannot be stored.
+        IncompatibleSchemaError: Its schema does not go with the earlier ones, or with what the topic's mirror compares;
+            names each place and the way out.
         UnavailableError: Kafka did not answer or did not acknowledge.
     """
     if side not in SIDES:
@@ -193,7 +204,10 @@ def change_schema(
         if before is None:
             raise InvalidInputError(f"The {side}s of topic {name} are not of type schema: there is nothing to change.")
         subject, schema_format = schemas.subject_of(name, side), SchemaFormat(before.schema_type)
-        resolved, events = _resolved(consulted, registrar, settings, subject, reference, schema_format)
+        written = _converted(consulted, settings, reference, schema_format)
+        if side == "value":
+            _check_mirror(consulted, name, before, written)
+        resolved, events = _resolved(consulted, registrar, subject, written)
         schema = msgspec.structs.replace(resolved, owns_subject=before.owns_subject or resolved.owns_subject)
         # Events without another schema: somebody has deleted the version that the topic uses.
         is_changed = bool(events) or schema != msgspec.structs.replace(before, version=schema.version)
@@ -203,7 +217,6 @@ def change_schema(
         changed = consulted.record(
             topic, topics.fold, topics.TopicSchemaChanged, name=name, side=side, schema=msgspec.to_builtins(schema)
         )
-        mirror_commands.check_mirror(consulted, name)
         return [changed, *events]
 
     if dry_run:
@@ -321,31 +334,49 @@ def _registered(
     schema_format = new.schema_format or settings.schema_format
     subject = schemas.subject_of(new.name, side)
     try:
-        return _resolved(consulted, registrar, settings, subject, reference, schema_format)
+        return _resolved(consulted, registrar, subject, _converted(consulted, settings, reference, schema_format))
     except IncompatibleSchemaError as error:
         raise IncompatibleSchemaError(f'Subject "{subject}" already exists. {error.message}', error.reasons) from error
 
 
+def _converted(
+    consulted: Consulted, settings: Settings, reference: SchemaReference, schema_format: SchemaFormat
+) -> _Converted:
+    sdl = schemas.write_type_of(consulted, *reference)
+    return _Converted(reference, sdl, schema_format, schemas.converted(sdl, reference.type, schema_format, settings))
+
+
 def _resolved(
-    consulted: Consulted,
-    registrar: Registrar,
-    settings: Settings,
-    subject: str,
-    reference: SchemaReference,
-    schema_format: SchemaFormat,
+    consulted: Consulted, registrar: Registrar, subject: str, converted: _Converted
 ) -> tuple[TopicSchema, list[LogEvent]]:
     """Return a gateway's type as the schema that *subject* goes on with, and the events that register it."""
-    written = schemas.write_type_of(consulted, *reference)
-    schema = schemas.converted(written, reference.type, schema_format, settings)
-    registration = registrar.register(consulted, subject, subjects.NewSchema(schema_format, schema))
+    registration = registrar.register(consulted, subject, subjects.NewSchema(converted.schema_format, converted.schema))
     resolved = TopicSchema(
-        gateway=reference.gateway,
-        type=reference.type,
-        sdl=written,
+        gateway=converted.reference.gateway,
+        type=converted.reference.type,
+        sdl=converted.sdl,
         schema_id=registration.schema_id,
-        schema_type=schema_format,
+        schema_type=converted.schema_format,
         schema=registration.schema,
         version=registration.version,
         owns_subject=registration.is_new_elsewhere,
     )
     return resolved, registration.events
+
+
+def _check_mirror(consulted: Consulted, name: str, before: TopicSchema, after: _Converted) -> None:
+    """Refuse a schema of values without the fields that the topic's mirror compares, or with others in their place.
+
+    Before anything is registered: a registry elsewhere would keep it.
+    """
+    mirror = consulted.mirror(name)
+    if mirror.state is None:
+        return
+    was = before.registered()
+    reasons = lost_fields(mirror.state.definition, was, msgspec.structs.replace(was, schema=after.schema))
+    if reasons:
+        raise IncompatibleSchemaError(
+            f"The mirror {name} could not go on with {after.reference.gateway}.{after.reference.type}. "
+            "Keep these fields as they are, or let the mirror do without them first:",
+            reasons,
+        )

@@ -10,6 +10,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
+from google.protobuf.descriptor import Descriptor
 from google.protobuf.descriptor_pb2 import DescriptorProto
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.json_format import Error as JsonFormatError
@@ -172,6 +173,16 @@ class ProtobufCodec:
         )
 
 
+def written_message(registered: RegisteredSchema) -> Descriptor | None:
+    """Return the message that the records of a schema are written as, its first; `None` where it has none.
+
+    Raises:
+        InvalidInputError: The schema cannot be used.
+        UnavailableError: The compiler could not be run.
+    """
+    return _Schema(registered).descriptor(FIRST_MESSAGE)
+
+
 class _Schema:
     """A schema's messages, each compiled when a record names it first."""
 
@@ -196,11 +207,16 @@ class _Schema:
         known = self._messages.get(indexes)
         if known is not None:
             return known
-        name = self._name(indexes)
-        if name is None:
+        descriptor = self.descriptor(indexes)
+        if descriptor is None:
             return None
-        self._messages[indexes] = compile_message(self._pool.FindMessageTypeByName(name), self._pool)
+        self._messages[indexes] = compile_message(descriptor, self._pool)
         return self._messages[indexes]
+
+    def descriptor(self, indexes: tuple[int, ...]) -> Descriptor | None:
+        """Return the definition of the message at *indexes*, `None` where the schema has none."""
+        name = self._name(indexes)
+        return None if name is None else self._pool.FindMessageTypeByName(name)
 
     def _name(self, indexes: tuple[int, ...]) -> str | None:
         names, messages = ([self._package] if self._package else []), self._top

@@ -29,10 +29,12 @@ from core.protobuf_values import SCALARS, Kind, MisfitError, Step, enum_kind, sa
 DEEPEST_MESSAGE: Final = 100
 """Levels of messages in messages that Protobuf's reader takes; every other language has the same bound."""
 
-_WRAPPERS: Final = frozenset(
+WRAPPERS: Final = frozenset(
     f"google.protobuf.{name}Value"
     for name in ("Double", "Float", "Int64", "UInt64", "Int32", "UInt32", "Bool", "String", "Bytes")
 )
+"""Messages around one value, which is theirs in a record; unset they are null."""
+
 _WITH_OWN_JSON: Final = frozenset(
     f"google.protobuf.{name}" for name in ("Struct", "Value", "ListValue", "Any", "Timestamp", "Duration", "FieldMask")
 )
@@ -222,7 +224,7 @@ class _Compilation:
         if field.message_type is None:
             return SCALARS[field.type]
         name = field.message_type.full_name
-        if name in _WRAPPERS:
+        if name in WRAPPERS:
             return _wrapper(field.message_type)
         message = self._begin(field.message_type)
         if name in _WITH_OWN_JSON:

@@ -16,7 +16,7 @@ from commands.decisions import Caller, Commands
 from commands.gateways import NewGateway, apply_schema, create_gateway
 from commands.subjects import NewSchema, delete_subject, register_schema, set_compatibility
 from commands.topics import NewTopic, SchemaReference, change_schema, create_topic, delete_topic
-from core import gateways
+from core import gateways, mirrors
 from core.aggregates import aggregate_id
 from core.errors import ConflictError, IncompatibleSchemaError, InvalidInputError, InvalidNameError, NotFoundError
 from core.kafka_admin import KafkaAdmin
@@ -426,3 +426,34 @@ def test_a_version_that_was_deleted_under_a_topic_is_registered_again(
     change = change_schema(commands, settings, caller(), topic_name, "value", ITEM)
     assert (1, 2, True) == (change.schema.schema_id, change.schema.version, change.is_changed)
     assert not change_schema(commands, settings, caller(), topic_name, "value", ITEM).is_changed
+
+
+def test_a_schema_without_the_fields_that_the_mirror_compares_is_refused(
+    commands: Commands, admin: KafkaAdmin, settings: Settings, caller: NewCaller, topic_name: str
+) -> None:
+    with_gateway(commands, settings, caller, "id: Int! size: Int place: String")
+    create_topic(commands, admin, settings, caller(), item_topic(topic_name))
+
+    def keep(definition: dict[str, object]) -> None:
+        commands.carry_out(
+            caller(),
+            "alter_mirror",
+            f"mirror/{topic_name}",
+            lambda consulted: [
+                consulted.mirror(topic_name).record(mirrors.MirrorAltered, name=topic_name, definition=definition)
+            ],
+        )
+
+    keep({"range_field": "size", "indexes": ["place"]})
+    with_gateway(commands, settings, caller, "id: Int! size: String")
+    set_compatibility(commands, caller(), f"{topic_name}-value", "NONE")
+    for dry_run in (True, False):
+        with pytest.raises(IncompatibleSchemaError, match=f"The mirror {topic_name} could not go on") as caught:
+            change_schema(commands, settings, caller(), topic_name, "value", ITEM, dry_run=dry_run)
+    size, place = caught.value.reasons
+    assert "range field size: its values were compared as integer, and would be as string" == size
+    assert place.startswith("index field place: The defined index field place does not exist in your Avro schema.")
+    set_compatibility(commands, caller(), f"{topic_name}-key", "NONE")
+    assert change_schema(commands, settings, caller(), topic_name, "key", ITEM).is_changed
+    keep({"range_field": "id"})
+    assert change_schema(commands, settings, caller(), topic_name, "value", ITEM).is_changed
