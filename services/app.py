@@ -39,7 +39,14 @@ from services.manager.log import DiffResource, LogCommandResource, LogResource, 
 from services.manager.mirrors import MirrorsResource, TopicMirrorResource
 from services.manager.topics import TopicResource, TopicSchemaResource, TopicsResource
 from services.metrics import MetricsResource
-from services.mirror import MirrorAllResource, MirrorKeyResource, MirrorKeysResource, Mirrors
+from services.mirrors.batch import MirrorBatchResource
+from services.mirrors.finding import Mirrors
+from services.mirrors.freshness import UnknownFreshness
+from services.mirrors.keys import MirrorKeyResource, MirrorKeysResource
+from services.mirrors.pages import MirrorAllResource
+from services.mirrors.range_resources import MirrorIndexResource, MirrorRangeResource
+from services.mirrors.ranges import DeclaredIndexes
+from services.mirrors.status import MirrorPartitionsResource, MirrorStatusResource
 from services.openapi.resource import OpenApiResource
 from services.schema_registry.answers import PREFIX as SCHEMA_REGISTRY
 from services.schema_registry.answers import EncodedSlashes
@@ -187,9 +194,14 @@ def _add_ingest(app: App, worker: Worker, topics: TopicAccesses) -> None:
 
 
 def _add_mirror(app: App, worker: Worker, topics: TopicAccesses) -> None:
-    mirrors = Mirrors(worker, topics)
+    mirrors, indexes = Mirrors(worker, topics, UnknownFreshness()), DeclaredIndexes(worker)
+    app.add_route("/mirror/{topic}/status", MirrorStatusResource(mirrors, indexes))
+    app.add_route("/mirror/{topic}/streams/partitions", MirrorPartitionsResource(mirrors))
     app.add_route("/mirror/{topic}/mirror", MirrorAllResource(mirrors))
     app.add_route("/mirror/{topic}/mirror/keys", MirrorKeysResource(mirrors))
+    app.add_route("/mirror/{topic}/mirror/batch", MirrorBatchResource(mirrors))
+    app.add_route("/mirror/{topic}/mirror/range/{key:path}", MirrorRangeResource(mirrors, indexes))
+    app.add_route("/mirror/{topic}/mirror/index/{field}", MirrorIndexResource(mirrors, indexes))
     app.add_route("/mirror/{topic}/mirror/{key:path}", MirrorKeyResource(mirrors))
 
 

@@ -31,6 +31,7 @@ class TopicAccess:
     values: Codec
     partitions: int
     value_schema: TopicSchema | None
+    key_schema: TopicSchema | None = None
     is_immutable: bool = False
     dangers: tuple[str, ...] = ()
     """Why a later record of a key could win, should the topic be immutable: what would happen, and the way out."""
@@ -92,10 +93,11 @@ class TopicAccesses:
 
     def ready_mirror(self, access: TopicAccess) -> MirrorView | None:
         """Return the mirror of a topic, `None` while it is being built."""
-        mirror = self._open_mirror(access)
+        mirror = self.open_mirror(access)
         return mirror if mirror is not None and mirror.is_ready() else None
 
-    def _open_mirror(self, access: TopicAccess) -> MirrorView | None:
+    def open_mirror(self, access: TopicAccess) -> MirrorView | None:
+        """Return the mirror of a topic, also while it is being built; `None` before that has begun."""
         path = self._worker.views.folder.mirror(access.topic_id)
         try:
             identity = file_id(path / "data.mdb")
@@ -162,6 +164,7 @@ def _access(views: Views, row: Row[Topic], schemas: SchemaLookup) -> TopicAccess
         values=_codec(topic.value_type, topic.value_schema, schemas),
         partitions=topic.partitions,
         value_schema=topic.value_schema,
+        key_schema=topic.key_schema,
         is_immutable=topic.write_type is WriteType.IMMUTABLE,
         dangers=place.dangers,
     )
