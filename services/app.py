@@ -206,7 +206,7 @@ def _add_mirror(app: App, worker: Worker, topics: TopicAccesses) -> None:
 
 
 def _add_gateway(app: App, worker: Worker, topics: TopicAccesses) -> None:
-    graphql = GraphQLResource(Gateways(worker, LocalMirrors(topics)).executor)
+    graphql = GraphQLResource(Gateways(worker, LocalMirrors(topics, DeclaredIndexes(worker))).executor)
     worker.at_stop(graphql.close)
     app.add_route("/gateway/{name}/graphql", graphql)
     app.add_route("/gateway/{name}/graphiql-assets/{file}", GraphiQLAssetResource())

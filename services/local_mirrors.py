@@ -7,14 +7,17 @@ from typing import Any
 
 from core.types import TopicType
 from projections.mirror_entries import Entry
+from services.gateway.keys import as_key
+from services.mirrors.ranges import IndexSource, Range, bounds_of, range_indexes, ranged
 from services.topic_access import TopicAccess, TopicAccesses
 
 
 class LocalMirrors:
     """Reads the mirrors of this machine; implements `services.gateway.mirrors.MirrorReader`. Blocks, so use threads."""
 
-    def __init__(self, topics: TopicAccesses) -> None:
+    def __init__(self, topics: TopicAccesses, indexes: IndexSource) -> None:
         self._topics = topics
+        self._indexes = indexes
 
     def key_type(self, topic: str) -> TopicType:
         """Return the type of the keys of *topic*."""
@@ -31,6 +34,17 @@ class LocalMirrors:
         access = self._topics.topic(topic)
         entries = self._topics.mirror(access).get_many([access.keys.encode(key) for key in keys])
         return [None if entry is None else _node(access, entry) for entry in entries]
+
+    def range(self, topic: str, key: Any, low: Any, high: Any) -> list[Any]:
+        """Return the values of a key within a range, in its order."""
+        access = self._topics.topic(topic)
+        indexes, field = range_indexes(self._indexes(access, self._topics.mirror(access)))
+        bounds = bounds_of(field, {"from": low, "to": high}, field.from_json)
+        if indexes.range_key is None:
+            raw_key = access.keys.encode(as_key(key, access.keys.type, topic))
+        else:
+            raw_key = indexes.range_key.from_json(key)
+        return [_node(access, entry) for entry in ranged(indexes, raw_key, Range(bounds))]
 
     def all(self, topic: str) -> Iterable[Any]:
         """Yield all values by key."""
