@@ -200,7 +200,9 @@ def _add_mirror(app: App, worker: Worker, topics: TopicAccesses) -> None:
     app.add_route("/mirror/{topic}/mirror", MirrorAllResource(mirrors))
     app.add_route("/mirror/{topic}/mirror/keys", MirrorKeysResource(mirrors))
     app.add_route("/mirror/{topic}/mirror/batch", MirrorBatchResource(mirrors))
-    app.add_route("/mirror/{topic}/mirror/range/{key:path}", MirrorRangeResource(mirrors, indexes))
+    ranges = MirrorRangeResource(mirrors, indexes)
+    app.add_route("/mirror/{topic}/range", ranges)
+    app.add_route("/mirror/{topic}/mirror/range/{key:path}", ranges)
     app.add_route("/mirror/{topic}/mirror/index/{field}", MirrorIndexResource(mirrors, indexes))
     app.add_route("/mirror/{topic}/mirror/{key:path}", MirrorKeyResource(mirrors))
 

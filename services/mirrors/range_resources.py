@@ -8,7 +8,7 @@ from typing import Final
 import falcon
 import falcon.asgi
 
-from core.errors import NotFoundError
+from core.errors import InvalidInputError, NotFoundError
 from projections.mirrors import Page
 from services.mirrors import parameters
 from services.mirrors.cursors import place_of
@@ -36,6 +36,8 @@ _BOUNDS: Final = (*LOWER, *UPPER)
 class MirrorRangeResource:
     """`/mirror/{topic}/mirror/range/{key}?from=…&to=…`: the records of a key within bounds of the range field.
 
+    Any key, also one that no path can hold, is a parameter of `/mirror/{topic}/range?key=…`.
+
     `from` is included and `to` is not; `gte`, `gt`, `lte` and `lt` say it themselves. In a mirror with a range key the
     key is a value of that field.
     """
@@ -44,9 +46,18 @@ class MirrorRangeResource:
         self._mirrors = mirrors
         self._indexes = indexes
 
-    async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, topic: str, key: str) -> None:
-        """Answer with `{"value": […]}` in the order of the field."""
-        parameters.refuse_unknown(req, (*_BOUNDS, "reverse", "limit"))
+    async def on_get(
+        self, req: falcon.asgi.Request, resp: falcon.asgi.Response, topic: str, key: str | None = None
+    ) -> None:
+        """Answer with `{"value": […]}` in the order of the field.
+
+        Raises:
+            NotFoundError: There is no such topic.
+            InvalidInputError: The mirror has no range field, or the parameters cannot be used.
+        """
+        parameters.refuse_unknown(req, (*_BOUNDS, "reverse", "limit", *(["key"] if key is None else [])))
+        if key is None and (key := parameters.text(req, "key")) is None:
+            raise InvalidInputError("The parameter key is missing. Name the key of the range: ?key=KEY")
         reverse, limit = parameters.flag(req, "reverse"), parameters.limit(req, MAX_ROWS)
         found = await self._mirrors.find(req, resp, topic)
         indexes, field = range_indexes(self._indexes(*found))

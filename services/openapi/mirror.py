@@ -94,6 +94,8 @@ _BOUNDS: Final = (
     query("to", "Upper bound, not included; goes with `from` alone."),
 )
 
+_RANGE: Final = (*_BOUNDS, _REVERSE, _limit(f"if left out all, of which there may be {MAX_ROWS}", MAX_ROWS))
+
 _BATCH: Final[Json] = {
     "required": True,
     "content": {
@@ -199,7 +201,17 @@ PATHS: Final[Json] = {
             "The records of a key within bounds of the mirror's range field, in its order.",
             TAG,
             {**_success("The values.", _values("In the order of the range field.")), **_REFUSED, **refusals(501)},
-            parameters=(*_BOUNDS, _REVERSE, _limit("all of them if left out, which is refused for more", MAX_ROWS)),
+            parameters=_RANGE,
+        ),
+    },
+    "/mirror/{topic}/range": {
+        "parameters": _PARAMETERS,
+        "get": operation(
+            "getRangeOfKey",
+            "The same for any key, also one that no path can hold.",
+            TAG,
+            {**_success("The values.", _values("In the order of the range field.")), **_REFUSED, **refusals(501)},
+            parameters=(query("key", "The key, as text.", is_required=True), *_RANGE),
         ),
     },
     "/mirror/{topic}/mirror/index/{field}": {

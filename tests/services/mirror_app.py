@@ -165,6 +165,7 @@ class MirrorApp:
             ("/mirror/{topic}/mirror", MirrorAllResource(mirrors)),
             ("/mirror/{topic}/mirror/keys", MirrorKeysResource(mirrors)),
             ("/mirror/{topic}/mirror/batch", MirrorBatchResource(mirrors)),
+            ("/mirror/{topic}/range", MirrorRangeResource(mirrors, self.indexes)),
             ("/mirror/{topic}/mirror/range/{key:path}", MirrorRangeResource(mirrors, self.indexes)),
             ("/mirror/{topic}/mirror/index/{field}", MirrorIndexResource(mirrors, self.indexes)),
             ("/mirror/{topic}/mirror/{key:path}", MirrorKeyResource(mirrors)),

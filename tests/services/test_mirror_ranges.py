@@ -55,6 +55,17 @@ def test_a_key_may_hold_slashes_and_may_be_unknown(app: MirrorApp) -> None:
     assert (200, {"value": []}) == get(app.client(), "/mirror/t/mirror/range/nobody?from=0&to=9")
 
 
+def test_the_key_of_a_range_can_be_a_parameter(app: MirrorApp, mirror: MemoryMirror) -> None:
+    for number, key in enumerate(("", ".", "x/")):
+        mirror.write(key, number)
+        answer = app.client().simulate_get("/mirror/t/range", params={"key": key, "gte": "0"})
+        assert (200, {"value": [number]}) == (answer.status_code, answer.json)
+    assert (400, "The parameter key is missing. Name the key of the range: ?key=KEY") == get(
+        app.client(), "/mirror/t/range?gte=0"
+    )
+    assert 400 == get(app.client(), "/mirror/t/mirror/range/a?key=a")[0]
+
+
 @pytest.mark.parametrize(
     ("query", "part"),
     [

@@ -408,6 +408,7 @@ RIGHT: list[tuple[str, dict[str, Any]]] = [
 NOT_RIGHT = {
     "quarantine": "every record of the log can be decoded",
     "getRange": "no mirror of these topics has a range field",
+    "getRangeOfKey": "no mirror of these topics has a range field",
     "getIndexed": "no mirror of these topics has an index",
     **dict.fromkeys(
         [
