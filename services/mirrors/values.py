@@ -9,7 +9,7 @@ import falcon
 import falcon.asgi
 import msgspec
 
-from core.errors import InvalidValueError
+from core.errors import InvalidValueError, NotFoundError, UnreadableEntryError
 from core.types import Codec
 from projections.mirror_entries import Entry
 from projections.mirrors import MirrorView
@@ -27,7 +27,7 @@ def value_of(access: TopicAccess, entry: Entry) -> Any:
     """Return the value of *entry* as a JSON node.
 
     Raises:
-        InvalidValueError: What stands in Kafka is none of the topic's type.
+        UnreadableEntryError: What stands in Kafka is none of the topic's type.
     """
     return _node(access, access.values, entry, entry.value)
 
@@ -36,7 +36,7 @@ def pair_of(access: TopicAccess, entry: Entry) -> dict[str, Any]:
     """Return key and value of *entry* as JSON nodes.
 
     Raises:
-        InvalidValueError: What stands in Kafka is none of the topic's types.
+        UnreadableEntryError: What stands in Kafka is none of the topic's types.
     """
     return {"key": _node(access, access.keys, entry, entry.key), "value": value_of(access, entry)}
 
@@ -85,9 +85,5 @@ def answer(resp: falcon.asgi.Response, body: object) -> None:
 def _node(access: TopicAccess, codec: Codec, entry: Entry, raw: bytes) -> Any:
     try:
         return codec.to_json(codec.decode(raw))
-    except InvalidValueError as error:
-        raise InvalidValueError(
-            f"A record in partition {entry.partition} of topic {access.name} cannot be read"
-            f" (the bytes of its key are {entry.key[:40].hex()}): {error}",
-            error.mismatch,
-        ) from error
+    except (InvalidValueError, NotFoundError) as error:  # The latter: a schema ID that nobody has given.
+        raise UnreadableEntryError(access.name, entry.partition, entry.key, str(error)) from error

@@ -7,12 +7,17 @@ from typing import Any
 import falcon.testing
 import pytest
 
+from core.avro import AvroCodec
+from core.errors import NotFoundError, UnreadableEntryError
 from core.primitives import StringCodec
+from core.registered_schema import RegisteredSchema
 from projections.mirror_entries import Entry
 from projections.mirrors import Page
 from services.mirrors import pages
 from services.mirrors.entry_frames import MEDIA_TYPE, FoundValue, decode_entries, encode_keys
 from services.mirrors.keys import MAX_KEYS
+from services.mirrors.values import value_of
+from services.topic_access import TopicAccess
 from tests.services.mirror_app import VALUES, MemoryMirror, MirrorApp, get
 
 ODD_KEYS = ("", "keys", "a,b", "batch", "range/x", "index/x", "x/", "ä%2F", "a/b", "range", "index")
@@ -139,8 +144,18 @@ def test_bytes_come_as_they_are_and_nothing_is_decoded(mirror: MemoryMirror) -> 
 def test_a_record_that_cannot_be_read_is_told_with_its_place(mirror: MemoryMirror) -> None:
     mirror.last[b"bad"] = Entry(3, 17, b"bad", b"not eight bytes")
     status, detail = get(MirrorApp(mirror).client(), "/mirror/t/mirror/bad")
-    assert 400 == status
+    assert 500 == status
     assert "A record in partition 3 of topic t cannot be read (the bytes of its key are 626164)" in detail
+
+
+def test_a_schema_id_that_nobody_has_given_is_no_missing_key() -> None:
+    def unknown(schema_id: int) -> RegisteredSchema:
+        raise NotFoundError(f"Schema {schema_id} not found")
+
+    schema = RegisteredSchema(schema_id=1, schema_type="AVRO", schema='{"type":"record","name":"R","fields":[]}')
+    access = TopicAccess("t", "id", StringCodec(), AvroCodec(schema, unknown), 1, None)
+    with pytest.raises(UnreadableEntryError, match=r"partition 2 of topic t .* Schema 9 not found"):
+        value_of(access, Entry(2, 0, b"k", b"\0\0\0\0\x09"))
 
 
 def test_this_address_answers_for_all_partitions(client: falcon.testing.TestClient) -> None:
