@@ -82,7 +82,7 @@ class Manager:
             RefusedError: The manager refused.
             CliError: It could not be reached, or answered something else.
         """
-        return decoded(_persistently(lambda: self._send("GET", path, parameters), self._connection.trace))
+        return decoded(persistently(lambda: self._send("GET", path, parameters), self._connection.trace))
 
     def change(self, method: str, path: str, body: object = None, *, why: Why, **parameters: str) -> Any:
         """Send a command, with who sends it and why; return the decoded answer, `None` for an empty one.
@@ -116,7 +116,7 @@ class Manager:
                 raise
 
         try:
-            answer = _persistently(attempt, self._connection.trace)
+            answer = persistently(attempt, self._connection.trace)
         except CliError as error:
             is_answer = isinstance(error, RefusedError) and not error.is_passing
             if headers["Quick-Command-Id"] in maybe_recorded and not is_answer:
@@ -219,12 +219,7 @@ def hint(text: str) -> None:
         click.echo(text, err=True)
 
 
-def in_path(name: str) -> str:
-    """Return *name* as a segment of a path."""
-    return quote(name, safe="", errors="surrogateescape")
-
-
-def _persistently(attempt: Callable[[], httpx.Response], trace: Callable[[str], None]) -> httpx.Response:
+def persistently(attempt: Callable[[], httpx.Response], trace: Callable[[str], None]) -> httpx.Response:
     """Make *attempt* until it succeeds, fails for good, or was made often enough.
 
     A first attempt that cannot even connect fails at once: most likely the address is wrong.
@@ -244,6 +239,11 @@ def _persistently(attempt: Callable[[], httpx.Response], trace: Callable[[str], 
         trace(f"! trying again in {pause_s} s")
         time.sleep(pause_s)
     return attempt()
+
+
+def in_path(name: str) -> str:
+    """Return *name* as a segment of a path."""
+    return quote(name, safe="", errors="surrogateescape")
 
 
 def _decoded_line(line: str, answer: httpx.Response) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from core.errors import SettingsError
 
 MANAGER_PATH = "/manager"
 INGEST_PATH = "/ingest"
+MIRROR_PATH = "/mirror"
 LOCAL_CONTEXT = "local"
 
 
@@ -31,6 +32,11 @@ class Context:
     def ingest_url(self) -> str:
         """Return the URL of the ingest service, which lies beside the manager."""
         return self.host.removesuffix(MANAGER_PATH) + INGEST_PATH
+
+    @property
+    def mirror_url(self) -> str:
+        """Return the URL of the mirror service, which lies beside the manager."""
+        return self.host.removesuffix(MANAGER_PATH) + MIRROR_PATH
 
     def as_yaml(self) -> dict[str, str]:
         """Return the context as the file holds it."""

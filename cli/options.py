@@ -15,6 +15,7 @@ from cli.client import Manager, Why
 from cli.config import Config, Context, config_path
 from cli.connection import CliError, Connection
 from cli.ingest_client import Ingest
+from cli.mirror_client import Mirrors
 from core.errors import QuickError
 
 NOT_INITIALIZED = "Not initialized.\nPlease run:\n\t$ quick context create\nto set your host and API key."
@@ -43,6 +44,17 @@ def ingest_options(command: Callable[..., None]) -> Callable[..., None]:
         command(manager=Manager(find, is_debugging=debug), ingest=ingest, **options)
 
     return _context_options(with_both)
+
+
+def mirror_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the same options to a command that reads a mirror; pass the mirror service as `mirrors`."""
+
+    @functools.wraps(command)
+    def with_mirrors(*, debug: bool, context: str | None, **options: Any) -> None:
+        connection = Connection(lambda: chosen_context(context), attrgetter("mirror_url"), is_debugging=debug)
+        command(mirrors=Mirrors(connection), **options)
+
+    return _context_options(with_mirrors)
 
 
 def command_options(command: Callable[..., None]) -> Callable[..., None]:

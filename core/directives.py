@@ -69,10 +69,10 @@ class TopicField:
     """Field of the parent type that holds the key, or the list of keys when the field is a list."""
 
     range_from: str | None = None
-    """Argument with the first value of the range."""
+    """Argument with the lower bound of the range, which belongs to it; there is one only beside `range_to`."""
 
     range_to: str | None = None
-    """Argument with the end of the range."""
+    """Argument with the upper bound of the range, which does not belong to it."""
 
     is_list: bool
     """Whether the field returns a list, non-null or not."""

@@ -22,6 +22,7 @@
     │   ├── StandsStillError          nothing is recorded until somebody mends the log or upgrades
     │   ├── CommandNotRecordedError   the command was voided: nothing was recorded under its id
     │   └── OutcomeUnknownError       a command may or may not have been recorded
+    ├── UnreadableEntryError          what a topic holds is none of its types: another program wrote it
     ├── EffectPendingError            recorded, but its effect did not happen within the bound
     ├── KafkaRefusedError             Kafka answered, and the answer was no
     ├── LogError                      the command log cannot be trusted or read
@@ -214,6 +215,17 @@ class OutcomeUnknownError(UnavailableError):
         super().__init__(
             f"It is unknown whether the command was recorded ({cause}). "
             f"Repeat it with the same command id to find out: {command_id}"
+        )
+
+
+class UnreadableEntryError(QuickError):
+    """Raised when what a topic holds is none of its types: whoever asked has done nothing wrong, another writer has."""
+
+    def __init__(self, topic: str, partition: int, key: bytes, cause: str) -> None:
+        self.topic, self.partition, self.key = topic, partition, key
+        super().__init__(
+            f"A record in partition {partition} of topic {topic} cannot be read (the bytes of its key are"
+            f" {key[:40].hex()}): {cause}"
         )
 
 

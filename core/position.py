@@ -21,7 +21,7 @@ class Position(msgspec.Struct, frozen=True, array_like=True):
     """Records of one topic: the offset of the last one in each partition."""
 
     topic_id: str
-    offsets: dict[Annotated[int, msgspec.Meta(ge=0)], Annotated[int, msgspec.Meta(ge=0)]]
+    offsets: dict[Annotated[int, msgspec.Meta(ge=0, lt=2**31)], Annotated[int, msgspec.Meta(ge=0)]]
 
     @classmethod
     def of(cls, topic_id: str, written: Iterable[Written]) -> Position:

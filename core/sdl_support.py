@@ -55,12 +55,8 @@ def _of_object(schema: GraphQLSchema, type_: GraphQLObjectType) -> Iterator[tupl
 def _of_field(schema: GraphQLSchema, parent: GraphQLObjectType, field: FieldDefinitionNode) -> Iterator[str]:
     if directive_on(field, "rest") is not None:
         yield "@rest"
-    if (topic := directive_on(field, "topic")) is None:
-        return
-    if parent is schema.mutation_type:
+    if parent is schema.mutation_type and directive_on(field, "topic") is not None:
         yield "@topic of a mutation"
-    if any(argument.name.value in {"rangeFrom", "rangeTo"} for argument in topic.arguments):
-        yield "rangeFrom and rangeTo"
 
 
 def _line(node: Node | None) -> int:

@@ -165,6 +165,14 @@ def _range_returns_a_list(use: TopicUse) -> str | None:
     return None
 
 
+def _range_arguments_exist(use: TopicUse) -> str | None:
+    names = {argument.name.value for argument in use.field.arguments}
+    for place, name in (("rangeFrom", use.topic.range_from), ("rangeTo", use.topic.range_to)):
+        if name is not None and name not in names:
+            return f"The {place} {name} has to be identical to an input name."
+    return None
+
+
 def _key_field_exists(use: TopicUse) -> str | None:
     if use.topic.key_field is None or use.topic.key_field in use.siblings:
         return None
@@ -190,12 +198,14 @@ def _key_field_is_as_deep_as_the_field(use: TopicUse) -> str | None:
 
 def _key_argument_is_as_deep_as_the_field(use: TopicUse) -> str | None:
     own = {argument.name.value: argument for argument in use.field.arguments}.get(use.topic.key_argument or "")
-    if own is None or use.has_range or use.is_on(OperationType.MUTATION):
+    if own is None or use.is_on(OperationType.MUTATION):
         return None
     has_many_keys = is_list_type(own.type)
+    if has_many_keys and use.has_range:
+        return f"A range belongs to one key. The keyArgument {use.topic.key_argument} should not be a list."
     if has_many_keys and not use.topic.is_list:
         return f"The field returns one value. The keyArgument {use.topic.key_argument} should not be a list."
-    if use.topic.is_list and not has_many_keys:
+    if use.topic.is_list and not has_many_keys and not use.has_range:
         return f"The field returns a list. The keyArgument {use.topic.key_argument} should be a list of keys."
     return None
 
@@ -210,6 +220,7 @@ _RULES: tuple[Callable[[TopicUse], str | None], ...] = (
     _range_is_on_query,
     _range_has_a_key,
     _range_returns_a_list,
+    _range_arguments_exist,
     _key_field_exists,
     _key_field_is_as_deep_as_the_field,
     _key_argument_is_as_deep_as_the_field,

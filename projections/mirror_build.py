@@ -17,11 +17,12 @@ from typing import Final
 import msgspec
 
 from core.errors import QuickError, StoreError, StoreFullError
-from core.kafka_reader import TopicsConsumer, watermarks
+from core.kafka_reader import ConsumedRecord, TopicsConsumer, keys_of, values_of, watermarks
 from core.settings import Settings
 from projections.collector import spare_the_collector
 from projections.mirror_entries import Kept
 from projections.mirror_folds import MirrorProjection
+from projections.mirror_progress import Progress, write_progress
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +65,11 @@ class MirrorBuild:
             order.kept.definition,
         )
         self._mirror.begin_at({partition: mark.low for partition, mark in marks.items()})
+        self._path = Path(order.path)
+        self._total = sum(max(0, marks[p].high - offset) for p, offset in self._mirror.offsets.items())
+        self._passed_before = sum(self._mirror.offsets.values())
+        self._records = self._bytes = 0
+        self._began_at_ms = int(time.time() * 1000)
         self._consumer = TopicsConsumer(settings.kafka)
         self._assign()
 
@@ -75,9 +81,11 @@ class MirrorBuild:
             try:
                 if polled.records:
                     self._mirror.take(polled.records)
+                    self._count(polled.records)
                 news = [end for end in polled.ends if self._mirror.ended(end)]
                 if news or time.monotonic() >= due:
                     self._mirror.commit()
+                    self._tell()
                     due = time.monotonic() + COMMIT_EVERY_S
             except StoreError as error:
                 self._go_back(error)
@@ -86,6 +94,21 @@ class MirrorBuild:
         """Close everything; what is committed stays."""
         self._consumer.close()
         self._mirror.close()
+
+    def _count(self, records: list[ConsumedRecord]) -> None:
+        self._records += len(records)
+        self._bytes += sum(len(part) for part in (*keys_of(records), *values_of(records)) if part is not None)
+
+    def _tell(self) -> None:
+        passed = sum(self._mirror.committed.values()) - self._passed_before
+        progress = Progress(
+            records=self._records,
+            bytes=self._bytes,
+            passed=passed,
+            total=max(self._total, passed),
+            began_at_ms=self._began_at_ms,
+        )
+        write_progress(self._path, progress)
 
     def _go_back(self, error: StoreError) -> None:
         logger.warning("the new copy of %s goes back to its last commit: %s", self._topic, error)

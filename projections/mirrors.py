@@ -9,7 +9,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from core.errors import StoreError, ViewBehindError
+from core.errors import StoreError, TooLargeError
 from core.position import Position
 from core.store import Reader, Store
 from projections.mirror_entries import (
@@ -43,6 +43,15 @@ class Page(NamedTuple):
     """The cursor behind them; `None` when nothing more was there."""
 
 
+class MirrorSize(NamedTuple):
+    """How much a mirror holds."""
+
+    entries: int
+    """A key that stands in several partitions counts in each."""
+    bytes: int
+    """What it takes on the disk."""
+
+
 class MirrorView:
     """One mirror for reading."""
 
@@ -53,6 +62,15 @@ class MirrorView:
     def close(self) -> None:
         """Close the store."""
         self._store.close()
+
+    def version(self) -> int:
+        """Return a number that changes with every commit: cheaper to ask for than the offsets."""
+        return self._store.version()
+
+    def size(self) -> MirrorSize:
+        """Return how much the mirror holds."""
+        with self._store.read() as txn:
+            return MirrorSize(txn.count("entries"), self._store.size_bytes())
 
     def is_ready(self) -> bool:
         """Return whether the mirror has once held everything that its topic held when it was begun."""
@@ -75,15 +93,28 @@ class MirrorView:
         """Return the entry of a key, `None` when it was never written or was deleted."""
         return self.get_many([key])[0]
 
-    def get_many(self, keys: Sequence[bytes]) -> list[Entry | None]:
-        """Return the entries of *keys* in their order, all as of one moment."""
+    def get_many(self, keys: Sequence[bytes], *, max_bytes: int | None = None) -> list[Entry | None]:
+        """Return the entries of *keys* in their order, all as of one moment.
+
+        Raises:
+            TooLargeError: The values together have more than *max_bytes*.
+        """
+        entries: list[Entry | None] = []
+        held = 0
         with self._store.read() as txn:
             partitions, kept = range(meta_number(txn, PARTITIONS)), self._kept_for(txn)
-            found = [get_entry(txn, partitions, key, is_first=kept.is_first) for key in keys]
-        if kept.definition.retention_ms is None:
-            return found
-        oldest_ms = _oldest_ms(kept)
-        return [None if entry is None or _is_past(entry, oldest_ms) else entry for entry in found]
+            oldest_ms = _oldest_ms(kept)
+            for key in keys:
+                entry = get_entry(txn, partitions, key, is_first=kept.is_first)
+                if entry is not None and _is_past(entry, oldest_ms):
+                    entry = None
+                held += 0 if entry is None else len(entry.value)
+                if max_bytes is not None and held > max_bytes:
+                    raise TooLargeError(
+                        f"The values of {len(keys)} keys have more than {max_bytes} bytes. Ask for fewer keys at once."
+                    )
+                entries.append(entry)
+        return entries
 
     def winner(self, key: bytes) -> Winner | None:
         """Return which record of a key counts in an immutable topic, `None` when none is known yet.
@@ -140,20 +171,6 @@ class MirrorView:
         """Return the next offset of each partition."""
         with self._store.read() as txn:
             return {partition: next_offset(txn, partition) for partition in range(meta_number(txn, PARTITIONS))}
-
-    def wait_for(self, position: Position, timeout_s: float) -> None:
-        """Block until the mirror includes the records at *position*.
-
-        Raises:
-            ViewBehindError: Time ran out.
-        """
-        deadline = time.monotonic() + timeout_s
-        while not self.includes(position):
-            if time.monotonic() > deadline:
-                raise ViewBehindError(
-                    f"The mirror has not reached the position yet, it stands at {self.offsets()}. Read again."
-                )
-            time.sleep(0.001)
 
     def includes(self, position: Position) -> bool:
         """Return whether the records at *position* are folded."""

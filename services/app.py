@@ -39,7 +39,14 @@ from services.manager.log import DiffResource, LogCommandResource, LogResource, 
 from services.manager.mirrors import MirrorRebuildResource, MirrorsResource, TopicMirrorResource
 from services.manager.topics import TopicResource, TopicSchemaResource, TopicsResource
 from services.metrics import MetricsResource
-from services.mirror import MirrorAllResource, MirrorKeyResource, MirrorKeysResource, Mirrors
+from services.mirrors.batch import MirrorBatchResource
+from services.mirrors.finding import Mirrors
+from services.mirrors.freshness import Looks
+from services.mirrors.keys import MirrorKeyResource, MirrorKeysResource
+from services.mirrors.pages import MirrorAllResource
+from services.mirrors.range_resources import MirrorIndexResource, MirrorRangeResource
+from services.mirrors.ranges import DeclaredIndexes
+from services.mirrors.status import MirrorPartitionsResource, MirrorStatusResource
 from services.openapi.resource import OpenApiResource
 from services.schema_registry.answers import PREFIX as SCHEMA_REGISTRY
 from services.schema_registry.answers import EncodedSlashes
@@ -188,14 +195,23 @@ def _add_ingest(app: App, worker: Worker, topics: TopicAccesses) -> None:
 
 
 def _add_mirror(app: App, worker: Worker, topics: TopicAccesses) -> None:
-    mirrors = Mirrors(worker, topics)
+    looks = Looks(worker)
+    worker.at_stop(looks.close)
+    mirrors, indexes = Mirrors(worker, topics, looks), DeclaredIndexes(worker)
+    app.add_route("/mirror/{topic}/status", MirrorStatusResource(mirrors, indexes))
+    app.add_route("/mirror/{topic}/streams/partitions", MirrorPartitionsResource(mirrors))
     app.add_route("/mirror/{topic}/mirror", MirrorAllResource(mirrors))
     app.add_route("/mirror/{topic}/mirror/keys", MirrorKeysResource(mirrors))
+    app.add_route("/mirror/{topic}/mirror/batch", MirrorBatchResource(mirrors))
+    ranges = MirrorRangeResource(mirrors, indexes)
+    app.add_route("/mirror/{topic}/range", ranges)
+    app.add_route("/mirror/{topic}/mirror/range/{key:path}", ranges)
+    app.add_route("/mirror/{topic}/mirror/index/{field}", MirrorIndexResource(mirrors, indexes))
     app.add_route("/mirror/{topic}/mirror/{key:path}", MirrorKeyResource(mirrors))
 
 
 def _add_gateway(app: App, worker: Worker, topics: TopicAccesses) -> None:
-    graphql = GraphQLResource(Gateways(worker, LocalMirrors(topics)).executor)
+    graphql = GraphQLResource(Gateways(worker, LocalMirrors(topics, DeclaredIndexes(worker))).executor)
     worker.at_stop(graphql.close)
     app.add_route("/gateway/{name}/graphql", graphql)
     app.add_route("/gateway/{name}/graphiql-assets/{file}", GraphiQLAssetResource())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import NamedTuple
 
 from core.errors import NotFoundError, StoreError, UnavailableError
@@ -32,6 +33,7 @@ class TopicAccess:
     values: Codec
     partitions: int
     value_schema: TopicSchema | None
+    key_schema: TopicSchema | None = None
     is_immutable: bool = False
     dangers: tuple[str, ...] = ()
     """Why a later record of a key could win, should the topic be immutable: what would happen, and the way out."""
@@ -104,10 +106,11 @@ class TopicAccesses:
             raise NotFoundError(
                 f"There is no mirror of topic {access.name}. Create one: quick mirror create {access.name}"
             )
-        mirror = self._open_mirror(access)
+        mirror = self.open_mirror(access)
         return mirror if mirror is not None and mirror.is_ready() else None
 
-    def _open_mirror(self, access: TopicAccess) -> MirrorView | None:
+    def open_mirror(self, access: TopicAccess) -> MirrorView | None:
+        """Return the mirror of a topic, also while it is being built; `None` before that has begun."""
         path = self._worker.views.folder.mirror(access.topic_id)
         try:
             identity = file_id(path / "data.mdb")
@@ -117,19 +120,21 @@ class TopicAccesses:
         if known is not None and known[0] == identity:
             return known[1]
         with self._lock:
-            return self._reopen_mirror(access, identity)
+            return self._reopen_mirror(access.topic_id, path)
 
-    def _reopen_mirror(self, access: TopicAccess, identity: tuple[int, int]) -> MirrorView | None:
+    def _reopen_mirror(self, topic_id: str, path: Path) -> MirrorView | None:
         """Open a mirror that is new, or whose copy was replaced; who reads in the old copy reads on."""
-        known = self._mirrors.get(access.topic_id)
-        if known is not None and known[0] == identity:
-            return known[1]
-        self._drop_deleted()
         try:
-            mirror = MirrorView(self._worker.views.folder.mirror(access.topic_id).resolve(strict=True))
+            copy = path.resolve(strict=True)  # The link may lead elsewhere a moment later.
+            identity = file_id(copy / "data.mdb")
+            known = self._mirrors.get(topic_id)
+            if known is not None and known[0] == identity:
+                return known[1]
+            self._drop_deleted()
+            mirror = MirrorView(copy)
         except (StoreError, FileNotFoundError):
             return None  # It is just being made, or replaced.
-        self._mirrors[access.topic_id] = (identity, mirror)
+        self._mirrors[topic_id] = (identity, mirror)
         return mirror
 
     def _drop_deleted(self) -> None:
@@ -178,6 +183,7 @@ def _access(views: Views, row: Row[Topic], schemas: SchemaLookup) -> TopicAccess
         values=_codec(topic.value_type, topic.value_schema, schemas),
         partitions=topic.partitions,
         value_schema=topic.value_schema,
+        key_schema=topic.key_schema,
         is_immutable=topic.write_type is WriteType.IMMUTABLE,
         dangers=place.dangers,
         mirror=_definition(views, topic.name),

@@ -24,5 +24,18 @@ class MirrorReader(Protocol):
     def get_many(self, topic: str, keys: Sequence[Any]) -> list[Any | None]:
         """Return one value for each of *keys*, in their order, `None` where there is none."""
 
+    def range(self, topic: str, key: Any, low: Any, high: Any) -> list[Any]:
+        """Return the values of a key from *low*, included, to *high*, not included, in the order of the range field.
+
+        Args:
+            topic: Name of the topic.
+            key: As GraphQL gave it. Where the mirror has a range key, it is a value of that field.
+            low: As GraphQL gave it.
+            high: As GraphQL gave it.
+
+        Raises:
+            InvalidInputError: The mirror has no range field, or a bound or the key is of another type.
+        """
+
     def all(self, topic: str) -> Iterable[Any]:
         """Return every value of *topic*, ordered by the bytes of the key."""

@@ -115,6 +115,23 @@ def many_values(
     return resolve
 
 
+def values_in_range(topic: str, mirrors: MirrorReader, *, key: str, low: str, high: str) -> Resolver:
+    """Return the resolver of a field that holds the values of one key within a range, in the order of its field.
+
+    Args:
+        topic: Name of the topic.
+        mirrors: Where the values are read.
+        key: Argument with the key.
+        low: Argument with the lower bound, which is included.
+        high: Argument with the upper bound, which is not.
+    """
+
+    def resolve(_parent: Any, _info: GraphQLResolveInfo, /, **arguments: Any) -> Any:
+        return mirrors.range(topic, *(_argument(name, arguments) for name in (key, low, high)))
+
+    return resolve
+
+
 def own_argument(name: str) -> KeySource:
     """Return the source of keys that come with the field itself."""
 

@@ -38,6 +38,8 @@ class Wiring:
     def _of_topic(self, topic_field: TopicField, field: GraphQLField) -> Resolver:
         if topic_field.reads_all:
             return resolvers.everything(topic_field.topic, self._mirrors)
+        if topic_field.range_from is not None:
+            return _of_range(topic_field, self._mirrors)
         keys = _key_source(topic_field, field)
         is_required = isinstance(field.type, GraphQLNonNull)
         if not topic_field.is_list:
@@ -80,6 +82,14 @@ class Wiring:
             if isinstance(type_, GraphQLObjectType):
                 for name, field in type_.fields.items():
                     yield (type_.name, name), field
+
+
+def _of_range(topic_field: TopicField, mirrors: MirrorReader) -> Resolver:
+    key, low, high = topic_field.key_argument, topic_field.range_from, topic_field.range_to
+    assert key is not None, "a range without a key is refused when a schema is parsed"
+    assert low is not None, "as above, and so is one with one end"
+    assert high is not None, "as above"
+    return resolvers.values_in_range(topic_field.topic, mirrors, key=key, low=low, high=high)
 
 
 def _key_source(topic_field: TopicField, field: GraphQLField) -> KeySource:

@@ -253,14 +253,6 @@ def test_hostile_sdl_is_refused_quickly(sdl: str) -> None:
             'type Query { a: Int }\ntype Subscription { news: String @topic(name: "p") }',
             "line 2: subscriptions (type Subscription)",
         ),
-        (
-            (
-                "type Query {\na(k: Int, f: Int, t: Int): [Int] "
-                '@topic(name: "p", keyArgument: "k", rangeFrom: "f", '
-                'rangeTo: "t") }'
-            ),
-            "line 2: rangeFrom and rangeTo on Query.a",
-        ),
         ('type Query {\n a: P @rest(url: "http://x") } type P { a: Int }', "line 2: @rest on Query.a"),
         (
             "type Query { a: I }\ninterface I { a: Int }\ntype X implements I { a: Int }",

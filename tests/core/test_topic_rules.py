@@ -66,6 +66,21 @@ BROKEN = {
         'type Query { a(f: Int, u: Int): [Int] @topic(name: "t", rangeFrom: "f", rangeTo: "u") }',
         "You must define a keyArgument.",
     ),
+    "range from an unknown argument": (
+        'type Query { a(k: Int, f: Int): [Int] @topic(name: "t", keyArgument: "k", rangeFrom: "x", rangeTo: "f") }',
+        "The rangeFrom x has to be identical to an input name.",
+    ),
+    "range to an unknown argument": (
+        'type Query { a(k: Int, f: Int): [Int] @topic(name: "t", keyArgument: "k", rangeFrom: "f", rangeTo: "x") }',
+        "The rangeTo x has to be identical to an input name.",
+    ),
+    "range of several keys": (
+        (
+            "type Query { a(k: [Int], f: Int, u: Int): [Int] "
+            '@topic(name: "t", keyArgument: "k", rangeFrom: "f", rangeTo: "u") }'
+        ),
+        "A range belongs to one key. The keyArgument k should not be a list.",
+    ),
     "range of one value": (
         (
             "type Query { a(k: Int, f: Int, u: Int): Int "
@@ -117,6 +132,10 @@ KEPT = {
     ),
     "range": (
         "type Query { a(k: Int, f: Int, u: Int): [Int] "
+        '@topic(name: "t", keyArgument: "k", rangeFrom: "f", rangeTo: "u") }'
+    ),
+    "range, non-null": (
+        "type Query { a(k: Int!, f: Int!, u: Int!): [Int!]! "
         '@topic(name: "t", keyArgument: "k", rangeFrom: "f", rangeTo: "u") }'
     ),
     "subscription": 'type Query { q: Int } type Subscription { a: Int @topic(name: "t") }',

@@ -30,6 +30,10 @@ class MemoryMirrors:
         self.asked.append((topic, list(keys)))
         return [self._topic(topic)[1].get(key) for key in keys]
 
+    def range(self, topic: str, key: Any, low: Any, high: Any) -> list[Any]:
+        self.asked.append((topic, (key, low, high)))
+        return [value for value in self._topic(topic)[1].get(key, ()) if low <= value["at"] < high]
+
     def all(self, topic: str) -> Iterable[Any]:
         return iter(self._topic(topic)[1].values())
 
@@ -491,3 +495,41 @@ def test_many_threads_share_one_executor() -> None:
         answers = list(pool.map(lambda n: executor.execute(query, None, {"t": ("d9p", "abc")[n % 2]}), range(200)))
 
     assert [(2, 5)[n % 2] for n in range(200)] == [answer["data"]["fetchCountOfToken"]["count"] for answer in answers]
+
+
+RANGES = """
+type Query {
+  seen(plane: String!, from: Int = 2, to: Int): [Sight] @topic(
+    name: "sights", keyArgument: "plane", rangeFrom: "from", rangeTo: "to"
+  )
+  seenAll(plane: String, from: Int!, to: Int!): [Sight!]! @topic(
+    name: "sights", keyArgument: "plane", rangeFrom: "from", rangeTo: "to"
+  )
+}
+type Sight { at: Int  type: PlaneType @topic(name: "types", keyField: "type") }
+type PlaneType { name: String }
+"""
+
+
+def sights() -> MemoryMirrors:
+    return MemoryMirrors(
+        sights=(TopicType.STRING, {"d1": [{"at": at, "type": "A"} for at in (1, 2, 3)]}),
+        types=(TopicType.STRING, {"A": {"name": "Airbus"}}),
+    )
+
+
+def test_a_range_is_answered_and_joined_like_any_list() -> None:
+    mirrors = sights()
+    executor = GatewayExecutor(parse_gateway_schema(RANGES), mirrors)
+    joined = executor.execute('{ seen(plane: "d1", to: 4) { at type { name } } }')
+    assert {"data": {"seen": [{"at": at, "type": {"name": "Airbus"}} for at in (2, 3)]}} == joined
+    assert ("sights", ("d1", 2, 4)) == mirrors.asked[0]
+    assert {"data": {"seenAll": []}} == executor.execute('{ seenAll(plane: "x", from: 1, to: 9) { at } }')
+
+
+@pytest.mark.parametrize(
+    ("query", "name"), [('{ seen(plane: "d1") { at } }', "to"), ("{ seenAll(from: 1, to: 2) { at } }", "plane")]
+)
+def test_a_range_without_a_bound_or_a_key_is_an_error_that_names_it(query: str, name: str) -> None:
+    answer = GatewayExecutor(parse_gateway_schema(RANGES), sights()).execute(query)
+    assert f"Could not find argument {name}" in answer["errors"][0]["message"]

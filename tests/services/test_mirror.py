@@ -11,6 +11,8 @@ import pytest
 from core.kafka_admin import KafkaAdmin
 from core.kafka_writer import OutRecord, RecordWriter
 from core.position import Position
+from services.mirrors.cursors import cursor
+from services.mirrors.entry_frames import MEDIA_TYPE, decode_entries, encode_keys
 from tests.running import Running
 
 
@@ -40,6 +42,50 @@ def test_all_values_across_pages(running: Running, topic: str) -> None:
     with running.http() as http:
         values = http.get(f"/mirror/{topic}/mirror").json()["value"]
     assert sorted(f"v{key}" for key in range(-5, 1200)) == sorted(values)
+
+
+def test_pages_go_through_all_keys_each_once(running: Running, topic: str) -> None:
+    found, after = [], {}
+    with running.http() as http:
+        while after is not None:
+            page = http.get(f"/mirror/{topic}/mirror", params={"limit": 500, "keys": "true", **after}).json()
+            found += page["value"]
+            after = {"after": page["next"]} if page["next"] else None
+        made_up = cursor("keys x", b"\x00a")
+        assert 400 == http.get(f"/mirror/{topic}/mirror", params={"after": made_up}).status_code
+    pairs = {pair["key"]: pair["value"] for pair in found}
+    assert len(pairs) == len(found)
+    assert {key: f"v{key}" for key in range(-5, 1200)}.items() <= pairs.items()
+
+
+def test_many_keys_at_once_as_json_and_as_bytes(running: Running, topic: str) -> None:
+    body = encode_keys([key.to_bytes(8, signed=True) for key in (7, 5000, -1)])
+    with running.http() as http:
+        as_json = http.post(f"/mirror/{topic}/mirror/batch", json={"keys": [7, 5000, "-1"]}).json()
+        as_bytes = http.post(f"/mirror/{topic}/mirror/batch", content=body, headers={"Content-Type": MEDIA_TYPE})
+    assert {"value": ["v7", None, "v-1"], "missing": [5000]} == as_json
+    assert [b"v7", None, b"v-1"] == [entry and entry.value for entry in decode_entries(as_bytes.content)]
+
+
+def test_a_mirror_tells_what_it_is_and_how_far(running: Running, topic: str) -> None:
+    with running.http() as http:
+        position = running.ingest(topic, {"key": 9001, "value": "last"})
+        running.include(topic, position)
+        answer = http.get(f"/mirror/{topic}/status")
+        partitions = http.get(f"/mirror/{topic}/streams/partitions").json()
+        assert 400 == http.get(f"/mirror/{topic}/mirror/range/7?from=0&to=9").status_code
+        assert 404 == http.get("/mirror/nowhere/status").status_code
+    status = answer.json()
+    keeps_last = {"rangeField": None, "rangeKey": None, "indexes": [], "retentionMs": None}
+    assert ("ready", keeps_last, 0) == (status["state"], status["definition"], status["skipped"])
+    assert ({"type": "LONG"}, {"type": "STRING"}) == (status["keys"], status["values"])
+    assert status["entries"] >= 1205
+    assert status["bytes"] > 10_000
+    assert dict.fromkeys(status["offsets"], f"127.0.0.1:{running.port}") == partitions
+    reached = {str(partition): offset + 1 for partition, offset in Position.parse(position).offsets.items()}
+    assert reached.items() <= status["offsets"].items()
+    ends = {int(partition): offset - 1 for partition, offset in status["offsets"].items() if offset}
+    assert ends == Position.parse(answer.headers["Quick-Position"]).offsets
 
 
 def test_mistakes_are_told(running: Running, topic: str) -> None:

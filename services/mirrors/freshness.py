@@ -1,0 +1,181 @@
+"""How far a mirror is, and how far behind its topic: the headers of every answer, and what a request may demand."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Final, NamedTuple, Protocol
+from weakref import WeakKeyDictionary
+
+import falcon.asgi
+
+from core.errors import InvalidInputError, StoreError, UnavailableError
+from core.position import Position
+from projections.freshness import Freshness, FreshnessView, Look, freshness
+from services.worker import Worker
+
+POSITION_HEADER: Final = "Quick-Position"
+"""Header of an answer: the position up to which it includes every write. What is read with it, reads no older state."""
+
+LAG_HEADER: Final = "Quick-Lag"
+"""Header of an answer: `records=N; seconds=S`, each `unknown` while nobody has measured it."""
+
+AT_LEAST_HEADER: Final = "Quick-At-Least"
+"""Request header with the position of a write that the answer must include."""
+
+MAX_LAG_HEADER: Final = "Quick-Max-Lag"
+"""Request header with how far the mirror may be behind: `5s`, `500ms`, `100 records`, or `5s, 100 records`."""
+
+_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0}
+_LIMIT: Final = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?) ?(ms|s|m)|([0-9]{1,18}) ?records?")
+
+
+UNKNOWN: Final = Freshness(None, None)
+
+
+class FreshnessSource(Protocol):
+    """Knows how far mirrors are behind; asked for every answer, so it must be quick."""
+
+    def of(self, topic_id: str, offsets: Mapping[int, int]) -> Freshness:
+        """Return how far a mirror of the topic is behind that has folded everything before *offsets*."""
+
+
+class Looks:
+    """The looks at Kafka's topics that the projector of this machine notes.
+
+    Args:
+        worker: The process-wide parts.
+    """
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self._view: FreshnessView | None = None
+        self._version = -1
+        self._looks: dict[str, Look | None] = {}
+
+    def of(self, topic_id: str, offsets: Mapping[int, int]) -> Freshness:
+        """Return how far a mirror of the topic is behind that has folded everything before *offsets*."""
+        view = self._open()
+        if view is None:
+            return UNKNOWN
+        version = view.version()
+        if version != self._version:
+            self._version, self._looks = version, {}
+        if topic_id not in self._looks:
+            self._looks[topic_id] = view.look(topic_id)
+        return freshness(self._looks[topic_id], offsets)
+
+    def close(self) -> None:
+        """Close the view."""
+        if self._view is not None:
+            self._view.close()
+
+    def _open(self) -> FreshnessView | None:
+        if self._view is None:
+            with suppress(StoreError):  # No projector has made it yet.
+                self._view = FreshnessView(self._worker.views.folder.freshness)
+        return self._view
+
+
+class Versioned(Protocol):
+    """A mirror as far as its position goes."""
+
+    def version(self) -> int:
+        """Return a number that changes with every change."""
+
+    def offsets(self) -> dict[int, int]:
+        """Return the next offset of each partition."""
+
+
+class Standing(NamedTuple):
+    """Up to where a mirror was folded at some moment."""
+
+    version: int
+    offsets: Mapping[int, int]
+    token: str
+
+
+class Stamps:
+    """Puts position and lag on answers. What both are made of is kept until the mirror changes.
+
+    Args:
+        source: Knows how far mirrors are behind.
+    """
+
+    def __init__(self, source: FreshnessSource) -> None:
+        self._source = source
+        self._standings: WeakKeyDictionary[Versioned, Standing] = WeakKeyDictionary()
+
+    def put(self, resp: falcon.asgi.Response, topic_id: str, mirror: Versioned) -> Freshness:
+        """Set the headers of an answer, which has to be read afterwards, and return how fresh it is at least."""
+        standing = self.standing(topic_id, mirror)
+        lag = self._source.of(topic_id, standing.offsets)
+        resp.set_header(POSITION_HEADER, standing.token)
+        resp.set_header(LAG_HEADER, lag_text(lag))
+        return lag
+
+    def standing(self, topic_id: str, mirror: Versioned) -> Standing:
+        """Return up to where *mirror* is folded now."""
+        version = mirror.version()  # Before the offsets: what is committed in between is told by the next answer.
+        known = self._standings.get(mirror)
+        if known is None or known.version != version:
+            offsets = mirror.offsets()
+            last = {partition: following - 1 for partition, following in offsets.items() if following > 0}
+            known = Standing(version, offsets, Position(topic_id, last).token())
+            self._standings[mirror] = known
+        return known
+
+
+class MaxLag(NamedTuple):
+    """How far a mirror may be behind; `None` where it does not matter."""
+
+    records: int | None
+    seconds: float | None
+
+    @classmethod
+    def parse(cls, text: str) -> MaxLag:
+        """Read the header.
+
+        Raises:
+            InvalidInputError: It is malformed, or says the same thing twice.
+        """
+        records: int | None = None
+        seconds: float | None = None
+        for part in text.split(","):
+            match = _LIMIT.fullmatch(part.strip())
+            is_time = match is not None and match[3] is None
+            if match is None or (seconds if is_time else records) is not None:
+                raise InvalidInputError(
+                    f"The header {MAX_LAG_HEADER} is {text[:80]!r}. Send a time, a number of records or both, each"
+                    " once: 5s, 500ms, 100 records, or 5s, 100 records."
+                )
+            if is_time:
+                seconds = float(match[1]) * _UNITS[match[2]]
+            else:
+                records = int(match[3])
+        return cls(records, seconds)
+
+    def check(self, topic: str, lag: Freshness) -> None:
+        """Refuse what is further behind than this, or may be.
+
+        Raises:
+            UnavailableError: The mirror of *topic* lags behind too far now.
+        """
+        if _is_within(lag.records, self.records) and _is_within(lag.seconds, self.seconds):
+            return
+        raise UnavailableError(
+            f"The mirror of topic {topic} lags behind more than the header {MAX_LAG_HEADER} allows: {lag_text(lag)}."
+            " Read again, or allow more."
+        )
+
+
+def lag_text(lag: Freshness) -> str:
+    """Return *lag* as its header has it."""
+    records = "unknown" if lag.records is None else str(lag.records)
+    seconds = "unknown" if lag.seconds is None else f"{lag.seconds:.3f}".rstrip("0").rstrip(".")
+    return f"records={records}; seconds={seconds}"
+
+
+def _is_within(lag: float | None, most: float | None) -> bool:
+    return most is None or (lag is not None and lag <= most)

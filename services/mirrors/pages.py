@@ -1,0 +1,120 @@
+"""All values of a topic: streamed, or page by page."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
+from itertools import islice
+from typing import Final
+
+import falcon
+import falcon.asgi
+import msgspec
+
+from core.errors import InvalidInputError
+from projections.mirror_entries import INLINE, INLINE_MAX, LONG, Entry
+from projections.mirrors import MirrorView, Page
+from services.mirrors import parameters
+from services.mirrors.cursors import cursor, place_of
+from services.mirrors.finding import Mirrors
+from services.mirrors.keys import answer_one
+from services.mirrors.values import MAX_ANSWER_BYTES, encoded
+from services.topic_access import TopicAccess
+
+MAX_LIMIT: Final = 10_000
+"""Entries of one page at most."""
+
+DEFAULT_LIMIT: Final = 1000
+"""Entries of one page where the request says only where it begins."""
+
+_STREAMED_AT_ONCE: Final = 500
+"""Entries of a stream that are encoded at once."""
+
+_READ_AT_ONCE: Final = 250
+"""Entries of a page that are read before their bytes are counted."""
+
+
+class MirrorAllResource:
+    """`/mirror/{topic}/mirror`: every value, streamed; a page of them with `limit` or `after`; one with `key`.
+
+    `keys=true` asks for the keys too: each element is `{"key": …, "value": …}` then.
+    """
+
+    def __init__(self, mirrors: Mirrors) -> None:
+        self._mirrors = mirrors
+
+    async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, topic: str) -> None:
+        """Answer with `{"value": […]}` by key; of a page `next` is what `after` has to be for the following one."""
+        key = parameters.text(req, "key")
+        if key is not None:
+            if len(req.params) > 1:
+                raise InvalidInputError("The parameter key asks for one value. Leave out all other parameters.")
+            await answer_one(self._mirrors, req, resp, topic, key)
+            return
+        parameters.refuse_unknown(req, ("key", "keys", "limit", "after"))
+        with_keys, limit = parameters.flag(req, "keys"), parameters.limit(req, MAX_LIMIT)
+        after = parameters.text(req, "after")
+        access, mirror = await self._mirrors.find(req, resp, topic)
+        resp.content_type = falcon.MEDIA_JSON
+        if limit is None and after is None:
+            resp.stream = self._stream(access, mirror.all(), with_keys=with_keys)
+            return
+        subject = f"keys {access.topic_id}"
+        place = b"" if after is None else _key_place(subject, after)
+        made = partial(_page, access, mirror, subject, place, limit or DEFAULT_LIMIT, with_keys=with_keys)
+        resp.data = await self._mirrors.worker.in_thread(made)
+
+    async def _stream(self, access: TopicAccess, entries: Iterator[Entry], *, with_keys: bool) -> AsyncIterator[bytes]:
+        def piece() -> bytes:
+            return encoded(access, islice(entries, _STREAMED_AT_ONCE), with_keys=with_keys)
+
+        separator = b'{"value":['
+        while chunk := await self._mirrors.worker.in_thread(piece):
+            yield separator + chunk
+            separator = b","
+        yield b"]}" if separator == b"," else separator + b"]}"
+
+
+def bounded_page(read: Callable[[bytes | None, int], Page], after: bytes | None, limit: int) -> Page:
+    """Return the page behind *after*, read in pieces: it ends early where its values are too many bytes for an answer.
+
+    Args:
+        read: Returns some entries behind a cursor, at most as many as it is told.
+        after: Where the page begins, `None` for the beginning.
+        limit: Most entries of the page.
+    """
+    entries: list[Entry] = []
+    held = 0
+    while True:
+        page = read(after, min(limit - len(entries), _READ_AT_ONCE))
+        entries += page.entries
+        held += sum(len(entry.value) for entry in page.entries)
+        after = page.next
+        if after is None or len(entries) >= limit or held > MAX_ANSWER_BYTES:
+            return Page(entries, after)
+
+
+def page_body(access: TopicAccess, page: Page, subject: str, *, with_keys: bool = False) -> bytes:
+    """Return *page* as the body of an answer, with the cursor of the following page, null when there is none."""
+    following = None if page.next is None else cursor(subject, page.next)
+    elements = encoded(access, page.entries, with_keys=with_keys)
+    return b'{"value":[%b],"next":%b}' % (elements, msgspec.json.encode(following))
+
+
+def _page(access: TopicAccess, mirror: MirrorView, subject: str, place: bytes, limit: int, *, with_keys: bool) -> bytes:
+    def read(after: bytes | None, most: int) -> Page:
+        return mirror.page(after or b"", most)
+
+    return page_body(access, bounded_page(read, place, limit), subject, with_keys=with_keys)
+
+
+def _key_place(subject: str, after: str) -> bytes:
+    """Return the place of a cursor, which is the end of a stored key.
+
+    Raises:
+        InvalidInputError: It is none.
+    """
+    place = place_of(subject, after)
+    if place[:1] not in {INLINE, LONG} or len(place) > len(INLINE) + INLINE_MAX:
+        raise InvalidInputError("The parameter after was made up. Send next exactly as the page before had it.")
+    return place

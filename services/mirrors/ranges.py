@@ -1,0 +1,183 @@
+"""Ranges of a mirror's fields: how bounds are asked for, and which mirror can be asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple, Protocol
+
+from core.errors import InvalidInputError, NotAvailableYetError
+from core.mirrors import MirrorDefinition
+from core.ordered_bytes import Bounds
+from projections.mirror_entries import Entry
+from projections.mirrors import MirrorView, Page
+from services.topic_access import TopicAccess
+from services.worker import Worker
+
+NO_RANGE: Final = "You are trying to query a range. But no range index set."
+
+MAX_ROWS: Final = 10_000
+"""Rows of a range at most; they have no pages."""
+
+LOWER: Final = ("gte", "gt", "from")
+UPPER: Final = ("lte", "lt", "to")
+
+
+class ComparableField(Protocol):
+    """A field by which values can be ordered."""
+
+    @property
+    def name(self) -> str:
+        """The name of the field."""
+
+    def from_text(self, text: str) -> bytes:
+        """Return a bound, as an address or a command line has it, as ordered bytes.
+
+        Raises:
+            InvalidInputError: It is none of the field's kind.
+        """
+
+    def from_json(self, node: object) -> bytes:
+        """Return a bound that is a JSON node, or an argument of GraphQL, as ordered bytes.
+
+        Raises:
+            InvalidInputError: It is none of the field's kind.
+        """
+
+
+class IndexedView(Protocol):
+    """A mirror with indexes."""
+
+    def range(self, key: bytes, bounds: Bounds, *, reverse: bool = False, limit: int | None) -> list[Entry]:
+        """Return the records of a key within bounds of the range field, in its order.
+
+        Args:
+            key: The Kafka key; in a mirror with a range key the ordered bytes of that field.
+            bounds: Of the range field.
+            reverse: From the high end down.
+            limit: Most records.
+        """
+
+    def find(
+        self, field: str, bounds: Bounds, *, reverse: bool = False, limit: int, after: bytes | None = None
+    ) -> Page:
+        """Return the entries whose last value is within bounds of an indexed field, in its order.
+
+        Args:
+            field: The field.
+            bounds: Of the field.
+            reverse: From the high end down.
+            limit: Most entries.
+            after: Cursor of the page before.
+        """
+
+
+class Indexes(NamedTuple):
+    """What one mirror can be asked for beside its keys."""
+
+    view: IndexedView
+    range_field: ComparableField | None
+    range_key: ComparableField | None
+    fields: Mapping[str, ComparableField]
+    """The indexed ones, by name."""
+
+
+IndexSource = Callable[[TopicAccess, MirrorView], Indexes | None]
+"""Returns the indexes of a mirror, `None` when it has none."""
+
+
+class DeclaredIndexes:
+    """Finds the indexes that a mirror is declared with."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+
+    def __call__(self, access: TopicAccess, mirror: MirrorView) -> Indexes | None:
+        """Return the indexes of the mirror of a topic, `None` when it is declared with none.
+
+        Raises:
+            NotFoundError: The topic has no mirror.
+            NotAvailableYetError: It is declared with some.
+        """
+        definition = self.definition(access)
+        if definition.range_field is None and not definition.indexes:
+            return None
+        raise NotAvailableYetError(f"The indexes of the mirror of topic {access.name} cannot be read yet.")
+
+    def definition(self, access: TopicAccess) -> MirrorDefinition:
+        """Return what the mirror of a topic is declared to keep.
+
+        Raises:
+            NotFoundError: The topic has no mirror.
+        """
+        return self._worker.views.registry.mirror(access.name).state.definition
+
+
+def bounds_of(field: ComparableField, given: Mapping[str, Any], encode: Callable[[Any], bytes]) -> Bounds:
+    """Return the bounds that *given* names, by the names of comparison operators, or by `from` and `to`.
+
+    Args:
+        field: What they are bounds of, for messages.
+        given: Bounds by `gte`, `gt`, `lte`, `lt`, or by `from`, which is included, and `to`, which is not.
+        encode: Makes a bound into ordered bytes.
+
+    Raises:
+        InvalidInputError: There are two for one end, both forms are mixed, or nothing can lie between them.
+    """
+    if given.keys() & {"from", "to"} and given.keys() & {"gte", "gt", "lte", "lt"}:
+        raise InvalidInputError(
+            f"The bounds {', '.join(given)} are of two forms. Give from and to, or gte, gt, lte and lt."
+        )
+    lower, upper = _one_of(LOWER, given), _one_of(UPPER, given)
+    bounds = Bounds(
+        None if lower is None else encode(given[lower]),
+        None if upper is None else encode(given[upper]),
+        includes_low=lower != "gt",
+        includes_high=upper == "lte",
+    )
+    if bounds.low is not None and bounds.high is not None and bounds.low > bounds.high:
+        raise InvalidInputError(
+            f"Nothing of field {field.name} lies from {given[lower or '']!r:.80} to {given[upper or '']!r:.80}."
+            " Give the lower bound first; reverse=true turns the order of the answer."
+        )
+    return bounds
+
+
+class Range(NamedTuple):
+    """A range that somebody asks for."""
+
+    bounds: Bounds
+    reverse: bool = False
+    limit: int | None = None
+    """`None` for all rows, of which there may be `MAX_ROWS`."""
+
+
+def ranged(indexes: Indexes, key: bytes, wanted: Range) -> list[Entry]:
+    """Return the rows of a range.
+
+    Raises:
+        InvalidInputError: No limit is given, and there are more rows than an answer takes.
+    """
+    rows = indexes.view.range(key, wanted.bounds, reverse=wanted.reverse, limit=wanted.limit or MAX_ROWS + 1)
+    if len(rows) > MAX_ROWS:
+        raise InvalidInputError(
+            f"The range has more than {MAX_ROWS} records. Narrow its bounds, or ask for the first ones with a limit."
+        )
+    return rows
+
+
+def range_indexes(indexes: Indexes | None) -> tuple[Indexes, ComparableField]:
+    """Return *indexes* and their range field.
+
+    Raises:
+        InvalidInputError: There is none.
+    """
+    if indexes is None or indexes.range_field is None:
+        raise InvalidInputError(NO_RANGE)
+    return indexes, indexes.range_field
+
+
+def _one_of(names: tuple[str, ...], given: Mapping[str, Any]) -> str | None:
+    found = [name for name in names if name in given]
+    if len(found) > 1:
+        raise InvalidInputError(f"The bounds {' and '.join(found)} are both of one end. Give one of them.")
+    return found[0] if found else None
