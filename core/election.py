@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from core.kafka import client_config
 
@@ -48,7 +48,8 @@ class Leadership:
         error = None if message is None else message.error()
         if error is not None:
             logger.info("electing the reconciler: %s", error)
-            if error.fatal():
+            # Of an error that a poll returns, `fatal()` is false.
+            if error.code() == KafkaError._FATAL:  # noqa: SLF001 - a public constant
                 self._join_again()
         # After a pause longer than the session somebody else leads, whether the news has arrived or not.
         return self._is_assigned and paused_s < self.SESSION_S
