@@ -186,24 +186,6 @@ def checked(definition: MirrorDefinition) -> MirrorDefinition:
     return msgspec.structs.replace(definition, indexes=indexes)
 
 
-def check_mirror(consulted: Consulted, name: str) -> None:
-    """Refuse a change of a topic after which its mirror could no longer keep what it is declared to.
-
-    Raises:
-        InvalidInputError: A field that it needs is gone, or has no order any more.
-    """
-    mirror = consulted.mirror(name).state
-    if mirror is None:
-        return
-    try:
-        _check_keepable(_topic(consulted, mirror.topic), mirror.definition)
-    except InvalidInputError as error:
-        raise InvalidInputError(
-            f"The mirror of topic {name} needs what would be gone: {error} Let the mirror do without it first: quick"
-            f" mirror alter {name}"
-        ) from error
-
-
 def _check_keepable(topic: Topic, definition: MirrorDefinition) -> None:
     """Refuse to keep of *topic* what cannot be kept of it: a field without an order, or less of an immutable one."""
     if definition.retention_ms is not None and topic.write_type is WriteType.IMMUTABLE:
@@ -216,14 +198,13 @@ def _check_keepable(topic: Topic, definition: MirrorDefinition) -> None:
 
 def _check_fields(topic: Topic, definition: MirrorDefinition) -> None:
     """Refuse fields that the values of *topic* do not have, or that have no order."""
-    fields = list(_fields(definition))
-    if fields and topic.value_type is not TopicType.SCHEMA:
-        purpose, field = fields[0]
-        raise InvalidInputError(
-            f"The values of topic {topic.name} are of type {topic.value_type.value.lower()} and have no fields, so"
-            f" {field} cannot be a {purpose}. Leave it out, or use a topic whose values are of type schema."
-        )
-    # Here `core.comparable_fields` is asked whether the value schema has each of `fields`, and with an order.
+    for purpose, field in _fields(definition):
+        if topic.value_type is not TopicType.SCHEMA:
+            raise InvalidInputError(
+                f"The {purpose} {field} cannot be used: the values of the topic are not of type schema, so they have no"
+                " fields. Leave it out, or choose a topic whose values have a schema."
+            )
+        # Here `core.comparable_fields` is asked whether the value schema has the field, and with an order.
 
 
 def _fields(definition: MirrorDefinition) -> Iterable[tuple[str, str]]:
@@ -233,7 +214,7 @@ def _fields(definition: MirrorDefinition) -> Iterable[tuple[str, str]]:
     if definition.range_key is not None:
         yield "range key", definition.range_key
     for field in definition.indexes:
-        yield "index", field
+        yield "index field", field
 
 
 def _check_retention(definition: MirrorDefinition, retention_ms: int) -> None:

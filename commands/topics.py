@@ -176,7 +176,7 @@ def change_schema(
 
     Raises:
         NotFoundError: There is no such topic, or no such gateway.
-        InvalidInputError: The side has no schema, the type cannot be stored, or lacks a field that the mirror needs.
+        InvalidInputError: The side has no schema, or the type cannot be stored.
         IncompatibleSchemaError: Its schema does not go with the earlier ones; names each place and the way out.
         UnavailableError: Kafka did not answer or did not acknowledge.
     """
@@ -200,11 +200,8 @@ def change_schema(
         found[:] = [SchemaChange(schema, is_changed, None)]
         if not is_changed:
             return []
-        changed = consulted.record(
-            topic, topics.fold, topics.TopicSchemaChanged, name=name, side=side, schema=msgspec.to_builtins(schema)
-        )
-        mirror_commands.check_mirror(consulted, name)
-        return [changed, *events]
+        facts = msgspec.to_builtins(schema)
+        return [topic.record(topics.TopicSchemaChanged, name=name, side=side, schema=facts), *events]
 
     if dry_run:
         decide(Consulted(commands))
