@@ -214,10 +214,8 @@ def change_schema(
         found[:] = [SchemaChange(schema, is_changed, None)]
         if not is_changed:
             return []
-        changed = consulted.record(
-            topic, topics.fold, topics.TopicSchemaChanged, name=name, side=side, schema=msgspec.to_builtins(schema)
-        )
-        return [changed, *events]
+        facts = msgspec.to_builtins(schema)
+        return [topic.record(topics.TopicSchemaChanged, name=name, side=side, schema=facts), *events]
 
     if dry_run:
         decide(Consulted(commands))

@@ -11,15 +11,11 @@ Legacy schemas are those of bakdata/quick, so that records go on with the fields
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from graphql import (
     EnumTypeDefinitionNode,
-    EnumValueDefinitionNode,
     FieldDefinitionNode,
-    InputObjectTypeDefinitionNode,
-    InterfaceTypeDefinitionNode,
     ListTypeNode,
     NamedTypeNode,
     NonNullTypeNode,
@@ -27,25 +23,27 @@ from graphql import (
     ScalarTypeDefinitionNode,
     TypeDefinitionNode,
     TypeNode,
-    UnionTypeDefinitionNode,
 )
 
 from core.avro_types import AvroNode, parse_avro
-from core.errors import InvalidInputError
-from core.sdl_definitions import type_definitions
+from core.sdl_definitions import (
+    SCALARS,
+    Stored,
+    check_object_type,
+    definitions_for,
+    ordered,
+    too_deep,
+    unstorable,
+)
 
-NamedNode = TypeVar("NamedNode", FieldDefinitionNode, EnumValueDefinitionNode)
-
-_SCALARS: Final = {
-    "Int": "int",
-    "Short": "int",
-    "Long": "long",
-    "Float": "double",
-    "String": "string",
-    "ID": "string",
-    "Char": "string",
-    "Boolean": "boolean",
+_WORDS: Final = {
+    Stored.INT: "int",
+    Stored.LONG: "long",
+    Stored.DOUBLE: "double",
+    Stored.STRING: "string",
+    Stored.BOOLEAN: "boolean",
 }
+_LEGACY_WORDS: Final = _WORDS | {Stored.DOUBLE: "float"}
 
 
 def to_avro(sdl: str, root: str, namespace: str, *, legacy: bool = False) -> str:
@@ -62,52 +60,45 @@ def to_avro(sdl: str, root: str, namespace: str, *, legacy: bool = False) -> str
         InvalidInputError: No object type is called *root*, or it holds what cannot be stored: an interface, a
             union, an input, an unknown scalar, or an object that always holds another one of its type.
     """
+    definitions = definitions_for(sdl, root)
     try:
-        record = _record(_Conversion(type_definitions(sdl), namespace, legacy=legacy), root)
+        record = _Conversion(definitions, namespace, legacy=legacy).named(root)
         schema = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
     except RecursionError as error:
-        raise InvalidInputError(f"Type {root} is nested too deep. Split it into types of fewer levels.") from error
+        raise too_deep(root) from error
+    check_object_type(root, definitions[root])
     parse_avro(schema, f"Type {root}")
     return schema
-
-
-def _record(conversion: _Conversion, root: str) -> AvroNode:
-    if root not in conversion.definitions:
-        raise InvalidInputError(f"Type {root} does not exist")
-    record = conversion.named(root)
-    if not isinstance(conversion.definitions[root], ObjectTypeDefinitionNode):
-        raise InvalidInputError(f"Type {root} is no object type. Only object types are stored as records.")
-    return record
 
 
 class _Conversion:
     """One walk from the root; it remembers which records and enums it has defined already."""
 
     def __init__(self, definitions: dict[str, TypeDefinitionNode], namespace: str, *, legacy: bool) -> None:
-        self.definitions = definitions
+        self._definitions = definitions
         self._namespace = namespace
         self._legacy = legacy
+        self._words = _LEGACY_WORDS if legacy else _WORDS
         self._defined: set[str] = set()
 
     def named(self, name: str) -> AvroNode:
         if name in self._defined:
             return f"{self._namespace}.{name}"
-        match self.definitions.get(name):
-            case None | ScalarTypeDefinitionNode() if name in _SCALARS:
-                return "float" if self._legacy and name == "Float" else _SCALARS[name]
+        match self._definitions.get(name):
+            case None | ScalarTypeDefinitionNode() if name in SCALARS:
+                return self._words[SCALARS[name]]
             case ObjectTypeDefinitionNode() as definition:
                 header = self._header("record", definition)
-                return header | {"fields": [self._field(field) for field in self._ordered(definition.fields)]}
+                return header | {
+                    "fields": [self._field(field) for field in ordered(definition.fields, legacy=self._legacy)]
+                }
             case EnumTypeDefinitionNode() as definition:
                 header = self._header("enum", definition)
-                return header | {"symbols": [value.name.value for value in self._ordered(definition.values)]}
-            case ScalarTypeDefinitionNode():
-                raise InvalidInputError(f"Scalar {name} not supported. Use one of {', '.join(_SCALARS)}.")
+                return header | {
+                    "symbols": [value.name.value for value in ordered(definition.values, legacy=self._legacy)]
+                }
             case definition:
-                raise _unstorable(name, definition)
-
-    def _ordered(self, nodes: Iterable[NamedNode]) -> list[NamedNode]:
-        return sorted(nodes, key=lambda node: node.name.value) if self._legacy else list(nodes)
+                raise unstorable(name, definition)
 
     def _header(self, kind: str, definition: TypeDefinitionNode) -> dict[str, Any]:
         name = definition.name.value
@@ -128,19 +119,6 @@ class _Conversion:
             return {"type": "array", "items": self._type(node.type)}
         assert isinstance(node, NamedTypeNode), "a type is non-null, a list or a name"
         return self.named(node.name.value)
-
-
-def _unstorable(name: str, definition: TypeDefinitionNode | None) -> InvalidInputError:
-    match definition:
-        case InterfaceTypeDefinitionNode():
-            reason = "it is an interface, and Avro cannot store one. Use the object types that implement it."
-        case UnionTypeDefinitionNode():
-            reason = "it is a union, and Avro cannot store one of GraphQL. Use a nullable field for each of its types."
-        case InputObjectTypeDefinitionNode():
-            reason = "it is an input, which is for arguments only. Use an object type with the same fields."
-        case _:
-            reason = "nothing defines it. Define it as an object type or an enum."
-    return InvalidInputError(f"Type {name} not recognized: {reason}")
 
 
 def _doc(node: TypeDefinitionNode | FieldDefinitionNode) -> dict[str, str]:

@@ -48,7 +48,8 @@ class Leadership:
         error = None if message is None else message.error()
         if error is not None:
             logger.info("electing the reconciler: %s", error)
-            if error.code() == KafkaError._FATAL:  # noqa: SLF001  librdkafka's own code; `fatal()` is false for errors that a poll returns.
+            # Of an error that a poll returns, `fatal()` is false.
+            if error.code() == KafkaError._FATAL:  # noqa: SLF001 - a public constant
                 self._join_again()
         # After a pause longer than the session somebody else leads, whether the news has arrived or not.
         return self._is_assigned and paused_s < self.SESSION_S

@@ -14,48 +14,34 @@ scalars, because that wrote no zeros, which would be read as null.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Final, TypeVar
+from typing import Final
 
 from graphql import (
     EnumTypeDefinitionNode,
     EnumValueDefinitionNode,
     FieldDefinitionNode,
-    InputObjectTypeDefinitionNode,
-    InterfaceTypeDefinitionNode,
     ListTypeNode,
     NonNullTypeNode,
     ObjectTypeDefinitionNode,
     ScalarTypeDefinitionNode,
     TypeDefinitionNode,
     TypeNode,
-    UnionTypeDefinitionNode,
 )
 
 from core.errors import InvalidInputError
 from core.protobuf_compiler import compile_protobuf
 from core.protobuf_enums import UNSPECIFIED, prefix_of
 from core.protobuf_printer import default_json_name
-from core.sdl_definitions import type_definitions
+from core.sdl_definitions import SCALARS, Stored, check_object_type, definitions_for, ordered, unstorable
 
-Member = TypeVar("Member", FieldDefinitionNode, EnumValueDefinitionNode)
-
-_SCALARS: Final = {
-    "Int": "int32",
-    "Short": "int32",
-    "Long": "int64",
-    "Float": "double",
-    "String": "string",
-    "ID": "string",
-    "Char": "string",
-    "Boolean": "bool",
+_WORDS: Final = {
+    Stored.INT: "int32",
+    Stored.LONG: "int64",
+    Stored.DOUBLE: "double",
+    Stored.STRING: "string",
+    Stored.BOOLEAN: "bool",
 }
-_LEGACY_SCALARS: Final = _SCALARS | {"Float": "float"}
-
-_NOT_STORED: Final[dict[type[TypeDefinitionNode], str]] = {
-    InterfaceTypeDefinitionNode: "an interface",
-    UnionTypeDefinitionNode: "a union",
-    InputObjectTypeDefinitionNode: "an input",
-}
+_LEGACY_WORDS: Final = _WORDS | {Stored.DOUBLE: "float"}
 
 
 def to_protobuf(sdl: str, root: str, package: str, *, legacy: bool = False) -> str:
@@ -73,13 +59,7 @@ def to_protobuf(sdl: str, root: str, package: str, *, legacy: bool = False) -> s
             union, an input, an unknown scalar, a list of lists, or names that are one name to Protobuf.
         UnavailableError: The Protobuf compiler could not be run.
     """
-    try:
-        defined = type_definitions(sdl)
-    except RecursionError as error:
-        raise InvalidInputError(f"Type {root} is nested too deep. Split it into types of fewer levels.") from error
-    if root not in defined:
-        raise InvalidInputError(f"Type {root} does not exist")
-    lines = _Conversion(defined, package, legacy=legacy).lines(root)
+    lines = _Conversion(definitions_for(sdl, root), package, legacy=legacy).lines(root)
     text = "\n".join(['syntax = "proto3";', "", f"package {package};", *lines, ""])
     compile_protobuf(text)
     return text
@@ -92,14 +72,13 @@ class _Conversion:
         self._defined = defined
         self._package = package
         self._legacy = legacy
-        self._scalars = _LEGACY_SCALARS if legacy else _SCALARS
+        self._words = _LEGACY_WORDS if legacy else _WORDS
         self._met: set[str] = set()
         self._waiting: list[str] = []
         self._taken: dict[str, str] = {}
 
     def lines(self, root: str) -> Iterator[str]:
-        if not isinstance(self._stored(root), ObjectTypeDefinitionNode):
-            raise InvalidInputError(f"Type {root} is no object type. Only object types are stored as records.")
+        check_object_type(root, self._stored(root))
         for name in self._waiting:  # grows
             definition = self._stored(name)
             self._take(name, f"type {name}")
@@ -114,25 +93,18 @@ class _Conversion:
         """Return the definition of the object type or enum *name*, `None` for a scalar; refuse anything else."""
         definition = self._defined.get(name)
         match definition:
-            case None | ScalarTypeDefinitionNode() if name in self._scalars:
+            case None | ScalarTypeDefinitionNode() if name in SCALARS:
                 return None
             case ObjectTypeDefinitionNode() | EnumTypeDefinitionNode():
                 if name not in self._met:
                     self._met.add(name)
                     self._waiting.append(name)
                 return definition
-            case ScalarTypeDefinitionNode():
-                known = ", ".join(sorted(self._scalars))
-                raise InvalidInputError(f"Scalar {name} not supported. Store it as one of {known}.")
-        what = "not defined" if definition is None else _NOT_STORED[type(definition)]
-        raise InvalidInputError(
-            f"Type {name} not recognized: it is {what}, and only object types, enums and scalars are stored. "
-            "Use one of these in its place."
-        )
+        raise unstorable(name, definition)
 
     def _message(self, definition: ObjectTypeDefinitionNode) -> Iterator[str]:
         name = definition.name.value
-        fields = self._ordered(definition.fields)
+        fields = ordered(definition.fields, legacy=self._legacy)
         _refuse_one_json_name(name, fields)
         names = {field.name.value for field in fields}
         yield f"message {name} {{"
@@ -158,7 +130,7 @@ class _Conversion:
 
     def _word(self, name: str, definition: TypeDefinitionNode | None, siblings: set[str]) -> str:
         if definition is None:
-            return self._scalars[name]
+            return self._words[SCALARS[name]]
         # A word of the language (all are lower case) or a field would be taken for it.
         is_ambiguous = not name[0].isupper() or name in siblings
         return f".{self._package}.{name}" if is_ambiguous else name
@@ -169,7 +141,7 @@ class _Conversion:
         same = {_bare(UNSPECIFIED): UNSPECIFIED}
         yield f"enum {name} {{"
         yield f"  {self._value(prefix, UNSPECIFIED, name)} = 0;"
-        for number, value in enumerate(self._ordered(definition.values), start=1):
+        for number, value in enumerate(ordered(definition.values, legacy=self._legacy), start=1):
             word = value.name.value
             other = same.setdefault(_bare(word), word)
             if other is not word:
@@ -190,9 +162,6 @@ class _Conversion:
         other = self._taken.setdefault(name, what)
         if other is not what:
             raise InvalidInputError(f"The {other} and the {what} are both {name} in Protobuf. Rename one of them.")
-
-    def _ordered(self, nodes: Iterable[Member]) -> list[Member]:
-        return sorted(nodes, key=lambda node: node.name.value) if self._legacy else list(nodes)
 
 
 def _unwrapped(node: TypeNode) -> tuple[str, bool, int]:

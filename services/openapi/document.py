@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from services.openapi import gateway, ingest, instance, log, manager, mirror, parts, schema_registry
+from services.openapi import gateway, ingest, instance, manager, mirror, parts, schema_registry
 from services.openapi.parts import Json
 
 _DESCRIPTION: Final = (
@@ -31,7 +31,7 @@ _TAGS: Final = {
     instance.TAG: "Health and figures.",
     manager.TAG: "Topics, mirrors and gateways.",
     manager.KEYS: "API keys.",
-    log.TAG: "Who did what, when and why; the past, and what the log is checked and mended with.",
+    manager.LOG: "Who did what, when and why; the past, and what the log is checked and mended with.",
     ingest.TAG: "Records in.",
     mirror.TAG: "The last value of each key.",
     gateway.TAG: "Queries.",
@@ -48,7 +48,7 @@ def document(*, with_schema_registry: bool) -> Json:
     Args:
         with_schema_registry: Whether schemas are registered here, not at another registry.
     """
-    services = [instance, manager, log, ingest, mirror, gateway]
+    services = [instance, manager, ingest, mirror, gateway]
     if with_schema_registry:
         services.append(schema_registry)
     made: Json = {

@@ -1,17 +1,30 @@
-"""`/manager` without the log: topics, mirrors, gateways, keys, applications, the doctor."""
+"""`/manager`: topics, mirrors, gateways, keys, applications, the doctor; the command log, its past, and work on it."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
+from projections.replay import VIEWS
 from services.manager.doctor import FindingsBody
 from services.manager.gateways import GatewayBody, NewGatewayBody, SchemaBody
+from services.manager.jobs import AVRO
 from services.manager.keys import CreatedKeyBody, KeyBody, NewKeyBody
+from services.manager.log import (
+    DEFAULT_COMMANDS,
+    MAX_WAIT_S,
+    DiffBody,
+    PassingBody,
+    QuarantineBody,
+    QuarantineListBody,
+    WholeCommandBody,
+)
+from services.manager.log_pages import MAX_COMMANDS, Page
 from services.manager.mirrors import MirrorBody, MirrorChangeBody, NewMirrorBody
 from services.manager.topics import NewTopicBody, NewTopicSchemaBody, SchemaChangeBody, TopicBody
 from services.openapi.parts import (
     AT_MOMENT,
     COMMAND,
+    NDJSON,
     POSITION,
     Json,
     body_of,
@@ -25,6 +38,7 @@ from services.openapi.parts import (
 
 TAG: Final = "manager"
 KEYS: Final = "keys"
+LOG: Final = "log"
 
 _TYPES: Final = ["STRING", "INTEGER", "LONG", "DOUBLE", "SCHEMA"]
 
@@ -34,6 +48,25 @@ _KEY: Final = path_parameter("name", "Name of the key.", type="string", minLengt
 _APPLICATION: Final = path_parameter("name", "Name of the application.")
 
 _NO_APPLICATIONS: Final = refusals(501)
+
+_PLACE: Final[Json] = {"type": "integer", "minimum": 0, "maximum": 10**18 - 1}
+_BYTES: Final[Json] = {"type": "string", "format": "binary"}
+
+_LINES: Final = success(
+    'JSON lines: `{"step"}` while it works, `{"finding"}` or `{"difference"}`, at the end `{"result"}` or `{"error"}`.'
+    " Empty lines keep the connection open.",
+    {"type": "string"},
+    media=NDJSON,
+)
+
+
+def _view() -> Json:
+    return query("view", "The view.", enum=list(VIEWS), default="registry")
+
+
+def _moment(name: str, description: str, **more: Any) -> Json:
+    return query(name, f"{description}: a position, or a time in ISO 8601 with its offset from UTC.", **more)
+
 
 PATHS: Final[Json] = {
     "/manager/topics": {
@@ -226,6 +259,115 @@ PATHS: Final[Json] = {
             "What is wrong with this instance, and how to mend it.",
             TAG,
             success("All findings.", FindingsBody),
+        ),
+    },
+    "/manager/log": {
+        "get": operation(
+            "listCommands",
+            "A page of commands, newest last: the last ones, those before a position, or those after one.",
+            LOG,
+            {**success("The commands, and where the next page begins.", Page), **refusals(400)},
+            parameters=(
+                query(
+                    "limit",
+                    "Most commands of the page.",
+                    type="integer",
+                    minimum=1,
+                    maximum=MAX_COMMANDS,
+                    default=DEFAULT_COMMANDS,
+                ),
+                query("before", "Only commands before this position.", **_PLACE),
+                query("after", "The first commands after this position.", **_PLACE),
+                query(
+                    "wait",
+                    "With `after`: seconds to wait for a command when there is none yet.",
+                    type="integer",
+                    minimum=0,
+                    maximum=int(MAX_WAIT_S),
+                    default=0,
+                ),
+                query("since", "Only commands from this time on, ISO 8601 with its offset from UTC."),
+                query("until", "Only commands up to this time, ISO 8601 with its offset from UTC."),
+                query("actor", "Only commands of the key of this name."),
+                query("command", "Only commands of this kind, such as `create_topic`."),
+                query(
+                    "target", "Only commands about this, such as `topic/orders`; a `*` at the end stands for anything."
+                ),
+            ),
+        ),
+    },
+    "/manager/log/{position}": {
+        "parameters": [path_parameter("position", "Position of one of its events.", **_PLACE)],
+        "get": operation(
+            "getCommand",
+            "One command, whole, with what it changed.",
+            LOG,
+            {**success("The command.", WholeCommandBody), **refusals(404)},
+        ),
+    },
+    "/manager/log/verify": {
+        "get": operation("verifyLog", "Read the whole log again and check it.", LOG, _LINES),
+    },
+    "/manager/log/export": {
+        "get": operation(
+            "exportLog",
+            "The log as an Avro object container file; it is whole unless the connection breaks before its end.",
+            LOG,
+            success("The file.", _BYTES, media=AVRO),
+        ),
+    },
+    "/manager/log/restore": {
+        "post": operation(
+            "restoreLog",
+            "Append an exported log to an empty one.",
+            LOG,
+            {**_LINES, **refusals(400)},
+            parameters=(flag("dryRun", "Only check the file."),),
+            body=body_of(_BYTES, media=AVRO),
+        ),
+    },
+    "/manager/log/quarantine": {
+        "get": operation(
+            "listQuarantined",
+            "The records that were passed because nobody can decode them.",
+            LOG,
+            success("The records.", QuarantineListBody),
+        ),
+        "post": operation(
+            "quarantine",
+            "Tell every reader to pass a record that nobody can decode.",
+            LOG,
+            {**success("Told.", PassingBody), **refusals(400, 413)},
+            parameters=COMMAND,
+            body=body_of(QuarantineBody),
+        ),
+    },
+    "/manager/diff": {
+        "get": operation(
+            "diff",
+            "What was created, changed and removed between two moments.",
+            LOG,
+            {**success("The changes.", DiffBody), **refusals(400)},
+            parameters=(
+                _moment("from", "The first moment", is_required=True),
+                _moment("to", "The second moment, now when it is left out"),
+            ),
+        ),
+    },
+    "/manager/replay": {
+        "get": operation(
+            "compareReplay",
+            "Rebuild a view beside the live one and compare.",
+            LOG,
+            {**_LINES, **refusals(400)},
+            parameters=(_view(),),
+        ),
+        "post": operation(
+            "replay",
+            "Rebuild a view beside the live one, compare, and put it in its place where that is wanted.",
+            LOG,
+            {**_LINES, **refusals(400)},
+            parameters=(_view(), flag("swap", "Put the replay in the place of the live view.")),
         ),
     },
     "/manager/applications": {

@@ -11,7 +11,7 @@ import pytest
 from msgspec import UNSET
 
 from commands.decisions import Caller, Commands
-from commands.gateways import NewGateway, apply_schema, create_gateway
+from commands.gateways import NewGateway, create_gateway
 from commands.mirrors import (
     MAX_INDEXES,
     MirrorChange,
@@ -21,10 +21,10 @@ from commands.mirrors import (
     delete_mirror,
     rebuild_mirror,
 )
-from commands.topics import NewTopic, SchemaReference, change_schema, create_topic, delete_topic
+from commands.topics import NewTopic, SchemaReference, create_topic, delete_topic
 from core import mirrors
 from core.aggregates import aggregate_id
-from core.errors import ConflictError, IncompatibleSchemaError, InvalidInputError, NotFoundError
+from core.errors import ConflictError, InvalidInputError, NotFoundError
 from core.kafka_admin import KafkaAdmin
 from core.mirrors import Mirror, MirrorDefinition
 from core.settings import Settings
@@ -278,17 +278,6 @@ def test_an_immutable_topic_keeps_its_mirror_and_the_mirror_keeps_everything(mad
         made.topic(MirrorDefinition(retention_ms=1000), write_type=WriteType.IMMUTABLE)
     made.alter(topic, range_field="at")
     assert MirrorDefinition(range_field="at") == made.definition(topic)
-
-
-def test_a_schema_change_that_takes_a_field_from_the_mirror_is_refused(made: Mirrors) -> None:
-    topic, other = made.topic(MirrorDefinition(indexes=("at",))), made.topic(MirrorDefinition(indexes=("id",)))
-    apply_schema(made.commands, made.caller(), "shop", "type Query { a: Int } type Item { id: Int! name: String }")
-    reference = SchemaReference("shop", "Item")
-    with pytest.raises(IncompatibleSchemaError, match=f"The mirror {topic} could not go on with shop.Item"):
-        change_schema(made.commands, made.settings, made.caller(), topic, "value", reference)
-    assert change_schema(made.commands, made.settings, made.caller(), other, "value", reference).is_changed
-    made.alter(topic, drop_indexes=("at",))
-    assert change_schema(made.commands, made.settings, made.caller(), topic, "value", reference).is_changed
 
 
 def test_the_mirror_of_a_deleted_topic_is_gone_with_it(made: Mirrors) -> None:

@@ -172,7 +172,7 @@ def test_a_type_of_the_user_goes_before_an_extra_scalar() -> None:
             "Node",
             "interface Node { i: Int }",
             (
-                "Type Node not recognized: it is an interface, and Avro cannot store one. "
+                "Type Node not recognized: it is an interface, which cannot be stored. "
                 "Use the object types that implement it."
             ),
         ),
@@ -188,7 +188,7 @@ def test_a_type_of_the_user_goes_before_an_extra_scalar() -> None:
             "[U]",
             "union U = Root",
             (
-                "Type U not recognized: it is a union, and Avro cannot store one of GraphQL. "
+                "Type U not recognized: it is a union, which cannot be stored. "
                 "Use a nullable field for each of its types."
             ),
         ),

@@ -175,12 +175,12 @@ def test_a_type_of_the_user_goes_before_an_extra_scalar() -> None:
 @pytest.mark.parametrize(
     ("graphql_type", "definition", "expected"),
     [
-        ("Date", "scalar Date", "Scalar Date not supported. Store it as one of Boolean"),
+        ("Date", "scalar Date", "Scalar Date not supported. Use one of Int"),
         ("[Date!]!", "scalar Date", "Scalar Date not supported"),
         ("I", "interface I { i: Int }", "Type I not recognized: it is an interface"),
         ("In", "input In { i: Int }", "Type In not recognized: it is an input"),
         ("U", "union U = Root", "Type U not recognized: it is a union"),
-        ("Missing", "", "Type Missing not recognized: it is not defined"),
+        ("Missing", "", "Type Missing not recognized: nothing defines it"),
         ("[[Int!]]!", "", "Field Root.a is a list of lists"),
         ("[[Root]]", "", "Field Root.a is a list of lists"),
         ("E", "enum E { ON unspecified }", "Enum E has unspecified, which is one name with UNSPECIFIED"),

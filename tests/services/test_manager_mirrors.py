@@ -155,7 +155,7 @@ def test_mistakes_are_refused_with_what_to_do(http: httpx.Client, name: str, ite
         (http.patch(path, json={"addIndexes": "at"}), "addIndexes"),
         (http.patch(path, json={"rangeField": 1}), "rangeField"),
         (http.patch(path, content=b"{"), "is not JSON"),
-        (create(http, f"{name}-2", body={"mirrorArguments": {"rangeField": "at"}}), "of type schema"),
+        (create(http, f"{name}-2", body={"mirrorArguments": {"rangeField": "at"}}), "not of type schema"),
         (create(http, f"{name}-2", body={"mirrorArguments": {"retentionTime": "soon"}}), "is no duration"),
     ):
         code, detail = refusal(answer)
