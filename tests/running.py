@@ -39,6 +39,8 @@ class Running:
     process: subprocess.Popen[bytes] | None = None
     settings: dict[str, str] = field(default_factory=dict)
     """Environment variables beside those that every instance has."""
+    program: tuple[str | Path, ...] = (QUICK,)
+    """What is started with `up` and its options."""
 
     @property
     def url(self) -> str:
@@ -65,7 +67,7 @@ class Running:
         }
 
     def start(self) -> None:
-        command = [QUICK, "up", "--kafka", self.kafka, "--port", str(self.port), "--workers", "2"]
+        command = [*self.program, "up", "--kafka", self.kafka, "--port", str(self.port), "--workers", "2"]
         command += ["--data-dir", str(self.data_dir), "--api-key", API_KEY]
         with (self.folder / "up.log").open("ab") as log:
             self.process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=subprocess.STDOUT)
