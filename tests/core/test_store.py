@@ -75,9 +75,13 @@ def test_a_full_map_is_told_also_by_a_deletion(tmp_path: Path, monkeypatch: pyte
         rows = 700
         put(store, "one", *((number_key(n), bytes(1000)) for n in range(rows)))
         txn = store.begin()
-        with pytest.raises(StoreFullError):
-            for n in range(0, rows, 4):  # Each leaf is copied before a row leaves it.
+
+        def delete_one_of_each_leaf() -> None:
+            for n in range(0, rows, 4):  # A leaf is copied before a row leaves it.
                 txn.delete("one", number_key(n))
+
+        with pytest.raises(StoreFullError):
+            delete_one_of_each_leaf()
         txn.abort()
 
 
