@@ -1,9 +1,9 @@
 """The fold of one topic into its mirror.
 
-Nothing is decoded while folding. Entries and the next offset of each partition commit in one transaction, without
-waiting for the disk: after a crash of the machine a mirror is not trusted but built again, after a crash of the
-process it continues. Which of the two kinds a mirror is stands in its meta; one of the other kind at the same place is
-given up and built again.
+Nothing is decoded while folding, unless the mirror has indexes. Entries and the next offset of each partition commit in
+one transaction, without waiting for the disk: after a crash of the machine a mirror is not trusted but built again,
+after a crash of the process it continues. What a mirror is kept for stands in its meta; one that was kept for something
+else at the same place is given up and built again.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import cast
 
 from core.boot_mark import discard_untrusted, mark_clean, mark_dirty
-from core.errors import StoreError, StoreFullError
+from core.errors import StoreError, StoreFullError, UnavailableError
 from core.kafka_reader import (
     ConsumedRecord,
     PartitionEnd,
@@ -27,6 +27,7 @@ from core.kafka_reader import (
     timestamps_of,
     values_of,
 )
+from core.mirrors import MirrorDefinition
 from core.store import OpenWriter, Store, Writer, number_key
 from core.topics import WriteType
 from projections.mirror_entries import (
@@ -47,6 +48,7 @@ from projections.mirror_entries import (
     stamp_struct,
     stored_value,
 )
+from projections.mirror_indexes import IndexWriter, indexed_for
 
 logger = logging.getLogger(__name__)
 
@@ -59,15 +61,23 @@ class MirrorProjection:
         ends: High watermark of each partition when folding began. The mirror is ready once it has reached them, or the
             ends of the partitions: behind the last record there may be transaction markers.
         write_type: Whether the first value of a key counts, or the last one.
+        indexer: Keeps the indexes of the mirror, where it has any.
     """
 
-    def __init__(self, path: Path, ends: Mapping[int, int], write_type: WriteType = WriteType.MUTABLE) -> None:
+    def __init__(
+        self,
+        path: Path,
+        ends: Mapping[int, int],
+        write_type: WriteType = WriteType.MUTABLE,
+        indexer: IndexWriter | None = None,
+    ) -> None:
         self._path = path
+        self._indexer = indexer
         self._write = _write if write_type is WriteType.MUTABLE else _write_first
         discard_untrusted(path)
-        self._store = _opened(path, write_type)
+        self._store = _opened(path, write_type, indexer)
         mark_dirty(path)
-        self._store.update(lambda txn: _put_kind(txn, len(ends), write_type))
+        self._store.update(lambda txn: _put_kind(txn, len(ends), write_type, indexer))
         self._txn: OpenWriter | None = None
         self.offsets: dict[int, int] = {}
         self._load_meta(ends)
@@ -79,12 +89,16 @@ class MirrorProjection:
 
         Raises:
             StoreError: Disk or map are full: `rewind`, and continue at `offsets`.
+            UnavailableError: A schema that the indexes need is not known yet: do the same, after a pause.
         """
         if self._txn is None:
             self._txn = self._store.begin()
         partitions = partitions_of(records)
         for partition in set(partitions):
             column = list(compress(records, map(partition.__eq__, partitions)))
+            if self._indexer is not None:
+                stamps = list(starmap(stamp_struct.pack, timestamps_of(column)))
+                self._indexer.take(self._txn, partition, keys_of(column), values_of(column), stamps)
             self._skipped += self._write(self._txn, partition, column)
             self.offsets[partition] = column[-1].offset() + 1
 
@@ -103,7 +117,7 @@ class MirrorProjection:
         if self._awaited:
             self._reached(self.offsets)
 
-    def rewind(self, error: StoreError) -> None:
+    def rewind(self, error: StoreError | UnavailableError) -> None:
         """Drop what was taken since the last commit because of *error*, and go back to the offsets that are kept."""
         self._abort()
         if isinstance(error, StoreFullError):
@@ -147,22 +161,27 @@ class MirrorProjection:
             self._store.update(lambda txn: txn.put("meta", READY, b"1"))
 
 
-def _opened(path: Path, write_type: WriteType) -> Store:
-    """Open the store at *path*; one that was kept for the other write type is removed, and begins anew."""
-    store = Store(path, TABLES, sync=False)
+def _opened(path: Path, write_type: WriteType, indexer: IndexWriter | None) -> Store:
+    """Open the store at *path*; one that was kept for something else is removed, and begins anew."""
+    tables = TABLES if indexer is None else (*indexer.tables, *TABLES)  # A reader that sees the last one sees all.
+    definition = MirrorDefinition() if indexer is None else indexer.definition
+    store = Store(path, tables, sync=False)
     with store.read() as txn:
-        is_of_other_kind = txn.get("meta", PARTITIONS) is not None and kept_for(txn) is not write_type
+        is_kept = (kept_for(txn), indexed_for(txn)) == (write_type, definition)
+        is_of_other_kind = txn.get("meta", PARTITIONS) is not None and not is_kept
     if not is_of_other_kind:
         return store
-    logger.warning("the mirror %s is built again: it was not kept for an %s topic", path, write_type)
+    logger.warning("the mirror %s is built again: it was kept for another write type, or for other indexes", path)
     store.close()
     shutil.rmtree(path)
-    return Store(path, TABLES, sync=False)
+    return Store(path, tables, sync=False)
 
 
-def _put_kind(txn: Writer, partitions: int, write_type: WriteType) -> None:
+def _put_kind(txn: Writer, partitions: int, write_type: WriteType, indexer: IndexWriter | None) -> None:
     txn.put("meta", PARTITIONS, number_key(partitions))
     txn.put("meta", WRITE_TYPE, write_type.value.encode())
+    if indexer is not None:
+        indexer.declare(txn)
 
 
 def _write(txn: OpenWriter, partition: int, records: list[ConsumedRecord]) -> int:
