@@ -201,6 +201,11 @@ class OpenWriter(Writer):
         with self._store.translated():
             super().put_new(table, items)
 
+    def delete(self, table: str, key: bytes) -> bool:
+        """Remove *key*; return whether it was there. This too takes room: pages are copied before they change."""
+        with self._store.translated():
+            return super().delete(table, key)
+
     def commit(self) -> None:
         """Make everything visible at once."""
         with self._store.translated():
@@ -217,6 +222,7 @@ class Store:
     Args:
         path: Folder of the store; made when absent, unless *readonly*.
         tables: Names of the tables in it.
+        optional: Names of tables that are opened too where they are there; for readers.
         readonly: Open for reading; the store must exist.
         sync: Make each commit durable before it returns. Without it a crash of the machine, not of the process,
             can spoil the store; who opens it so must be able to rebuild it.
@@ -227,16 +233,24 @@ class Store:
     LMDB refuses two environments of one path in a process, and an environment must not cross a fork.
     """
 
-    def __init__(self, path: Path, tables: Iterable[str], *, readonly: bool = False, sync: bool = True) -> None:
+    def __init__(
+        self,
+        path: Path,
+        tables: Iterable[str],
+        *,
+        optional: Iterable[str] = (),
+        readonly: bool = False,
+        sync: bool = True,
+    ) -> None:
         self.path = path
-        names = list(tables)
+        names, others = list(tables), list(optional)
         try:
             if not readonly:
                 path.mkdir(parents=True, exist_ok=True)
             self._env = lmdb.open(
                 str(path),
                 map_size=_map_size_of(path),
-                max_dbs=len(names),
+                max_dbs=len(names) + len(others),
                 max_readers=MAX_READERS,
                 readonly=readonly,
                 create=not readonly,
@@ -249,6 +263,7 @@ class Store:
             self._fill_up()
         try:
             self._tables = {name: self._env.open_db(name.encode(), create=not readonly) for name in names}
+            self._tables |= self._opened_if_there(others)
         except lmdb.Error as error:
             self._env.close()  # It could not be opened again otherwise: a process opens a path once.
             raise self._unusable(error) from error
@@ -259,6 +274,15 @@ class Store:
         file = self.path / "data.mdb"
         if file.stat().st_size < size:  # The last pages may also never have been used.
             os.truncate(file, size)
+
+    def _opened_if_there(self, names: Iterable[str]) -> dict[str, _Database]:
+        found = {}
+        for name in names:
+            try:
+                found[name] = self._env.open_db(name.encode(), create=False)
+            except lmdb.NotFoundError:
+                continue
+        return found
 
     def _unusable(self, error: Exception) -> StoreError:
         return StoreError(

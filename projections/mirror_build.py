@@ -16,13 +16,15 @@ from typing import Final
 
 import msgspec
 
-from core.errors import QuickError, StoreError, StoreFullError
+from core.errors import QuickError, StoreError, StoreFullError, UnavailableError
 from core.kafka_reader import ConsumedRecord, TopicsConsumer, keys_of, values_of, watermarks
 from core.settings import Settings
 from projections.collector import spare_the_collector
 from projections.mirror_entries import Kept
 from projections.mirror_folds import MirrorProjection
+from projections.mirror_indexing import Values, find_schema, index_writer, registry_elsewhere
 from projections.mirror_progress import Progress, write_progress
+from projections.registry import RegistryView
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +45,9 @@ class BuildOrder(msgspec.Struct, frozen=True, kw_only=True):
     partitions: int
     path: str
     kept: Kept
+    values: Values
+    registry: str
+    """Folder of the registry, which knows the schemas."""
 
 
 class MirrorBuild:
@@ -58,12 +63,11 @@ class MirrorBuild:
         self._topic = order.topic
         self._stopping = stopping
         marks = watermarks(settings.kafka, order.topic, order.partitions)
-        self._mirror = MirrorProjection(
-            Path(order.path),
-            {partition: mark.high for partition, mark in marks.items()},
-            order.kept.write_type,
-            order.kept.definition,
-        )
+        self._registry = RegistryView.open(Path(order.registry))
+        elsewhere = registry_elsewhere(settings)
+        indexer = index_writer(order.kept, order.values, lambda known: find_schema(known, self._registry, elsewhere))
+        ends = {partition: mark.high for partition, mark in marks.items()}
+        self._mirror = MirrorProjection(Path(order.path), ends, order.kept.write_type, order.kept.definition, indexer)
         self._mirror.begin_at({partition: mark.low for partition, mark in marks.items()})
         self._path = Path(order.path)
         self._total = sum(max(0, marks[p].high - offset) for p, offset in self._mirror.offsets.items())
@@ -87,13 +91,14 @@ class MirrorBuild:
                     self._mirror.commit()
                     self._tell()
                     due = time.monotonic() + COMMIT_EVERY_S
-            except StoreError as error:
+            except (StoreError, UnavailableError) as error:
                 self._go_back(error)
 
     def close(self) -> None:
         """Close everything; what is committed stays."""
         self._consumer.close()
         self._mirror.close()
+        self._registry.close()
 
     def _count(self, records: list[ConsumedRecord]) -> None:
         self._records += len(records)
@@ -110,7 +115,7 @@ class MirrorBuild:
         )
         write_progress(self._path, progress)
 
-    def _go_back(self, error: StoreError) -> None:
+    def _go_back(self, error: StoreError | UnavailableError) -> None:
         logger.warning("the new copy of %s goes back to its last commit: %s", self._topic, error)
         self._consumer.unassign((self._topic, partition) for partition in self._mirror.offsets)
         self._mirror.rewind(error)

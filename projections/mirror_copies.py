@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Final
 
 from core.boot_mark import discard_untrusted
-from core.errors import StoreError
+from core.errors import InvalidInputError, StoreError
 from core.kafka_admin import KafkaAdmin, TopicFacts
 from core.kafka_reader import Watermarks
+from core.registered_schema import SchemaLookup
 from core.store import Store
 from projections.freshness import Look
 from projections.mirror_entries import TABLES, Kept, kept_for
 from projections.mirror_folds import MirrorProjection
+from projections.mirror_indexing import index_writer
 from projections.mirror_places import MirrorPlace
 from projections.mirror_sources import Source
 
@@ -66,10 +68,25 @@ def kept_at(path: Path) -> Kept | None:
         return kept_for(txn)
 
 
-def open_live(place: MirrorPlace, source: Source, marks: Mapping[int, Watermarks]) -> MirrorProjection:
+def open_copy(
+    path: Path, ends: Mapping[int, int], kept: Kept, source: Source, schemas: SchemaLookup
+) -> MirrorProjection:
+    """Open a copy of *source* for folding.
+
+    Raises:
+        StoreError: It cannot be opened.
+        InvalidInputError: It has indexes of fields that the values do not have any more.
+    """
+    indexer = index_writer(kept, source.values, schemas)
+    return MirrorProjection(path, ends, kept.write_type, kept.definition, indexer)
+
+
+def open_live(
+    place: MirrorPlace, source: Source, marks: Mapping[int, Watermarks], schemas: SchemaLookup
+) -> MirrorProjection:
     """Open the copy that answers, also when it keeps something else than is wanted now, or begin a first one.
 
-    What cannot be opened is set aside, and built again.
+    What cannot be opened is set aside, and built again; so is what has indexes that cannot be kept any more.
     """
     place.tidy()
     live = place.live()
@@ -79,13 +96,12 @@ def open_live(place: MirrorPlace, source: Source, marks: Mapping[int, Watermarks
     live = place.live()
     if live is not None:
         try:
-            kept = kept_at(live) or source.kept
-            return MirrorProjection(live, ends, kept.write_type, kept.definition)
-        except StoreError as error:
+            return open_copy(live, ends, kept_at(live) or source.kept, source, schemas)
+        except (StoreError, InvalidInputError) as error:
             logger.error(
                 "the mirror of %s is built again; the old one is kept in %s: %s", source.topic, place.set_aside(), error
             )
-    return MirrorProjection(place.begin_live(), ends, source.kept.write_type, source.kept.definition)
+    return open_copy(place.begin_live(), ends, source.kept, source, schemas)
 
 
 def may_have_missed(copy: Copy, marks: Mapping[int, Watermarks], look: Look | None, kafka: KafkaAdmin) -> bool:

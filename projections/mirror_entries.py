@@ -10,8 +10,8 @@ So the entries lie in the order of partition, then key. Which record of a key co
 
     of a mutable topic      the last record of each key; where that is a tombstone there is no value. In two partitions:
                             the last record of the one with the later timestamp, then of the higher partition. For this
-                            a tombstone leaves a grave where there are several partitions: it hides older values
-                            of its key in the others, in whatever order they are read, as long as Kafka keeps tombstones
+                            a tombstone leaves a grave with the time when it was folded: it hides older values of its
+                            key in other partitions, in whatever order they are read, as long as Kafka keeps tombstones
     of an immutable topic   the first value of each key for ever, with its offset: tombstones are skipped, later values
                             are never looked at. In two partitions: that with the earlier timestamp, then that of the
                             lower partition
@@ -99,6 +99,11 @@ def kept_for(txn: Reader) -> Kept | None:
     return None if raw is None else _kept_decoder.decode(raw)
 
 
+def keeps_first(txn: Reader) -> bool:
+    """Return whether the first value of a key counts, and not the last one."""
+    return (kept_for(txn) or Kept()).is_first
+
+
 def stored_value(key: bytes, value: bytes, place: bytes) -> bytes:
     """Return what stands under a key: its place, for a long key the key, and the Kafka value."""
     return place + value if len(key) <= INLINE_MAX else place + length_struct.pack(len(key)) + key + value
@@ -116,6 +121,14 @@ def get_entry(txn: Reader, partitions: Iterable[int], key: bytes, *, is_first: b
             if found is None or counts_against(found, entry, is_first=is_first):
                 found, is_deleted = entry, is_grave(value)
     return None if is_deleted else found
+
+
+def latest_grave(txn: Reader, partitions: Iterable[int], key: bytes) -> tuple[int, int] | None:
+    """Return time and partition of the latest tombstone of a key that is the last record of its partition."""
+    tail = key_tail(key)
+    stored = ((partition, txn.get("entries", partition_struct.pack(partition) + tail)) for partition in partitions)
+    graves = [(timestamp_of(value), partition) for partition, value in stored if value is not None and is_grave(value)]
+    return max(graves, default=None)
 
 
 def is_grave(value: bytes) -> bool:

@@ -1,15 +1,16 @@
 """The fold of one topic into its mirror.
 
-Nothing is decoded while folding. Entries and the next offset of each partition commit in one transaction, without
-waiting for the disk: after a crash of the machine a mirror is not trusted but built again, after a crash of the
-process it continues. Which of the two kinds a mirror is stands in its meta; one of the other kind at the same place is
-given up and built again.
+Nothing is decoded while folding, unless the mirror has indexes. Entries and the next offset of each partition commit in
+one transaction, without waiting for the disk: after a crash of the machine a mirror is not trusted but built again,
+after a crash of the process it continues. What a mirror is kept for stands in its meta; one that was kept for something
+else at the same place is given up and built again.
 """
 
 from __future__ import annotations
 
 import logging
 import shutil
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import compress, islice, starmap
 from operator import add
@@ -19,7 +20,7 @@ from typing import Final, cast
 import msgspec
 
 from core.boot_mark import discard_untrusted, mark_clean, mark_dirty
-from core.errors import StoreError, StoreFullError
+from core.errors import StoreError, StoreFullError, UnavailableError
 from core.kafka_reader import (
     ConsumedRecord,
     PartitionEnd,
@@ -57,6 +58,7 @@ from projections.mirror_entries import (
     stored_value,
     timestamp_of,
 )
+from projections.mirror_indexes import IndexWriter
 
 logger = logging.getLogger(__name__)
 
@@ -75,6 +77,7 @@ class MirrorProjection:
             ends of the partitions: behind the last record there may be transaction markers.
         write_type: Whether the first value of a key counts, or the last one.
         definition: What is kept beside.
+        indexer: Keeps the indexes of the mirror, where it has any.
     """
 
     def __init__(
@@ -83,11 +86,13 @@ class MirrorProjection:
         ends: Mapping[int, int],
         write_type: WriteType = WriteType.MUTABLE,
         definition: MirrorDefinition = _LAST_VALUES,
+        indexer: IndexWriter | None = None,
     ) -> None:
         self._path = path
+        self._indexer = indexer
         self.kept = Kept(write_type=write_type, definition=definition)
         discard_untrusted(path)
-        self._store = _opened(path, self.kept)
+        self._store = _opened(path, self.kept, () if indexer is None else indexer.tables)
         mark_dirty(path)
         self._store.update(lambda txn: _put_kept(txn, len(ends), self.kept))
         self._txn: OpenWriter | None = None
@@ -127,19 +132,23 @@ class MirrorProjection:
 
         Raises:
             StoreError: Disk or map are full: `rewind`, and continue at `offsets`.
+            UnavailableError: A schema that the indexes need is not known yet: do the same, after a pause.
         """
         if self._txn is None:
             self._txn = self._store.begin()
         partitions = partitions_of(records)
         for partition in set(partitions):
             column = list(compress(records, map(partition.__eq__, partitions)))
+            if self._indexer is not None:
+                stamps = list(starmap(stamp_struct.pack, timestamps_of(column)))
+                self._indexer.take(self._txn, partition, keys_of(column), values_of(column), stamps)
             self._skipped += self._write(self._txn, partition, column)
             self.offsets[partition] = column[-1].offset() + 1
 
     def _write(self, txn: OpenWriter, partition: int, records: list[ConsumedRecord]) -> int:
         if self.kept.is_first:
             return _write_first(txn, partition, records)
-        skipped = _write(txn, partition, records, has_others=len(self.offsets) > 1)
+        skipped = _write(txn, partition, records)
         if (retention_ms := self.kept.definition.retention_ms) is not None:
             _note_dues(txn, partition, records, retention_ms)
         return skipped
@@ -188,7 +197,7 @@ class MirrorProjection:
         self._txn = None
         self.committed = dict(self.offsets)
 
-    def rewind(self, error: StoreError) -> None:
+    def rewind(self, error: StoreError | UnavailableError) -> None:
         """Drop what was taken since the last commit because of *error*, and go back to the offsets that are kept."""
         self._abort()
         if isinstance(error, StoreFullError):
@@ -238,9 +247,10 @@ class MirrorProjection:
         self._store.close()
 
 
-def _opened(path: Path, kept: Kept) -> Store:
+def _opened(path: Path, kept: Kept, more_tables: Iterable[str]) -> Store:
     """Open the store at *path*; one that was built for something else is removed, and begins anew."""
-    store = Store(path, TABLES, sync=False)
+    tables = (*more_tables, *TABLES)  # A reader that sees the last one sees all.
+    store = Store(path, tables, sync=False)
     with store.read() as txn:
         before = kept_for(txn)
     if before is None or before == kept:
@@ -248,7 +258,7 @@ def _opened(path: Path, kept: Kept) -> Store:
     logger.warning("the mirror %s is built again: it was not kept for %s", path, kept)
     store.close()
     shutil.rmtree(path)
-    return Store(path, TABLES, sync=False)
+    return Store(path, tables, sync=False)
 
 
 def _put_kept(txn: Writer, partitions: int, kept: Kept) -> None:
@@ -262,22 +272,16 @@ def _put_gone(txn: Writer, gone: Mapping[int, int]) -> None:
         txn.put("meta", incomplete_key(partition), number_key(low))
 
 
-def _write(txn: OpenWriter, partition: int, records: list[ConsumedRecord], *, has_others: bool) -> int:
+def _write(txn: OpenWriter, partition: int, records: list[ConsumedRecord]) -> int:
     """Write what *records* leave of their keys; return how many have no key.
 
     A batch without tombstones, long or missing keys, as most are, is taken by columns: several times quicker.
-
-    Args:
-        txn: Where to write.
-        partition: The partition of all *records*.
-        records: In the order of their offsets.
-        has_others: Whether there are other partitions, in which older values of a deleted key may lie.
     """
     head = partition_struct.pack(partition)
     keys, values = keys_of(records), values_of(records)
     stamps = timestamps_of(records)
     if None in keys or None in values or max(map(len, cast("list[bytes]", keys))) > INLINE_MAX:
-        return _write_each(txn, head, zip(keys, values, stamps, strict=True), has_others=has_others)
+        return _write_each(txn, head, zip(keys, values, stamps, strict=True))
     stored = map(add, starmap(stamp_struct.pack, stamps), cast("list[bytes]", values))
     last = dict(zip(map((head + INLINE).__add__, cast("list[bytes]", keys)), stored, strict=True))
     ordered = sorted(last)  # LMDB writes neighbours several times quicker than keys at random.
@@ -286,12 +290,9 @@ def _write(txn: OpenWriter, partition: int, records: list[ConsumedRecord], *, ha
 
 
 def _write_each(
-    txn: OpenWriter,
-    head: bytes,
-    records: Iterable[tuple[bytes | None, bytes | None, tuple[int, int]]],
-    *,
-    has_others: bool,
+    txn: OpenWriter, head: bytes, records: Iterable[tuple[bytes | None, bytes | None, tuple[int, int]]]
 ) -> int:
+    now_ms = int(time.time() * 1000)
     without_key = 0
     for key, value, (kind, timestamp_ms) in records:
         if key is None:
@@ -300,11 +301,10 @@ def _write_each(
         stored = head + key_tail(key)
         if value is not None:
             txn.put("entries", stored, stored_value(key, value, stamp_struct.pack(kind, timestamp_ms)))
-        elif has_others:
-            txn.put("entries", stored, stored_value(key, b"", stamp_struct.pack(kind | GRAVE, timestamp_ms)))
-            txn.put("dues", due_key(timestamp_ms + GRAVE_KEPT_MS, stored), stored)
-        else:
-            txn.delete("entries", stored)
+        else:  # Older values may come in other partitions, also in such as are added later.
+            grave = stored_value(key, number_key(now_ms), stamp_struct.pack(kind | GRAVE, timestamp_ms))
+            txn.put("entries", stored, grave)
+            txn.put("dues", due_key(now_ms + GRAVE_KEPT_MS, stored), stored)
     return without_key
 
 
@@ -331,7 +331,7 @@ def _forget(txn: OpenWriter, stored: bytes, now_ms: int, retention_ms: int | Non
         return
     timestamp_ms = timestamp_of(value)
     if is_grave(value):
-        if timestamp_ms + GRAVE_KEPT_MS <= now_ms:
+        if key_number(value[-8:]) + GRAVE_KEPT_MS <= now_ms:
             _forget_hidden(txn, stored, timestamp_ms, partitions)
             txn.delete("entries", stored)
     elif retention_ms is not None and 0 <= timestamp_ms <= now_ms - retention_ms:

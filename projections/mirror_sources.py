@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from core.kafka_admin import TopicFacts
 from projections.mirror_entries import Kept
+from projections.mirror_indexing import Values
 from projections.registry import RegistryView
 from projections.status import CREATED, StatusView
 
@@ -18,6 +19,7 @@ class Source(NamedTuple):
     topic_id: str
     partitions: int
     kept: Kept
+    values: Values
 
 
 def wanted_sources(
@@ -41,4 +43,4 @@ def wanted_sources(
             found = facts.get(row.state.name)
             is_same = found is not None and found.topic_id == noted.topic_id
             partitions = found.partitions if found is not None and is_same else row.state.partitions
-            yield Source(row.state.name, noted.topic_id, partitions, kept)
+            yield Source(row.state.name, noted.topic_id, partitions, kept, Values.of(row.state))

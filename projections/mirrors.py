@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from core.errors import StoreError, TooLargeError
+from core.mirrors import MirrorDefinition
+from core.ordered_bytes import Bounds
 from core.position import Position
 from core.store import Reader, Store
+from projections.index_rows import INDEX_TABLES
 from projections.mirror_entries import (
     PARTITIONS,
     READY,
@@ -30,17 +33,11 @@ from projections.mirror_entries import (
     next_offset,
     partition_struct,
 )
+from projections.mirror_indexes import IndexReader
+from projections.pages import Page
 
 SCAN_ENTRIES: Final = 1000
 """Entries that a full scan reads in one moment; between two of them the writer's old pages are freed."""
-
-
-class Page(NamedTuple):
-    """Some entries of a mirror in their order, and where to go on."""
-
-    entries: list[Entry]
-    next: bytes | None
-    """The cursor behind them; `None` when nothing more was there."""
 
 
 class MirrorSize(NamedTuple):
@@ -56,8 +53,9 @@ class MirrorView:
     """One mirror for reading."""
 
     def __init__(self, path: Path) -> None:
-        self._store = Store(path, TABLES, readonly=True)
         self._kept: Kept | None = None
+        self._store = Store(path, TABLES, optional=INDEX_TABLES, readonly=True)
+        self._indexes = IndexReader(self._store)
 
     def close(self) -> None:
         """Close the store."""
@@ -88,6 +86,35 @@ class MirrorView:
             partitions = range(meta_number(txn, PARTITIONS))
             found = {partition: meta_number(txn, incomplete_key(partition)) for partition in partitions}
         return {partition: offset for partition, offset in found.items() if offset}
+
+    def unindexed(self) -> int:
+        """Return how many records are in no index, because their value or a field of it cannot be read."""
+        return self._indexes.unindexed()
+
+    def range(
+        self,
+        key: bytes,
+        bounds: Bounds,
+        *,
+        reverse: bool = False,
+        limit: int | None = None,
+        declared: MirrorDefinition | None = None,
+    ) -> list[Entry]:
+        """Return the history of a key within bounds of the range field; see `IndexReader.range`."""
+        return self._indexes.range(key, bounds, reverse=reverse, limit=limit, declared=declared)
+
+    def find(
+        self,
+        field: str,
+        bounds: Bounds,
+        *,
+        reverse: bool = False,
+        limit: int | None = None,
+        after: bytes | None = None,
+        declared: MirrorDefinition | None = None,
+    ) -> Page:
+        """Return the entries whose field lies within bounds; see `IndexReader.find`."""
+        return self._indexes.find(field, bounds, reverse=reverse, limit=limit, after=after, declared=declared)
 
     def get(self, key: bytes) -> Entry | None:
         """Return the entry of a key, `None` when it was never written or was deleted."""

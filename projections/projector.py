@@ -41,6 +41,7 @@ from core.log_topic import LogTopic
 from core.settings import Settings
 from projections.collector import spare_the_collector
 from projections.freshness import FreshnessProjection
+from projections.mirror_indexing import find_schema, registry_elsewhere
 from projections.places import log_folder, make_current
 from projections.reconciler import LeadershipLostError, TopicReconciler
 from projections.registry import RegistryProjection
@@ -149,12 +150,14 @@ class Projector:
     def _fold_topics(self) -> None:
         consumer = TopicsConsumer(self._settings.kafka, tells_lost=True)
         freshness = FreshnessProjection(self._folder.freshness)
+        registry, elsewhere = self._registry.view, registry_elsewhere(self._settings)
         folds = TopicFolds(
             self._folder,
-            self._registry.view,
+            registry,
             self._status,
             self._settings.status_topic,
             freshness,
+            lambda schema_id: find_schema(schema_id, registry, elsewhere),
             self._settings.kafka,
             consumer,
             self._stopping,
@@ -170,6 +173,8 @@ class Projector:
             watching.join()
             consumer.close()
             freshness.close()
+            if elsewhere is not None:
+                elsewhere.close()
 
     def _ensure_status_topic(self) -> str:
         """Create the status topic when it is absent, and return Kafka's ID of it."""

@@ -85,8 +85,8 @@ class TopicReconciler:
     def watch(self) -> None:
         """Look what others have done to the topics, and note it.
 
-        A topic that was deleted and created again under its name is the one that is served from now on. In an
-        immutable one the first record of a key may no longer count.
+        A topic that was deleted and created again under its name is the one that is served from now on. Not so an
+        immutable one: the first record of a key would no longer count, so writes to it are refused.
 
         Raises:
             KafkaUnavailableError: The broker did not answer.
@@ -96,7 +96,8 @@ class TopicReconciler:
         created = self._created()
         found = self._kafka.describe_all(created)
         for name, (row, status) in created.items():
-            if name in found and found[name].topic_id != status.topic_id:
+            is_adoptable = row.state.write_type is WriteType.MUTABLE
+            if is_adoptable and name in found and found[name].topic_id != status.topic_id:
                 logger.warning("somebody has deleted the Kafka topic %s and created it again: it is adopted", name)
                 self._note(row, CREATED, topic_id=found[name].topic_id)
         self._watch_immutable()

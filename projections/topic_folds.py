@@ -18,13 +18,21 @@ from functools import partial
 from itertools import compress
 from pathlib import Path
 
-from core.errors import KafkaRefusedError, KafkaUnavailableError, StoreBrokenError, StoreError, StoreFullError
+from core.errors import (
+    KafkaRefusedError,
+    KafkaUnavailableError,
+    StoreBrokenError,
+    StoreError,
+    StoreFullError,
+    UnavailableError,
+)
 from core.kafka_admin import KafkaAdmin, TopicFacts
 from core.kafka_reader import ConsumedRecord, PartitionEnd, TopicsConsumer, topics_of, watermarks
+from core.registered_schema import SchemaLookup
 from projections.freshness import FreshnessProjection
 from projections.mirror_build import BuildOrder
 from projections.mirror_builds import MirrorBuilds
-from projections.mirror_copies import Copy, kept_at, may_have_missed, open_live, suspension
+from projections.mirror_copies import Copy, kept_at, may_have_missed, open_copy, open_live, suspension
 from projections.mirror_folds import MirrorProjection
 from projections.mirror_places import MirrorPlace
 from projections.mirror_sources import Source, wanted_sources
@@ -44,8 +52,8 @@ PIECES = 20
 ROUND_S = 0.25
 """Longest time before what was taken is committed, and so visible."""
 
-FULL_DISK_PAUSE_S = 1.0
-"""Pause after a write that the disk refused."""
+REFUSED_PAUSE_S = 1.0
+"""Pause after a write that the disk refused, or a registry by not answering."""
 
 POLL_S = 0.1
 """Longest wait of a round without records; a new mirror is noticed at the latest then."""
@@ -69,6 +77,7 @@ class TopicFolds:
         status: Fold of the status topic, which tells the Kafka IDs of all others.
         status_topic: Its name.
         freshness: Tells until when mirrors were current before this process began.
+        schemas: Finds the schemas of values, for mirrors with indexes.
         bootstrap: Brokers as `HOST:PORT`.
         consumer: Reads all topics; nothing is assigned yet.
         stopping: Set when the process ends.
@@ -81,6 +90,7 @@ class TopicFolds:
         status: StatusProjection,
         status_topic: str,
         freshness: FreshnessProjection,
+        schemas: SchemaLookup,
         bootstrap: str,
         consumer: TopicsConsumer,
         stopping: threading.Event,
@@ -90,6 +100,7 @@ class TopicFolds:
         self._status = status
         self._status_topic = status_topic
         self._freshness = freshness
+        self._schemas = schemas
         self._bootstrap = bootstrap
         self._consumer = consumer
         self._stopping = stopping
@@ -163,7 +174,7 @@ class TopicFolds:
     def _begin(self, source: Source) -> None:
         marks = watermarks(self._bootstrap, source.topic, source.partitions)
         place = MirrorPlace(self._folder.mirror_place(source.topic_id))
-        copy = Copy(source, place, open_live(place, source, marks))
+        copy = Copy(source, place, open_live(place, source, marks, self._schemas))
         look = self._freshness.look(source.topic_id)
         needs_build = may_have_missed(copy, marks, look, KafkaAdmin(self._bootstrap))
         copy.mirror.begin_at({partition: mark.low for partition, mark in marks.items()})
@@ -226,9 +237,15 @@ class TopicFolds:
         source, next_ = copy.source, copy.place.next()
         if next_ is None or kept_at(next_) not in (None, source.kept):
             next_ = copy.place.begin_next()
-        self._builds.want(
-            BuildOrder(topic=source.topic, partitions=source.partitions, path=str(next_), kept=source.kept)
+        order = BuildOrder(
+            topic=source.topic,
+            partitions=source.partitions,
+            path=str(next_),
+            kept=source.kept,
+            values=source.values,
+            registry=str(self._folder.registry),
         )
+        self._builds.want(order)
 
     def _drop_build(self, copy: Copy) -> None:
         """Give up a copy that is being built, or that has not reached yet the one that answers."""
@@ -254,7 +271,7 @@ class TopicFolds:
         copy.mirror.close()
         kept = kept_at(path) or copy.source.kept
         ends = dict.fromkeys(range(copy.source.partitions), 0)
-        copy.mirror = MirrorProjection(path, ends, kept.write_type, kept.definition)
+        copy.mirror = open_copy(path, ends, kept, copy.source, self._schemas)
         self._read(copy)
 
     @staticmethod
@@ -332,14 +349,14 @@ class TopicFolds:
         except StoreBrokenError as error:
             self._replace_broken(copy, error)
             return False
-        except StoreError as error:
+        except (StoreError, UnavailableError) as error:  # The latter: of a registry that is asked for a schema.
             logger.warning("the mirror of %s goes back to its last commit: %s", topic, error)
             self._stop_reading(copy)
             copy.mirror.rewind(error)
             self._read(copy)
             if not isinstance(error, StoreFullError):
                 copy.failure = str(error)
-                self._stopping.wait(FULL_DISK_PAUSE_S)
+                self._stopping.wait(REFUSED_PAUSE_S)
             return False
         return result is not False
 

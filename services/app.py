@@ -197,7 +197,7 @@ def _add_ingest(app: App, worker: Worker, topics: TopicAccesses) -> None:
 def _add_mirror(app: App, worker: Worker, topics: TopicAccesses) -> None:
     looks = Looks(worker)
     worker.at_stop(looks.close)
-    mirrors, indexes = Mirrors(worker, topics, looks), DeclaredIndexes(worker)
+    mirrors, indexes = Mirrors(worker, topics, looks), DeclaredIndexes()
     app.add_route("/mirror/{topic}/status", MirrorStatusResource(mirrors, indexes))
     app.add_route("/mirror/{topic}/streams/partitions", MirrorPartitionsResource(mirrors))
     app.add_route("/mirror/{topic}/mirror", MirrorAllResource(mirrors))
@@ -211,7 +211,7 @@ def _add_mirror(app: App, worker: Worker, topics: TopicAccesses) -> None:
 
 
 def _add_gateway(app: App, worker: Worker, topics: TopicAccesses) -> None:
-    graphql = GraphQLResource(Gateways(worker, LocalMirrors(topics, DeclaredIndexes(worker))).executor)
+    graphql = GraphQLResource(Gateways(worker, LocalMirrors(topics, DeclaredIndexes())).executor)
     worker.at_stop(graphql.close)
     app.add_route("/gateway/{name}/graphql", graphql)
     app.add_route("/gateway/{name}/graphiql-assets/{file}", GraphiQLAssetResource())

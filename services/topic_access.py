@@ -103,9 +103,7 @@ class TopicAccesses:
             NotFoundError: The topic has none.
         """
         if access.mirror is None:
-            raise NotFoundError(
-                f"There is no mirror of topic {access.name}. Create one: quick mirror create {access.name}"
-            )
+            raise no_mirror(access.name)
         mirror = self.open_mirror(access)
         return mirror if mirror is not None and mirror.is_ready() else None
 
@@ -142,6 +140,11 @@ class TopicAccesses:
         for topic_id in list(self._mirrors):
             if not self._worker.views.folder.mirror(topic_id).exists():
                 del self._mirrors[topic_id]
+
+
+def no_mirror(topic: str) -> NotFoundError:
+    """Return the refusal to read a topic that has no mirror."""
+    return NotFoundError(f"There is no mirror of topic {topic}. Create one: quick mirror create {topic}")
 
 
 class _Place(NamedTuple):

@@ -21,18 +21,17 @@ from commands.log_safety import note_safety
 from core.command_log import CommandLog
 from core.errors import (
     LogIdentityError,
-    NotFoundError,
     QuickError,
     StandsStillError,
     StoreError,
     UnavailableError,
     UnreadableRecordError,
 )
-from core.external_schemas import ExternalRegistry
 from core.kafka_admin import KafkaAdmin
 from core.registered_schema import RegisteredSchema
 from core.settings import Settings
 from projections import places
+from projections.mirror_indexing import find_schema, registry_elsewhere
 from projections.registry import RegistryView
 from projections.status import StatusView
 
@@ -75,7 +74,7 @@ class Worker:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.kafka = KafkaAdmin(settings.kafka)
-        self.registry_elsewhere = _registry_elsewhere(settings)
+        self.registry_elsewhere = registry_elsewhere(settings)
         """The schema registry that gives the IDs in the place of ours, where there is one."""
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="worker")
         self._lock = threading.Lock()
@@ -184,12 +183,7 @@ class Worker:
             NotFoundError: The ID was never given.
             UnavailableError: The registry does not answer, or no projector has made the views yet.
         """
-        if self.registry_elsewhere is None:
-            return self.views.registry.schema(schema_id)
-        try:
-            return self.registry_elsewhere.schema(schema_id)
-        except NotFoundError:
-            return self.views.registry.schema(schema_id)
+        return find_schema(schema_id, self.views.registry, self.registry_elsewhere)
 
     def _open_views(self) -> None:
         with self._lock:
@@ -241,9 +235,3 @@ class Worker:
         except QuickError as error:
             logger.error("the log became unsafe, and cannot even record that: %s", error)
         self._noted_dangers = dangers
-
-
-def _registry_elsewhere(settings: Settings) -> ExternalRegistry | None:
-    if settings.schema_registry_url is None:
-        return None
-    return ExternalRegistry(settings.schema_registry_url, settings.data_dir / "schemas")

@@ -13,7 +13,8 @@ import msgspec
 
 from core.errors import InvalidInputError
 from projections.mirror_entries import INLINE, INLINE_MAX, LONG, Entry
-from projections.mirrors import MirrorView, Page
+from projections.mirrors import MirrorView
+from projections.pages import Page
 from services.mirrors import parameters
 from services.mirrors.cursors import cursor, place_of
 from services.mirrors.finding import Mirrors

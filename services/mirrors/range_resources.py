@@ -9,7 +9,7 @@ import falcon
 import falcon.asgi
 
 from core.errors import InvalidInputError, NotFoundError
-from projections.mirrors import Page
+from projections.pages import Page
 from services.mirrors import parameters
 from services.mirrors.cursors import place_of
 from services.mirrors.finding import Found, Mirrors

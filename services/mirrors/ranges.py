@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple, Protocol
 
-from core.errors import InvalidInputError, NotAvailableYetError
+from core.comparable_fields import MirrorFields, mirror_fields
+from core.errors import InvalidInputError
 from core.mirrors import MirrorDefinition
 from core.ordered_bytes import Bounds
+from core.topics import TopicSchema
 from projections.mirror_entries import Entry
-from projections.mirrors import MirrorView, Page
-from services.topic_access import TopicAccess
-from services.worker import Worker
+from projections.mirrors import MirrorView
+from projections.pages import Page
+from services.topic_access import TopicAccess, no_mirror
 
 NO_RANGE: Final = "You are trying to query a range. But no range index set."
 
@@ -85,23 +87,41 @@ IndexSource = Callable[[TopicAccess, MirrorView], Indexes | None]
 """Returns the indexes of a mirror, `None` when it has none."""
 
 
-class DeclaredIndexes:
-    """Finds the indexes that a mirror is declared with."""
+class _BuiltOrNot(NamedTuple):
+    """A mirror that is asked knowing what it is declared to keep: an index may still be being built."""
 
-    def __init__(self, worker: Worker) -> None:
-        self._worker = worker
+    view: MirrorView
+    declared: MirrorDefinition
+
+    def range(self, key: bytes, bounds: Bounds, *, reverse: bool = False, limit: int | None) -> list[Entry]:
+        """Return the records of a key, see `IndexedView`."""
+        return self.view.range(key, bounds, reverse=reverse, limit=limit, declared=self.declared)
+
+    def find(
+        self, field: str, bounds: Bounds, *, reverse: bool = False, limit: int, after: bytes | None = None
+    ) -> Page:
+        """Return entries by a field, see `IndexedView`."""
+        return self.view.find(field, bounds, reverse=reverse, limit=limit, after=after, declared=self.declared)
+
+
+class DeclaredIndexes:
+    """Finds the indexes that a mirror is declared with; what is made from a schema is made once."""
+
+    def __init__(self) -> None:
+        self._fields: dict[str, tuple[TopicSchema | None, MirrorDefinition, MirrorFields]] = {}
 
     def __call__(self, access: TopicAccess, mirror: MirrorView) -> Indexes | None:
         """Return the indexes of the mirror of a topic, `None` when it is declared with none.
 
         Raises:
             NotFoundError: The topic has no mirror.
-            NotAvailableYetError: It is declared with some.
         """
         definition = self.definition(access)
         if definition.range_field is None and not definition.indexes:
             return None
-        raise NotAvailableYetError(f"The indexes of the mirror of topic {access.name} cannot be read yet.")
+        fields = self._fields_of(access, definition)
+        by_name = {field.name: field for field in fields.indexes}
+        return Indexes(_BuiltOrNot(mirror, definition), fields.range_field, fields.range_key, by_name)
 
     def definition(self, access: TopicAccess) -> MirrorDefinition:
         """Return what the mirror of a topic is declared to keep.
@@ -109,7 +129,18 @@ class DeclaredIndexes:
         Raises:
             NotFoundError: The topic has no mirror.
         """
-        return self._worker.views.registry.mirror(access.name).state.definition
+        if access.mirror is None:
+            raise no_mirror(access.name)
+        return access.mirror
+
+    def _fields_of(self, access: TopicAccess, definition: MirrorDefinition) -> MirrorFields:
+        known = self._fields.get(access.topic_id)
+        if known is not None and known[:2] == (access.value_schema, definition):
+            return known[2]
+        schema = access.value_schema
+        fields = mirror_fields(definition, None if schema is None else schema.registered())
+        self._fields[access.topic_id] = (schema, definition, fields)
+        return fields
 
 
 def bounds_of(field: ComparableField, given: Mapping[str, Any], encode: Callable[[Any], bytes]) -> Bounds:

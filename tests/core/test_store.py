@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import core.store
-from core.errors import StoreError
+from core.errors import StoreError, StoreFullError
 from core.store import Difference, Store, Writer, bounded_key, copy_tables, differences, number_key
 
 
@@ -67,6 +67,31 @@ def test_a_full_map_grows_under_the_writer_and_its_readers(tmp_path: Path, monke
     with writer.read() as txn:
         assert 2000 == txn.count("one")
     writer.close()
+
+
+def test_a_full_map_is_told_also_by_a_deletion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(core.store, "INITIAL_MAP_BYTES", 1 << 20)
+    with Store(tmp_path / "store", ["one"]) as store:
+        rows = 700
+        put(store, "one", *((number_key(n), bytes(1000)) for n in range(rows)))
+        txn = store.begin()
+
+        def delete_one_of_each_leaf() -> None:
+            for n in range(0, rows, 4):  # A leaf is copied before a row leaves it.
+                txn.delete("one", number_key(n))
+
+        with pytest.raises(StoreFullError):
+            delete_one_of_each_leaf()
+        txn.abort()
+
+
+def test_a_reader_opens_optional_tables_where_they_are_there(tmp_path: Path) -> None:
+    with Store(tmp_path / "store", ["one", "two"]) as store:
+        put(store, "two", (b"k", b"v"))
+    with Store(tmp_path / "store", ["one"], optional=["two", "three"], readonly=True) as store, store.read() as txn:
+        assert b"v" == txn.get("two", b"k")
+        with pytest.raises(KeyError):
+            txn.get("three", b"k")
 
 
 @pytest.mark.parametrize("raw", [b"", b"x", b"x" * 510, b"x" * 511, b"x" * 100_000])

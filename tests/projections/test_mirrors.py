@@ -13,12 +13,18 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Producer
 
-from core.errors import KafkaUnavailableError
+from core.comparable_fields import mirror_fields
+from core.errors import InvalidInputError, KafkaUnavailableError
 from core.kafka_admin import KafkaAdmin
 from core.kafka_reader import TopicsConsumer, watermarks
 from core.kafka_writer import OutRecord, RecordWriter, Written
+from core.mirrors import MirrorDefinition
+from core.ordered_bytes import Bounds
 from core.position import Position
+from core.registered_schema import RegisteredSchema
+from core.types import TopicType, codec_for
 from projections.mirror_folds import MirrorProjection
+from projections.mirror_indexes import IndexWriter
 from projections.mirrors import MirrorView
 
 PARTITIONS = 3
@@ -64,10 +70,11 @@ def ends_of(kafka: str, topic: str) -> dict[int, int]:
     return {partition: mark.high for partition, mark in watermarks(kafka, topic, PARTITIONS).items()}
 
 
-def fold(kafka: str, topic: str, folder: Path) -> None:
+def fold(kafka: str, topic: str, folder: Path, definition: MirrorDefinition | None = None) -> None:
     """Fold everything that is committed in *topic*, from where the mirror stands."""
     ends = ends_of(kafka, topic)
-    mirror = MirrorProjection(folder, ends)
+    kept = definition or MirrorDefinition()
+    mirror = MirrorProjection(folder, ends, definition=kept, indexer=None if definition is None else indexer_of(kept))
     consumer = TopicsConsumer(kafka)
     consumer.assign({(topic, partition): offset for partition, offset in mirror.offsets.items()})
     ended: set[int] = set()
@@ -236,6 +243,45 @@ def test_after_a_crash_of_the_machine_a_mirror_is_built_again(
     mirror = MirrorProjection(tmp_path / "m", ends_of(kafka, topic))
     assert dict.fromkeys(range(PARTITIONS), 0) == mirror.offsets
     mirror.close()
+
+
+SCHEMA = RegisteredSchema(
+    schema_id=1,
+    schema_type="AVRO",
+    schema='{"type": "record", "name": "Step", "fields": [{"name": "at", "type": "long"}]}',
+)
+VALUES = codec_for(TopicType.SCHEMA, schema=SCHEMA, schemas=lambda _: SCHEMA)
+
+
+def indexer_of(definition: MirrorDefinition) -> IndexWriter:
+    return IndexWriter(definition, VALUES, mirror_fields(definition, SCHEMA))
+
+
+def test_a_mirror_keeps_the_indexes_that_it_is_defined_with(
+    kafka: str, new_topic: NewTopic, writer: RecordWriter, tmp_path: Path
+) -> None:
+    topic = new_topic()
+    steps: list[Record] = [(b"walk", VALUES.encode({"at": at})) for at in (3, -1, 2)]
+    write(writer, topic, *steps, (b"run", VALUES.encode({"at": 1})), (b"run", b"broken"), (None, b"nobody's"))
+    ranges, found = MirrorDefinition(range_field="at"), MirrorDefinition(indexes=("at",))
+    fold(kafka, topic, tmp_path / "m", ranges)
+    view = MirrorView(tmp_path / "m")
+    assert [-1, 2, 3] == [VALUES.decode(entry.value)["at"] for entry in view.range(b"walk", Bounds())]
+    assert (1, 1) == (view.unindexed(), view.skipped())
+    view.close()
+    write(writer, topic, (b"walk", None))
+    fold(kafka, topic, tmp_path / "m", ranges)
+    view = MirrorView(tmp_path / "m")
+    assert [] == view.range(b"walk", Bounds())
+    assert [1] == [VALUES.decode(entry.value)["at"] for entry in view.range(b"run", Bounds())]
+    view.close()
+    write(writer, topic, (b"walk", VALUES.encode({"at": 7})))
+    fold(kafka, topic, tmp_path / "m", found)  # Another definition: from the beginning.
+    view = MirrorView(tmp_path / "m")
+    assert [b"walk"] == [entry.key for entry in view.find("at", Bounds()).entries]
+    with pytest.raises(InvalidInputError):
+        view.range(b"walk", Bounds())
+    view.close()
 
 
 FOLD_FOREVER = """

@@ -68,6 +68,7 @@ class World:
             self._status,
             self._status_topic,
             self._freshness,
+            self._registry.view.schema,
             self.kafka,
             consumer,
             stopping,

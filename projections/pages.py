@@ -1,0 +1,15 @@
+"""Pages: some entries of a mirror in their order, and where to go on."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from projections.mirror_entries import Entry
+
+
+class Page(NamedTuple):
+    """Some entries of a mirror in their order, and where to go on."""
+
+    entries: list[Entry]
+    next: bytes | None
+    """The cursor behind them; `None` when nothing more was there."""
