@@ -34,10 +34,6 @@ PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
 
 MOST_PARTITIONS = 4
 
-WANDERING_KEYS_DIE = False
-"""Whether a key that is written to several partitions is deleted too: its tombstone then has to hide the earlier values
-of the other partitions."""
-
 HOMEBOUND, WANDERING = (b"", b"home", b"h" * 600), (b"w", b"wander", b"w" * 501)
 """Keys that one partition only has, and keys that any has."""
 
@@ -74,14 +70,10 @@ def sent_records() -> st.SearchStrategy[list[Sent]]:
     """Return a few records, with times that are often equal, and seldom in the order of their offsets."""
     times, partitions = st.integers(FIRST_MS, FIRST_MS + 3), st.integers(0, MOST_PARTITIONS - 1)
     homebound = st.builds(Sent, st.sampled_from(HOMEBOUND), st.booleans(), st.just(0), times)
-    wandering = st.builds(Sent, st.sampled_from(WANDERING), _deaths(), partitions, times)
+    wandering = st.builds(Sent, st.sampled_from(WANDERING), st.booleans(), partitions, times)
     without_key = st.builds(Sent, st.none(), st.just(value=False), partitions, times)
     often = (homebound, homebound, wandering, wandering, wandering)
     return st.lists(st.one_of(*often, without_key), min_size=1, max_size=8)
-
-
-def _deaths() -> st.SearchStrategy[bool]:
-    return st.booleans() if WANDERING_KEYS_DIE else st.just(value=False)
 
 
 def plainly_folded(messages: Iterable[Message], write_type: WriteType) -> dict[bytes, bytes]:
