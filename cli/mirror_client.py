@@ -48,12 +48,36 @@ class Side(msgspec.Struct, frozen=True, rename="camel"):
     sdl: str | None = None
 
 
-class Status(msgspec.Struct, frozen=True):
-    """What is used of a mirror's status."""
+class Lag(msgspec.Struct, frozen=True):
+    """How far a mirror is behind its topic; `None` where that is not known."""
 
+    records: int | None
+    seconds: float | None
+
+
+class Rebuild(msgspec.Struct, frozen=True, rename="camel"):
+    """How far the copy is that is built to take the place of the one that answers."""
+
+    records: int
+    bytes: int
+    share: float
+    eta_seconds: float | None
+
+
+class Status(msgspec.Struct, frozen=True, rename="camel"):
+    """How a mirror stands on the machine that answers."""
+
+    state: str
+    trouble: str | None
+    rebuild: Rebuild | None
+    incomplete_before: dict[str, int]
+    lag: Lag
     keys: Side
     values: Side
     entries: int
+    bytes: int
+    skipped: int
+    unindexed: int
 
 
 class _Page(msgspec.Struct, frozen=True):

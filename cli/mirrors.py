@@ -7,13 +7,15 @@ from typing import Any
 
 import rich_click as click
 
+from cli import mirror_status
 from cli.client import Manager, Why, failing_with, hint, in_path
 from cli.command import GreedyOption, Number, QuickCommand, QuickGroup
 from cli.durations import Duration
+from cli.mirror_client import Mirrors
 from cli.mirror_options import INDEX, RANGE_FIELD, RANGE_KEY, RETENTION_TIME, definition_options
 from cli.moments import as_of_option
-from cli.options import command_options, manager_options
-from cli.output import output_option, print_fields, print_names
+from cli.options import command_options, manager_and_mirror_options, manager_options
+from cli.output import output_option, print_fields, print_names, print_table
 
 
 @click.group(
@@ -107,23 +109,32 @@ def rebuild(manager: Manager, topics: tuple[str, ...], why: Why) -> None:
 
 
 @click.command("list", cls=QuickCommand)
+@click.option("--status", "shows_status", is_flag=True, help="Show how each one stands now.")
 @output_option
 @as_of_option
-@manager_options
-def list_mirrors(manager: Manager, at: Mapping[str, str], output: str | None) -> None:
+@manager_and_mirror_options
+def list_mirrors(
+    manager: Manager, mirrors: Mirrors, at: Mapping[str, str], output: str | None, *, shows_status: bool
+) -> None:
     """List the mirrors."""
+    if shows_status and (at or output):
+        raise click.UsageError("--status tells how the mirrors stand now, as a table: leave out --as-of and -o.")
     with failing_with("Could not list the mirrors"):
         found = manager.get("/mirrors", **at)
-    print_names(found, output)
+    if not shows_status:
+        print_names(found, output)
+        return
+    rows = [(one["name"], *mirror_status.row(mirrors, one["topicName"])) for one in found]
+    print_table(("NAME", *mirror_status.HEADERS), rows)
 
 
 @click.command("describe", cls=QuickCommand)
 @click.argument("name")
 @output_option
 @as_of_option
-@manager_options
-def describe(manager: Manager, name: str, at: Mapping[str, str], output: str | None) -> None:
-    """Show a mirror and what it is declared to keep."""
+@manager_and_mirror_options
+def describe(manager: Manager, mirrors: Mirrors, name: str, at: Mapping[str, str], output: str | None) -> None:
+    """Show a mirror, what it is declared to keep, and how it stands now."""
     missing = f"There is no mirror {name}. Create one for its topic: quick mirror create <TOPIC>"
     with failing_with(f"Could not describe mirror {name}", missing=missing):
         found = manager.get(f"/topic/{in_path(name)}/mirror", **at)
@@ -132,6 +143,9 @@ def describe(manager: Manager, name: str, at: Mapping[str, str], output: str | N
     if not output:
         for line in _kept(found):
             click.echo(line)
+        if not at:
+            for line in mirror_status.lines(mirrors, found["topicName"]):
+                click.echo(line)
         for warning in found.get("warnings", []):
             hint(f"Warning: {warning}")
 

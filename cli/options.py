@@ -57,6 +57,18 @@ def mirror_options(command: Callable[..., None]) -> Callable[..., None]:
     return _context_options(with_mirrors)
 
 
+def manager_and_mirror_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the same options to a command that asks both; pass `manager` and `mirrors`."""
+
+    @functools.wraps(command)
+    def with_both(*, debug: bool, context: str | None, **options: Any) -> None:
+        find = functools.cache(lambda: chosen_context(context))
+        mirrors = Mirrors(Connection(find, attrgetter("mirror_url"), is_debugging=debug))
+        command(manager=Manager(find, is_debugging=debug), mirrors=mirrors, **options)
+
+    return _context_options(with_both)
+
+
 def command_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add `-m`, which tells the log why, and what repeats a command; passed as `why`."""
 

@@ -106,6 +106,8 @@ class MirrorStatusBody(msgspec.Struct, frozen=True, rename="camel"):
     lag: LagBody
     skipped: int
     """Records that have no place in it: those without a key, and tombstones of an immutable topic."""
+    unindexed: int
+    """Records that are in no index, because their value or a field of it cannot be read."""
     entries: int
     """A key that stands in several partitions counts in each."""
     bytes: int
@@ -173,6 +175,7 @@ def _body(
         offsets={str(partition): offset for partition, offset in standing.offsets.items()},
         lag=LagBody(lag.records, lag.seconds),
         skipped=mirror.skipped(),
+        unindexed=mirror.unindexed(),
         entries=size.entries,
         bytes=size.bytes,
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.small_manager import Reply, refusal
+from tests.cli.small_manager import Reply, answer, refusal
 
 MIRROR = {"name": "flight", "topicName": "flight", "replicas": 2, "tag": "0.1.0"}
 
@@ -21,22 +21,60 @@ def test_mirrors_are_listed_a_name_a_line(quick: Any, manager: Any) -> None:
     assert ["/manager/mirrors"] * 3 == manager.paths
 
 
+STATUS = {
+    "state": "rebuilding",
+    "trouble": None,
+    "rebuild": {"records": 250, "bytes": 5_000_000, "share": 0.25, "etaSeconds": 29.6},
+    "incompleteBefore": {"2": 17},
+    "lag": {"records": 3, "seconds": 0.25},
+    "keys": {"type": "STRING"},
+    "values": {"type": "STRING"},
+    "entries": 1_000,
+    "bytes": 3 * 2**30,
+    "skipped": 4,
+    "unindexed": 0,
+}
+
+
 def test_a_mirror_is_described_as_it_is_or_was(quick: Any, manager: Any) -> None:
+    declared = "Name: flight\nTopic: flight\nReplicas: 2\nTag: 0.1.0\n"
+    manager.answers_in_turn(answer(MIRROR), answer(STATUS))
+    stands = (
+        "State: rebuilding\nRebuild: 25%, 250 records, 5 MiB, about 30 s to go\nLag: 3 records, 0.2 s\nEntries: 1000\n"
+        "Size: 3.0 GiB\nSkipped Records: 4\nIncomplete: partition 2 before offset 17, which Kafka had removed\n"
+    )
+    assert (0, declared + stands, "") == quick("mirror", "describe", "flight")
+    manager.answers_in_turn(answer(MIRROR), refusal(403, "Forbidden", "No."))
+    assert (0, f"{declared}State: unknown (Forbidden: No.)\n", "") == quick("mirror", "describe", "flight")
     manager.answers(MIRROR)
-    assert (0, "Name: flight\nTopic: flight\nReplicas: 2\nTag: 0.1.0\n", "") == quick("mirror", "describe", "flight")
-    assert 0 == quick("mirror", "describe", "a/b", "--as-of", "17").code
-    assert ["/manager/topic/flight/mirror", "/manager/topic/a%2Fb/mirror?asOf=17"] == manager.paths
+    assert (0, declared, "") == quick("mirror", "describe", "a/b", "--as-of", "17")
+    paths = ["/manager/topic/flight/mirror", "/mirror/flight/status"]
+    assert [*paths, *paths, "/manager/topic/a%2Fb/mirror?asOf=17"] == manager.paths
+
+
+def test_mirrors_are_listed_with_their_status(quick: Any, manager: Any) -> None:
+    fine = STATUS | {"state": "ready", "rebuild": None, "lag": {"records": None, "seconds": None}, "bytes": 512}
+    still = fine | {"trouble": "The disk is full."}
+    manager.answers_in_turn(answer([MIRROR, MIRROR, MIRROR]), answer(fine), answer(still), refusal(503, "No", "Later."))
+    done = quick("mirror", "list", "--status")
+    assert 0 == done.code
+    head, *rows = [line.split("   ") for line in done.out.splitlines()]
+    assert "NAME" == head[0]
+    assert ["ready", "ready, stands still", "unknown"] == [row[1].strip() for row in rows]
+    assert "not measured yet" in done.out
+    assert 2 == quick("mirror", "list", "--status", "-o", "json").code
 
 
 def test_a_description_shows_what_is_kept(quick: Any, manager: Any) -> None:
     kept = {"rangeField": "at", "rangeKey": "gate", "indexes": ["gate", "state"], "warnings": ["Mind the gap."]}
     manager.answers(MIRROR | kept)
-    done = quick("mirror", "describe", "flight")
+    done = quick("mirror", "describe", "flight", "--as-of", "17")
     assert (0, "") == (done.code, done.err)
     assert done.out.endswith("Tag: 0.1.0\nRange Field: at\nRange Key: gate\nIndexes: gate, state\n")
     assert MIRROR | kept == json.loads(quick("mirror", "describe", "flight", "-o", "json").out)
     manager.answers(MIRROR | {"retentionTime": "P1D"})
-    assert quick("mirror", "describe", "flight").out.endswith("Tag: 0.1.0\nRetention Time: P1D\n")
+    done = quick("mirror", "describe", "flight", "--as-of", "17")
+    assert done.out.endswith("Tag: 0.1.0\nRetention Time: P1D\n")
     assert "retentionTime: P1D\n" in quick("mirror", "describe", "flight", "-o", "yaml").out
 
 

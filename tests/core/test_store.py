@@ -60,6 +60,13 @@ def test_numbers_are_scanned_within_bounds(store: Store) -> None:
         assert [] == list(txn.scan_numbers("one", b"o"))
 
 
+def test_many_keys_are_deleted_those_that_are_not_there_too(store: Store) -> None:
+    put(store, "one", (b"a", b"1"), (b"b", b"2"), (b"c", b"3"))
+    store.update(lambda txn: txn.delete_many("one", [b"a", b"aa", b"c"]))
+    with store.read() as txn:
+        assert [(b"b", b"2")] == list(txn.scan("one"))
+
+
 def test_a_full_map_grows_under_the_writer_and_its_readers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(core.store, "INITIAL_MAP_BYTES", 1 << 20)
     writer = Store(tmp_path / "store", ["one"])
@@ -76,12 +83,8 @@ def test_a_full_map_is_told_also_by_a_deletion(tmp_path: Path, monkeypatch: pyte
         put(store, "one", *((number_key(n), bytes(1000)) for n in range(rows)))
         txn = store.begin()
 
-        def delete_one_of_each_leaf() -> None:
-            for n in range(0, rows, 4):  # A leaf is copied before a row leaves it.
-                txn.delete("one", number_key(n))
-
-        with pytest.raises(StoreFullError):
-            delete_one_of_each_leaf()
+        with pytest.raises(StoreFullError):  # A leaf is copied before a row leaves it.
+            txn.delete_many("one", (number_key(n) for n in range(0, rows, 4)))
         txn.abort()
 
 

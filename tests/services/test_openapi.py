@@ -229,6 +229,7 @@ class Existing(NamedTuple):
             "version": "latest",
             "schema_id": self.schema_id,
             "file": "page.js",
+            "field": "price",
         }
         return {part: known.get(part, value) for part, value in case.path_parameters.items()}
 
@@ -240,7 +241,10 @@ def existing(running: Running) -> Existing:
     topics = tuple(f"described-{kind}-{mark}" for kind in ("schema", "text", "once", "number"))
     types = (("string", "schema"), ("string", "string"), ("string", "string"), ("long", "double"))
     bodies: tuple[Any, ...] = (
-        {"valueSchema": {"gateway": gateway, "type": "Item"}},
+        {
+            "valueSchema": {"gateway": gateway, "type": "Item"},
+            "mirrorArguments": {"rangeField": "id", "indexes": ["price"]},
+        },
         {},
         {"writeType": "IMMUTABLE"},
         {},
@@ -365,6 +369,9 @@ RIGHT: list[tuple[str, dict[str, Any]]] = [
     ("POST /mirror/{topic}/mirror/batch", {"names": ["schema"], "body": {"keys": ["k", "missing"]}}),
     ("GET /mirror/{topic}/mirror/{key}", {"names": ["schema", "k"]}),
     ("GET /mirror/{topic}/mirror", {"names": ["schema"], "query": {"limit": 1, "keys": "true"}}),
+    ("GET /mirror/{topic}/mirror/range/{key}", {"names": ["schema", "k"], "query": {"from": 1, "to": 4}}),
+    ("GET /mirror/{topic}/range", {"names": ["schema"], "query": {"key": "k", "gt": 1, "reverse": "true"}}),
+    ("GET /mirror/{topic}/mirror/index/{field}", {"names": ["schema", "price"], "query": {"gte": 0.5, "limit": 1}}),
     ("GET /mirror/{topic}/status", {"names": ["schema"]}),
     ("GET /mirror/{topic}/streams/partitions", {"names": ["schema"]}),
     ("GET /gateway/{name}/graphql", {"names": ["gateway"], "query": {"query": '{ item(id: "k") { name } }'}}),
@@ -412,9 +419,6 @@ RIGHT: list[tuple[str, dict[str, Any]]] = [
 
 NOT_RIGHT = {
     "quarantine": "every record of the log can be decoded",
-    "getRange": "no mirror of these topics has a range field",
-    "getRangeOfKey": "no mirror of these topics has a range field",
-    "getIndexed": "no mirror of these topics has an index",
     **dict.fromkeys(
         [
             "listApplications",
