@@ -1,109 +1,81 @@
-"""Mirror fold against raw consume(), same topic, same client settings, same run."""
+"""Folds of a mirror, beside raw consume() and Kafka Streams: same topic, same run."""
 
 from __future__ import annotations
 
-import multiprocessing
+import importlib
+import importlib.util
 import statistics
-import struct
-import time
-import uuid
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import TypeVar
 
+from kafka_streams import KafkaStreams
+from mirror_topic import FIELD, SCHEMA, fill, fold, rate_of_consume, reading_codec
+from processes import in_a_process
+
+from core.errors import LocalRuntimeError
 from core.kafka_admin import KafkaAdmin
-from core.kafka_reader import TopicsConsumer, next_batch, watermarks
-from core.kafka_writer import OutRecord, RecordWriter
+from core.mirrors import MirrorDefinition
 from core.topics import WriteType
-from projections.mirror_folds import MirrorProjection
-from projections.projector import spare_the_collector
-from projections.topic_folds import PIECE_RECORDS, PIECES
-
-T = TypeVar("T")
 
 RECORDS = 1_000_000
 KEYS = 200_000
-VALUE_BYTES = 80
-PARTITIONS = 3
+ROUNDS = 3
 
-
-def fill(bootstrap: str) -> str:
-    """Return a new topic with the records of the benchmark."""
-    topic = f"bench-{uuid.uuid4().hex[:8]}"
-    KafkaAdmin(bootstrap).create_topic(topic, partitions=PARTITIONS, replication_factor=1, config={})
-    writer = RecordWriter(bootstrap, linger_ms=20, delivery_timeout_s=60)
-    value = bytes(VALUE_BYTES - 8)
-    key, number = struct.Struct(">q").pack, struct.Struct(">q").pack
-    for start in range(0, RECORDS, 100_000):
-        batch = [OutRecord(key(i * 7919 % KEYS), number(i) + value) for i in range(start, start + 100_000)]
-        writer.write(topic, batch).result(120)
-    writer.close()
-    return topic
-
-
-def rate_of_consume(bootstrap: str, topic: str) -> float:
-    """Return records a second of the bare client with the mirror's settings."""
-    consumer = _consumer(bootstrap, topic)
-    seen, began = 0, 0.0
-    while seen < RECORDS:
-        seen += len(next_batch(consumer._consumer, limit=50_000, timeout_s=1))
-        began = began or time.perf_counter()
-    took = time.perf_counter() - began
-    consumer.close()
-    return RECORDS / took
-
-
-def rate_of_fold(bootstrap: str, topic: str, folder: Path, write_type: WriteType) -> float:
-    """Return records a second into a mirror, in rounds as the projector makes them."""
-    spare_the_collector()
-    ends = {p: mark.high for p, mark in watermarks(bootstrap, topic, PARTITIONS).items()}
-    mirror = MirrorProjection(folder / "mirror", ends, write_type)
-    consumer = _consumer(bootstrap, topic)
-    seen, began = 0, 0.0
-    while seen < RECORDS:
-        timeout_s, taken = 1.0, 0
-        for _ in range(PIECES):
-            records = consumer.poll(limit=PIECE_RECORDS, timeout_s=timeout_s).records
-            began = began or time.perf_counter()
-            if records:
-                mirror.take(records)
-            taken += len(records)
-            timeout_s = 0
-            if len(records) < PIECE_RECORDS:
-                break
-        if taken:
-            mirror.commit()
-        seen += taken
-    took = time.perf_counter() - began
-    consumer.close()
-    mirror.delete()
-    return RECORDS / took
-
-
-def _consumer(bootstrap: str, topic: str) -> TopicsConsumer:
-    consumer = TopicsConsumer(bootstrap)
-    consumer.assign({(topic, partition): 0 for partition in range(PARTITIONS)})
-    return consumer
+MODES = {"memory": "in memory, no changelog", "logged": "default store, logged", "range": "two logged stores"}
 
 
 def measure(bootstrap: str, folder: Path) -> Iterator[tuple[str, str, str, str, str]]:
-    """Yield rows of the table: the median of three runs each."""
-    topic = fill(bootstrap)
-    raw, last, first = [], [], []
-    for _ in range(3):
-        raw.append(in_a_process(rate_of_consume, bootstrap, topic))
-        last.append(in_a_process(rate_of_fold, bootstrap, topic, folder, WriteType.MUTABLE))
-        first.append(in_a_process(rate_of_fold, bootstrap, topic, folder, WriteType.IMMUTABLE))
+    """Yield rows of the table: the median of a few rounds each."""
+    topic = fill(bootstrap, RECORDS, KEYS)
+    runs: dict[str, Callable[[], float]] = {
+        "consume": lambda: in_a_process(rate_of_consume, bootstrap, topic, RECORDS),
+        "last": lambda: in_a_process(rate_of_fold, bootstrap, topic, folder, WriteType.MUTABLE),
+        "first": lambda: in_a_process(rate_of_fold, bootstrap, topic, folder, WriteType.IMMUTABLE),
+    }
+    if has_ranges():
+        runs["history"] = lambda: in_a_process(rate_of_range_fold, bootstrap, topic, folder)
+    try:
+        streams = KafkaStreams(bootstrap, folder)
+    except LocalRuntimeError as error:
+        print(f"Kafka Streams is not measured: {error}")  # noqa: T201 - for who runs the benchmarks
+    else:
+        runs |= {mode: lambda mode=mode: streams.rate(topic, RECORDS, mode) for mode in MODES}  # type: ignore[misc]
+    rates: dict[str, list[float]] = {name: [] for name in runs}
+    for _ in range(ROUNDS):
+        for name, run in runs.items():
+            rates[name].append(run())
     KafkaAdmin(bootstrap).delete_topic(topic)
-    consumed = statistics.median(raw)
-    beside = f"consume() {consumed:,.0f}/s"
-    for what, rates in (("mirror fold, 1 M records", last), ("the same, immutable", first)):
-        folded = statistics.median(rates)
-        yield what, f"{folded:,.0f}/s", beside, f"{folded / consumed:.2f}", "≥ 0.40, ≥ 350,000/s"
+    yield from rows({name: statistics.median(found) for name, found in rates.items()})
 
 
-def in_a_process(work: Callable[..., T], *arguments: object) -> T:
-    """Run *work* in a fresh process, as a projector is one: no heap of the other runs to look after."""
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
-        return process.submit(work, *arguments).result()
+def rows(rates: dict[str, float]) -> Iterator[tuple[str, str, str, str, str]]:
+    """Yield rows of the table."""
+    consumed = rates["consume"]
+    for what, ours in (("mirror fold, 1 M records", rates["last"]), ("the same, immutable", rates["first"])):
+        beside = f"consume() {consumed:,.0f}/s"
+        yield what, f"{ours:,.0f}/s", beside, f"{ours / consumed:.2f}", "≥ 0.40, ≥ 350,000/s"
+    pairs = (("last", "memory", "≥ 1.1"), ("last", "logged", "≥ 2.5"), ("history", "range", "≥ 1.2"))
+    for ours_name, mode, wanted in pairs:
+        if ours_name not in rates or mode not in rates:
+            continue
+        ours, theirs = rates[ours_name], rates[mode]
+        what = "mirror fold" if ours_name == "last" else "mirror fold with one range index"
+        yield what, f"{ours:,.0f}/s", f"Streams, {MODES[mode]} {theirs:,.0f}/s", f"{ours / theirs:.2f}", wanted
+
+
+def rate_of_fold(bootstrap: str, topic: str, folder: Path, write_type: WriteType) -> float:
+    """Return records a second into a mirror of the last values, or of the first ones."""
+    return fold(bootstrap, topic, RECORDS, folder, write_type).rate
+
+
+def has_ranges() -> bool:
+    """Return whether mirrors keep histories."""
+    return importlib.util.find_spec("projections.mirror_indexes") is not None
+
+
+def rate_of_range_fold(bootstrap: str, topic: str, folder: Path) -> float:
+    """Return records a second into a mirror that keeps the history of each key by one field."""
+    definition = MirrorDefinition(range_field=FIELD)
+    fields = importlib.import_module("core.comparable_fields").mirror_fields(definition, SCHEMA)
+    indexer = importlib.import_module("projections.mirror_indexes").IndexWriter(definition, reading_codec(), fields)
+    return fold(bootstrap, topic, RECORDS, folder, WriteType.MUTABLE, indexer).rate
