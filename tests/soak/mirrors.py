@@ -29,7 +29,7 @@ KILLS = 10
 RECORDS = 20_000
 """Records between two kills."""
 
-MOST_GROWTH_MB = 60.0
+MOST_GROWTH_MB = 100.0
 """What the processes may take more than after the first comparison, without mapped files."""
 
 MOST_STORE_MB = 64.0
