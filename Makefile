@@ -4,7 +4,9 @@
 #   make up      start Quick on this machine and keep it running (options: make up ARGS="--port 9000")
 #   make test    run the tests, in two processes with a real Kafka each (options: make test ARGS="-k log")
 #   make check   formatting, lint, types and the import contracts
-#   make bench   measure, as ratios against raw limits in the same run
+#   make bench   measure, as ratios against raw limits in the same run; some parts only: make bench ARGS="mirror reads"
+#                (mirror, reads, visibility, append, ingest, log, up; only when named: rebuild, many-mirrors)
+#   make soak    write, kill and check for some minutes (longer: QUICK_SOAK_S=3600 make soak)
 #   make clean   remove what the other commands have made in this folder
 #
 # Each sets up what it needs: a virtual environment in .venv, and Kafka's jars in the user's cache folder.
@@ -15,7 +17,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check bench clean
+.PHONY: help demo up test check bench soak clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -44,6 +46,9 @@ check: $(READY)
 
 bench: $(READY)
 	$(BIN)/python tests/benchmarks/run.py $(ARGS)
+
+soak: $(READY)
+	$(BIN)/python -m pytest -s --timeout 0 tests/soak/mirrors.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) build *.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

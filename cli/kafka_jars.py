@@ -13,6 +13,7 @@ import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from cli.child_process import Child, ChildSpec, how_it_ended
 from cli.folder_lock import make_folder
@@ -24,7 +25,19 @@ BROKER_FILES = Path(__file__).with_name("broker")
 FETCH_TIMEOUT_S = 900.0
 """Longest wait for Maven."""
 
-_POM = BROKER_FILES / "pom.xml"
+
+class JarSet(NamedTuple):
+    """Some jars that belong together, with all that they need."""
+
+    name: str
+    pom: Path
+    """Names them, and the version in the property `kafka.version`."""
+    megabytes: int
+    """How much is fetched; told to the people who wait."""
+
+
+BROKER = JarSet("kafka", BROKER_FILES / "pom.xml", 43)
+
 _KAFKA_VERSION = re.compile(r"<kafka\.version>(.+)</kafka\.version>")
 _CACHE_WAY_OUT = "Set QUICK_CACHE_DIR to a folder that can be written."
 _OTHER_BROKER = "or name a Kafka broker that runs already with --kafka HOST:PORT."
@@ -37,17 +50,18 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "quick"
 
 
-def kafka_jars(cache: Path, say: Callable[[str], None]) -> Path:
-    """Return the folder with Kafka's jars, fetched if they are not in *cache* yet.
+def kafka_jars(cache: Path, say: Callable[[str], None], jar_set: JarSet = BROKER) -> Path:
+    """Return the folder with the jars of *jar_set*, fetched if they are not in *cache* yet.
 
     Args:
         cache: The cache folder; made if it is absent.
         say: Takes one line for the people who wait.
+        jar_set: Which jars; those of the local broker unless it says otherwise.
 
     Raises:
         LocalRuntimeError: Maven is missing or fails, or the cache cannot be written.
     """
-    jars = cache.absolute() / _folder_name()
+    jars = cache.absolute() / _folder_name(jar_set)
     if jars.is_dir():
         return jars
     make_folder(cache, _CACHE_WAY_OUT)
@@ -55,21 +69,21 @@ def kafka_jars(cache: Path, say: Callable[[str], None]) -> Path:
         with (cache / "lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not jars.is_dir():
-                _fetch(jars, say)
+                _fetch(jar_set, jars, say)
     except OSError as error:
         raise LocalRuntimeError(f"Cannot write to {cache}: {error.strerror}. {_CACHE_WAY_OUT}") from error
     return jars
 
 
-def _folder_name() -> str:
+def _folder_name(jar_set: JarSet) -> str:
     """Return a name that changes with everything that decides which jars these are."""
-    pom = _POM.read_text()
+    pom = jar_set.pom.read_text()
     version = _KAFKA_VERSION.search(pom)
     assert version is not None, "the pom is ours"
-    return f"kafka-{version.group(1)}-{hashlib.sha256(pom.encode()).hexdigest()[:8]}"
+    return f"{jar_set.name}-{version.group(1)}-{hashlib.sha256(pom.encode()).hexdigest()[:8]}"
 
 
-def _fetch(jars: Path, say: Callable[[str], None]) -> None:
+def _fetch(jar_set: JarSet, jars: Path, say: Callable[[str], None]) -> None:
     maven = shutil.which("mvn")
     if maven is None:
         raise LocalRuntimeError(
@@ -79,8 +93,8 @@ def _fetch(jars: Path, say: Callable[[str], None]) -> None:
     partial = jars.with_name(f"{jars.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
-    shutil.copy(_POM, partial)  # Maven may write beside its pom.
-    say(f"Fetching {jars.name.rpartition('-')[0]} with Maven, once (43 MB) ...")
+    shutil.copy(jar_set.pom, partial)  # Maven may write beside its pom.
+    say(f"Fetching {jars.name.rpartition('-')[0]} with Maven, once ({jar_set.megabytes} MB) ...")
     _run_maven(maven, partial, jars.with_name("maven.log"))
     partial.rename(jars)
 

@@ -43,7 +43,7 @@ class Writer(threading.Thread):
         self.newest: dict[int, int] = defaultdict(int)
         """Number of the last record that may have been written to a key; each record has a number of its own."""
         self.content: dict[int, str] = {}
-        """What the topic holds, once a wanted total is written."""
+        """What the topic holds, once the writer is done."""
         self.written = 0
         self._writer = RecordWriter(kafka, linger_ms=1)
         self._topic = topic
@@ -58,8 +58,12 @@ class Writer(threading.Thread):
             self._wanted += records
             self._changed.notify()
 
+    def is_done(self) -> bool:
+        """Return whether all that is wanted is written."""
+        return self.written == self._wanted
+
     def stop(self) -> None:
-        """End when what is wanted is written."""
+        """End when all that is wanted is written."""
         with self._changed:
             self._is_stopping = True
             self._changed.notify()
@@ -91,17 +95,25 @@ class Writer(threading.Thread):
 
 
 class Reader(threading.Thread):
-    """Asks for random keys all the time: what was answered once is answered again, never with an older value."""
+    """Asks for random keys all the time: what was answered once is answered again, never with an older value.
 
-    def __init__(self, running: Running, topic: str, writer: Writer, chance: random.Random) -> None:
+    Args:
+        may_be_cut_off: Whether connections may end without an answer, as they do when a worker is killed.
+    """
+
+    def __init__(
+        self, running: Running, topic: str, writer: Writer, chance: random.Random, *, may_be_cut_off: bool = False
+    ) -> None:
         super().__init__(daemon=True)
         self.failures: list[str] = []
+        self.cut_off = 0
         self.answers = 0
         self._seen: dict[int, int] = {}
         self._running = running
         self._topic = topic
         self._writer = writer
         self._chance = chance
+        self._may_be_cut_off = may_be_cut_off
         self._stopping = threading.Event()
 
     def run(self) -> None:
@@ -109,8 +121,10 @@ class Reader(threading.Thread):
             while not self._stopping.is_set() and not self.failures:
                 try:
                     self._ask(http, self._chance.randrange(LASTING))
-                except httpx.HTTPError as error:
-                    self.failures.append(f"no answer: {error!r}")
+                except httpx.TransportError as error:
+                    self.cut_off += 1
+                    if not self._may_be_cut_off:
+                        self.failures.append(f"no answer: {error!r}")
 
     def stop(self) -> None:
         self._stopping.set()
@@ -141,7 +155,13 @@ class Target:
             made = http.post(f"/manager/topic/{topic}", params={"keyType": "long", "valueType": "string"}, json={})
             assert 200 == made.status_code, made.text
             until(lambda: http.get(f"/mirror/{topic}/mirror/1").status_code == 404)
-        self._view = MirrorView(_only_mirror(running.data_dir))
+        self._path = _only_mirror(running.data_dir)
+        self._view = MirrorView(self._path)
+
+    @property
+    def store(self) -> Path:
+        """Return the file of the mirror."""
+        return self._path / "data.mdb"
 
     def folded(self) -> int:
         """Return how many records are folded and visible."""
@@ -192,8 +212,8 @@ def kill_while_folding(target: Target, writer: Writer, records: int, chance: ran
 
 
 def settled(target: Target, writer: Writer) -> Callable[[], bool]:
-    """Return whether everything that was written is folded, as a condition."""
-    return lambda: target.folded() == writer.written
+    """Return whether everything that is wanted is written and folded, as a condition."""
+    return lambda: writer.is_done() and target.folded() == writer.written
 
 
 def _only_mirror(data_dir: Path) -> Path:

@@ -3,36 +3,26 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import fastavro
-import httpx
 import psutil
-from bench_up import API_KEY, await_health
+from bench_up import API_KEY
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]  # not in its __all__
-from load import SEPARATOR
+from serving import RECORD, SECONDS, declare, limits, load, post, rate, serving
 
-from cli.ports import free_port
 from core.kafka import client_config
 from core.kafka_batches import Batch, BatchWriter
 from core.kafka_writer import OutRecord
 
-HERE = Path(__file__).resolve().parent
-SECONDS = 6.0
-CONNECTIONS = 32
 BATCH = 100
-SDL = "type Query { a: Int } type Item { id: Int!  name: String!  price: Float!  at: Long!  note: String }"
-RECORD = {"id": 12345, "name": "a product name", "price": 14.99, "at": 1700000000000, "note": None}
 LINES = 100_000
 MANY_TOPICS = 2_000
 CURL = ("curl", "-sS", "-T", "-", "-X", "POST", "-H", "Content-Type: application/x-ndjson")
@@ -47,8 +37,8 @@ def measure(bootstrap: str, folder: Path) -> Iterator[tuple[str, str, str, str, 
         declare(port, topic)
         single, batches = loads(folder, port, topic)
         seconds, resident = upload(folder, port, topic, up)
-    with parsing(folder) as port:
-        parsed = load(folder, port, "/", [pair(key) for key in range(1000)])
+    with limits(folder) as port:
+        parsed = load(folder, port, [post("/parse", pair(key)) for key in range(1000)])
     bare = bare_rate(bootstrap, topic)
     with serving(bootstrap, folder, workers=2) as (port, _):
         two_single, two_batches = loads(folder, port, topic)
@@ -107,11 +97,6 @@ def _check(batch: Batch) -> None:
         raise batch.error
 
 
-def rate(result: dict[str, Any]) -> str:
-    """Return a rate as the table shows it."""
-    return f"{result['rate']:,.0f} requests/s"
-
-
 def pair(key: int) -> bytes:
     """Return the body of one record."""
     return json.dumps({"key": key, "value": RECORD | {"id": key}}).encode()
@@ -125,22 +110,10 @@ def batch(number: int) -> bytes:
 
 def loads(folder: Path, port: int, topic: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Send single records, then batches; first some that do not count, while the broker compiles what it runs often."""
-    singles, batches = [pair(key) for key in range(1000)], [batch(key) for key in range(50)]
-    load(folder, port, f"/ingest/{topic}", singles)
-    return load(folder, port, f"/ingest/{topic}", singles), load(folder, port, f"/ingest/{topic}", batches)
-
-
-def load(folder: Path, port: int, path: str, bodies: list[bytes]) -> dict[str, Any]:
-    """Send *bodies* again and again; return rate and latencies."""
-    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nX-API-Key: {API_KEY}\r\nContent-Type: application/json\r\n"
-    file = folder / "requests"
-    file.write_bytes(SEPARATOR.join(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body for body in bodies))
-    command = [sys.executable, str(HERE / "load.py"), "127.0.0.1", str(port), str(file), str(CONNECTIONS), str(SECONDS)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
-    result: dict[str, Any] = json.loads(done.stdout)
-    if result["failures"]:
-        sys.exit(f"{path}: {result['failures']} requests failed, the first with {result['first']}")
-    return result | {"rate": result["requests"] / result["seconds"]}
+    path = f"/ingest/{topic}"
+    singles, batches = [post(path, pair(key)) for key in range(1000)], [post(path, batch(key)) for key in range(50)]
+    load(folder, port, singles)
+    return load(folder, port, singles), load(folder, port, batches)
 
 
 def upload(folder: Path, port: int, topic: str, up: psutil.Process) -> tuple[float, int]:
@@ -216,59 +189,3 @@ def bare_rate(bootstrap: str, topic: str) -> float:
     producer.flush()
     assert not failed, failed[0]
     return count / (time.perf_counter() - began)
-
-
-@contextmanager
-def serving(bootstrap: str, folder: Path, workers: int) -> Iterator[tuple[int, psutil.Process]]:
-    """Start `quick up` on an existing broker, and stop it."""
-    port = free_port()
-    command = [Path(sys.executable).with_name("quick"), "up", "--kafka", bootstrap, "--port", str(port)]
-    command += ["--data-dir", str(folder / "data"), "--api-key", API_KEY, "--workers", str(workers)]
-    environment = {
-        **os.environ,
-        "QUICK_CONFIG": str(folder / "quick.conf"),
-        "QUICK_LOG_TOPIC": "__bench-ingest-log",
-        "QUICK_STATUS_TOPIC": "__bench-ingest-status",
-    }
-    with (folder / "up.log").open("a") as log:
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
-    try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as http:
-            await_health(process, http, folder / "up.log")
-        yield port, psutil.Process(process.pid)
-    finally:
-        process.terminate()
-        process.wait(60)
-
-
-@contextmanager
-def parsing(folder: Path) -> Iterator[int]:
-    """Start the endpoint that only parses, in the same server."""
-    port = free_port()
-    gunicorn = Path(sys.executable).with_name("gunicorn")
-    command = [gunicorn, "-k", "services.uvicorn_worker.UvicornWorker", "-w", "1", "-b", f"127.0.0.1:{port}"]
-    command += ["--no-control-socket", "--chdir", str(HERE), "parse_only:app()"]
-    with (folder / "parse.log").open("w") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
-    try:
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            try:
-                httpx.post(f"http://127.0.0.1:{port}/", json={})
-                break
-            except httpx.TransportError:
-                time.sleep(0.05)
-        yield port
-    finally:
-        process.terminate()
-        process.wait(60)
-
-
-def declare(port: int, topic: str) -> None:
-    """Create the topic that is written to."""
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers={"X-API-Key": API_KEY}, timeout=60) as http:
-        http.post("/manager/gateway", json={"name": "bench", "schema": SDL}).raise_for_status()
-        body = {"valueSchema": {"gateway": "bench", "type": "Item"}}
-        http.post(
-            f"/manager/topic/{topic}", params={"keyType": "int", "valueType": "schema"}, json=body
-        ).raise_for_status()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 import uuid
 from collections.abc import Iterator
@@ -10,7 +9,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import NamedTuple
 
-from bench_mirror import in_a_process
+from processes import anonymous_mb, in_a_process
 
 from core.aggregates import aggregate_id
 from core.command_log import CommandLog
@@ -93,9 +92,9 @@ def open_log(bootstrap: str, topic: str, folder: Path) -> Cost:
     began = time.perf_counter()
     log = CommandLog(LogTopic(bootstrap, topic), folder)
     took_s = time.perf_counter() - began
-    anonymous_mb = _anonymous_mb()
+    cost = Cost(took_s, anonymous_mb())
     log.close()
-    return Cost(took_s, anonymous_mb)
+    return cost
 
 
 def look_back(bootstrap: str, topic: str, folder: Path, position: int) -> Cost:
@@ -105,10 +104,4 @@ def look_back(bootstrap: str, topic: str, folder: Path, position: int) -> Cost:
     past_registries(log.index, [position])
     took_s = time.perf_counter() - began
     log.close()
-    return Cost(took_s, _anonymous_mb())
-
-
-def _anonymous_mb() -> float:
-    found = re.search(r"RssAnon:\s+(\d+) kB", Path("/proc/self/status").read_text())
-    assert found is not None, "Linux tells it"
-    return int(found[1]) / 1024
+    return Cost(took_s, anonymous_mb())
