@@ -64,7 +64,15 @@ class Rebuild(msgspec.Struct, frozen=True, rename="camel"):
     eta_seconds: float | None
 
 
-class Status(msgspec.Struct, frozen=True, rename="camel"):
+class Status(msgspec.Struct, frozen=True):
+    """What a mirror holds, as far as a dump of it depends on that."""
+
+    keys: Side
+    values: Side
+    entries: int
+
+
+class Standing(msgspec.Struct, frozen=True, rename="camel"):
     """How a mirror stands on the machine that answers."""
 
     state: str
@@ -72,8 +80,6 @@ class Status(msgspec.Struct, frozen=True, rename="camel"):
     rebuild: Rebuild | None
     incomplete_before: dict[str, int]
     lag: Lag
-    keys: Side
-    values: Side
     entries: int
     bytes: int
     skipped: int
@@ -132,8 +138,12 @@ class Mirror:
             parameters["after"] = page.next
 
     def status(self) -> Status:
-        """Return how the mirror stands."""
+        """Return what the mirror holds."""
         return self._ask("GET", "/status", {}, Status)
+
+    def standing(self) -> Standing:
+        """Return how the mirror stands."""
+        return self._ask("GET", "/status", {}, Standing)
 
     def _ask(self, method: str, path: str, parameters: Mapping[str, str], kind: type[T], body: Any = None) -> T:
         answer = persistently(lambda: self._send(method, path, parameters, body), self._connection.trace)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cli.connection import CliError
-from cli.mirror_client import Mirrors, Rebuild, Status
+from cli.mirror_client import Mirrors, Rebuild, Standing
 
 _KIBI = 1024
 
@@ -14,7 +14,7 @@ HEADERS = ("STATE", "LAG", "ENTRIES", "SIZE", "REBUILD")
 
 def row(mirrors: Mirrors, topic: str) -> tuple[str, ...]:
     """Return what `HEADERS` name of one mirror."""
-    status = _status(mirrors, topic)
+    status = _standing(mirrors, topic)
     if isinstance(status, CliError):
         return ("unknown", "-", "-", "-", str(status))
     state = status.state if status.trouble is None else f"{status.state}, stands still"
@@ -23,7 +23,7 @@ def row(mirrors: Mirrors, topic: str) -> tuple[str, ...]:
 
 def lines(mirrors: Mirrors, topic: str) -> Iterator[str]:
     """Yield how one mirror stands, each figure behind its label."""
-    status = _status(mirrors, topic)
+    status = _standing(mirrors, topic)
     if isinstance(status, CliError):
         yield f"State: unknown ({status})"
         return
@@ -42,15 +42,15 @@ def lines(mirrors: Mirrors, topic: str) -> Iterator[str]:
         yield f"Incomplete: partition {partition} before offset {offset}, which Kafka had removed"
 
 
-def _status(mirrors: Mirrors, topic: str) -> Status | CliError:
+def _standing(mirrors: Mirrors, topic: str) -> Standing | CliError:
     try:
         with mirrors.of(topic) as mirror:
-            return mirror.status()
+            return mirror.standing()
     except CliError as error:
         return error
 
 
-def _lag(status: Status) -> str:
+def _lag(status: Standing) -> str:
     records, seconds = status.lag.records, status.lag.seconds
     if records is None or seconds is None:
         return "not measured yet"

@@ -90,6 +90,16 @@ class FreshnessView:
         """Return the last look at a topic, `None` when there was none yet."""
         return _look(self._store, topic_id)
 
+    def troubles(self) -> list[str]:
+        """Return why mirrors stand still, of those that do."""
+        return _troubles(self._store)
+
+
+def _troubles(store: Store) -> list[str]:
+    with store.read() as txn:
+        looks = [_decoder.decode(raw) for _, raw in txn.scan("topics")]
+    return [look.trouble for look in looks if look.trouble is not None]
+
 
 def freshness(look: Look | None, offsets: Mapping[int, int]) -> Freshness:
     """Return how far a mirror that stands at *offsets* may be behind, knowing a *look* at its topic."""

@@ -100,7 +100,8 @@ class TopicWatch:
                 looks[each.topic_id] = Look(before.at_ms, before.ends, current_as_of_ms, each.trouble)
         if looks:
             self._freshness.note(looks)
-        if any(len(ends.get(each.topic, {})) < len(each.offsets) for each in folded):
+        existing = (each for each in folded if self.facts.get(each.topic) is not None)
+        if any(len(ends.get(each.topic, {})) < len(each.offsets) for each in existing):
             raise KafkaUnavailableError("some partitions have no leader")
 
 

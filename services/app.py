@@ -195,9 +195,7 @@ def _add_ingest(app: App, worker: Worker, topics: TopicAccesses) -> None:
 
 
 def _add_mirror(app: App, worker: Worker, topics: TopicAccesses) -> None:
-    looks = Looks(worker)
-    worker.at_stop(looks.close)
-    mirrors, indexes = Mirrors(worker, topics, looks), DeclaredIndexes()
+    mirrors, indexes = Mirrors(worker, topics, Looks(worker)), DeclaredIndexes()
     app.add_route("/mirror/{topic}/status", MirrorStatusResource(mirrors, indexes))
     app.add_route("/mirror/{topic}/streams/partitions", MirrorPartitionsResource(mirrors))
     app.add_route("/mirror/{topic}/mirror", MirrorAllResource(mirrors))

@@ -57,4 +57,8 @@ async def degradations(worker: Worker) -> list[str]:
         problems.append(f"The registry stands still at position {registry.position()}: {reason}")
     for status in worker.views.status.unsafe():
         problems += (f"Writes to topic {status.name} are refused. {danger}" for danger in status.dangers)
+    if (freshness := worker.views.freshness) is not None:
+        problems += (
+            f"A mirror stands still, and answers with what it has. {trouble}" for trouble in freshness.troubles()
+        )
     return problems

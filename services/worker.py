@@ -14,6 +14,7 @@ import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TypeVar
 
 from commands.decisions import Commands
@@ -31,6 +32,7 @@ from core.kafka_admin import KafkaAdmin
 from core.registered_schema import RegisteredSchema
 from core.settings import Settings
 from projections import places
+from projections.freshness import FreshnessView
 from projections.mirror_indexing import find_schema, registry_elsewhere
 from projections.registry import RegistryView
 from projections.status import StatusView
@@ -61,9 +63,20 @@ class Views:
         self.folder = folder
         self.registry = RegistryView.open(folder.registry)
         self.status = StatusView.open(folder.status)
+        self._freshness: FreshnessView | None = None
+
+    @property
+    def freshness(self) -> FreshnessView | None:
+        """Return how current the mirrors are, `None` while no projector has looked."""
+        if self._freshness is None:
+            with suppress(StoreError):
+                self._freshness = FreshnessView(self.folder.freshness)
+        return self._freshness
 
     def close(self) -> None:
         """Close the views."""
+        if self._freshness is not None:
+            self._freshness.close()
         self.registry.close()
         self.status.close()
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Final, NamedTuple, Protocol
 from weakref import WeakKeyDictionary
 
 import falcon.asgi
 
-from core.errors import InvalidInputError, StoreError, UnavailableError
+from core.errors import InvalidInputError, UnavailableError
 from core.position import Position
-from projections.freshness import Freshness, FreshnessView, Look, freshness
+from projections.freshness import Freshness, Look, freshness
 from services.worker import Worker
 
 POSITION_HEADER: Final = "Quick-Position"
@@ -50,13 +49,12 @@ class Looks:
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
-        self._view: FreshnessView | None = None
         self._version = -1
         self._looks: dict[str, Look | None] = {}
 
     def of(self, topic_id: str, offsets: Mapping[int, int]) -> Freshness:
         """Return how far a mirror of the topic is behind that has folded everything before *offsets*."""
-        view = self._open()
+        view = self._worker.views.freshness
         if view is None:
             return UNKNOWN
         version = view.version()
@@ -65,17 +63,6 @@ class Looks:
         if topic_id not in self._looks:
             self._looks[topic_id] = view.look(topic_id)
         return freshness(self._looks[topic_id], offsets)
-
-    def close(self) -> None:
-        """Close the view."""
-        if self._view is not None:
-            self._view.close()
-
-    def _open(self) -> FreshnessView | None:
-        if self._view is None:
-            with suppress(StoreError):  # No projector has made it yet.
-                self._view = FreshnessView(self._worker.views.folder.freshness)
-        return self._view
 
 
 class Versioned(Protocol):

@@ -32,8 +32,8 @@ def transactions(kafka: str, tmp_path: Path) -> Iterator[Transactions]:
     transactions.close()
 
 
-def values(kafka: str, topic: str) -> list[bytes | None]:
-    return [record.value() for record in content(kafka, topic)]
+def values(kafka: str, topic: str, *, waits: bool = True) -> list[bytes | None]:
+    return [record.value() for record in content(kafka, topic, waits=waits)]
 
 
 def numbered(count: int) -> list[OutRecord]:
@@ -44,7 +44,7 @@ def test_what_is_committed_shows_at_once_and_in_order(transactions: Transactions
     transaction = transactions.begin(topic, KAFKAS_LIMIT_BYTES)
     transaction.send(numbered(500))
     transaction.send([OutRecord(b"k", None, (("h", b"v"),), 1_700_000_000_000)])
-    assert [] == values(kafka, topic)
+    assert [] == values(kafka, topic, waits=False)
     assert [Written(0, offset) for offset in range(501)] == transaction.commit()
     assert [*(b"%d" % number for number in range(500)), None] == values(kafka, topic)
     assert ([("h", b"v")], 1_700_000_000_000) == (

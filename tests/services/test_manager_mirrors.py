@@ -183,7 +183,7 @@ def test_the_cli_and_the_manager_agree(running: Running, name: str) -> None:
     assert f"Create mirror for topic {name} (this may take a few seconds)\n" == created
     running.quick("mirror", "alter", name, "--no-range-field", "--retention-time", "36h", "-m", "enough")
     described = running.quick("mirror", "describe", name)
-    assert described.endswith("Retention Time: P1DT12H\n")
+    assert "Retention Time: P1DT12H\n" in described
     assert f"Topic: {name}\n" in described
     logged = running.quick("log", "--target", f"mirror/{name}")
     assert ["delete_mirror", "create_mirror", "alter_mirror"] == [line.split()[3] for line in logged.splitlines()[1:]]

@@ -29,6 +29,7 @@ ROUTES = {
     "/manager/topic/{name}": MANAGE,
     "/manager/topic/{name}/schema": MANAGE,
     "/manager/topic/{name}/mirror": MANAGE,
+    "/manager/topic/{name}/mirror/rebuild": MANAGE,
     "/manager/mirrors": MANAGE,
     "/manager/gateways": MANAGE,
     "/manager/gateway": MANAGE,
