@@ -105,7 +105,9 @@ def freshness(look: Look | None, offsets: Mapping[int, int]) -> Freshness:
     """Return how far a mirror that stands at *offsets* may be behind, knowing a *look* at its topic."""
     if look is None:
         return Freshness(None, None)
-    records = sum(max(0, end - offsets.get(partition, 0)) for partition, end in look.ends.items())
+    records = 0
+    for partition, end in look.ends.items():
+        records += max(0, end - offsets.get(partition, 0))
     as_of_ms = look.current_as_of_ms if records else look.at_ms
     seconds = None if as_of_ms is None else max(0.0, time.time() - as_of_ms / 1000)
     return Freshness(records, seconds, look.trouble)

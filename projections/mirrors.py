@@ -54,6 +54,7 @@ class MirrorView:
 
     def __init__(self, path: Path) -> None:
         self._kept: Kept | None = None
+        self._is_ready = False
         self._store = Store(path, TABLES, optional=INDEX_TABLES, readonly=True)
         self._indexes = IndexReader(self._store)
 
@@ -72,8 +73,10 @@ class MirrorView:
 
     def is_ready(self) -> bool:
         """Return whether the mirror has once held everything that its topic held when it was begun."""
-        with self._store.read() as txn:
-            return txn.get("meta", READY) is not None
+        if not self._is_ready:  # Once it is, it stays so.
+            with self._store.read() as txn:
+                self._is_ready = txn.get("meta", READY) is not None
+        return self._is_ready
 
     def skipped(self) -> int:
         """Return how many records had no place: those without a key, and tombstones of an immutable topic."""

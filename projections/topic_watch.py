@@ -22,13 +22,13 @@ logger = logging.getLogger(__name__)
 LOOK_EVERY_S: Final = 1.0
 """Time between two looks at the ends of the partitions."""
 
-PARTITIONS_A_SECOND: Final = 500
+PARTITIONS_A_SECOND: Final = 250
 """Looks become rarer where there are more: each asks for all partitions, whatever happens in them."""
 
 DESCRIBE_EVERY_S: Final = 5.0
 """Time between two looks at which topics there are."""
 
-TOPICS_A_SECOND: Final = 50
+TOPICS_A_SECOND: Final = 25
 """As above."""
 
 

@@ -41,6 +41,10 @@ class TopicAccess:
     """What its mirror keeps; `None` when it has none, and can be written but not read."""
 
 
+LOOK_AGAIN_S = 0.02
+"""How long a copy is read without looking whether another one has taken its place."""
+
+
 class _Known(NamedTuple):
     """An access, and what it was made from."""
 
@@ -53,6 +57,18 @@ class _Known(NamedTuple):
     access: TopicAccess
 
 
+class _Opened(NamedTuple):
+    """An open mirror."""
+
+    path: Path
+    """The link to the copy that answers."""
+    identity: tuple[int, int]
+    """Of the copy."""
+    view: MirrorView
+    current_until: float
+    """When it is to be looked whether this is still the copy that answers."""
+
+
 class TopicAccesses:
     """The topics of a worker, looked up in the registry and kept until their declaration changes."""
 
@@ -60,7 +76,7 @@ class TopicAccesses:
         self._worker = worker
         self._lock = threading.Lock()
         self._accesses: dict[str, _Known] = {}
-        self._mirrors: dict[str, tuple[tuple[int, int], MirrorView]] = {}
+        self._mirrors: dict[str, _Opened] = {}
 
     def topic(self, name: str) -> TopicAccess:
         """Return the access to a topic.
@@ -108,32 +124,34 @@ class TopicAccesses:
         return mirror if mirror is not None and mirror.is_ready() else None
 
     def open_mirror(self, access: TopicAccess) -> MirrorView | None:
-        """Return the mirror of a topic, also while it is being built; `None` before that has begun."""
-        path = self._worker.views.folder.mirror(access.topic_id)
-        try:
-            identity = file_id(path / "data.mdb")
-        except FileNotFoundError:
-            return None
-        known = self._mirrors.get(access.topic_id)
-        if known is not None and known[0] == identity:
-            return known[1]
-        with self._lock:
-            return self._reopen_mirror(access.topic_id, path)
+        """Return the mirror of a topic, also while it is being built; `None` before that has begun.
 
-    def _reopen_mirror(self, topic_id: str, path: Path) -> MirrorView | None:
+        Whoever waits for something to come asks again: another copy may have taken the place of this one.
+        """
+        known = self._mirrors.get(access.topic_id)
+        if known is not None and time.monotonic() < known.current_until:
+            return known.view
+        with self._lock:
+            return self._looked_for(access.topic_id)
+
+    def _looked_for(self, topic_id: str) -> MirrorView | None:
         """Open a mirror that is new, or whose copy was replaced; who reads in the old copy reads on."""
+        known = self._mirrors.get(topic_id)
+        current_until = time.monotonic() + LOOK_AGAIN_S
+        path = self._worker.views.folder.mirror(topic_id) if known is None else known.path
         try:
+            if known is not None and known.identity == file_id(path / "data.mdb"):
+                self._mirrors[topic_id] = known._replace(current_until=current_until)
+                return known.view
             copy = path.resolve(strict=True)  # The link may lead elsewhere a moment later.
             identity = file_id(copy / "data.mdb")
-            known = self._mirrors.get(topic_id)
-            if known is not None and known[0] == identity:
-                return known[1]
             self._drop_deleted()
-            mirror = MirrorView(copy)
+            if known is None or known.identity != identity:
+                known = _Opened(path, identity, MirrorView(copy), current_until)
         except (StoreError, FileNotFoundError):
             return None  # It is just being made, or replaced.
-        self._mirrors[topic_id] = (identity, mirror)
-        return mirror
+        self._mirrors[topic_id] = known
+        return known.view
 
     def _drop_deleted(self) -> None:
         """Drop the mirrors of topics that were deleted: each holds files open until nobody reads in it any more."""

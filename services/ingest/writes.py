@@ -40,7 +40,7 @@ from services.ingest.verdicts import (
     written,
 )
 from services.ingest.writing import Acknowledgements
-from services.topic_access import TopicAccesses
+from services.topic_access import TopicAccess, TopicAccesses
 from services.worker import Worker
 
 logger = logging.getLogger(__name__)
@@ -250,7 +250,7 @@ class Writes:
         """Wait until the mirror has passed what was written, and note which records came too late."""
         places = {index: outcome for index, outcome in enumerate(outcomes) if isinstance(outcome, Written)}
         try:
-            await _passed(mirror, Position.of(topic.access.topic_id, places.values()), topic.access.name)
+            mirror = await self._passed(mirror, Position.of(topic.access.topic_id, places.values()), topic.access)
         except ViewBehindError as error:
             for index in places:
                 outcomes[index] = error
@@ -259,6 +259,24 @@ class Writes:
         for index, is_first in zip(places, are_first(mirror, written_records, list(places.values())), strict=True):
             if not is_first:
                 outcomes[index] = KeyExistsError(shown_key(topic.access.keys, records[index].key or b""))
+
+    async def _passed(self, mirror: MirrorView, position: Position, access: TopicAccess) -> MirrorView:
+        """Wait until the mirror has passed *position*; its records are folded every few milliseconds.
+
+        Returns:
+            *mirror*, or the copy that has taken its place meanwhile.
+        """
+        deadline = time.monotonic() + MIRROR_TIMEOUT_S
+        while not mirror.includes(position):
+            if time.monotonic() > deadline:
+                raise ViewBehindError(
+                    f"The records are in topic {access.name}, but its mirror has not reached them, so it is not known"
+                    " yet whether they are the first of their keys. Read the keys later; sending the records again"
+                    " changes nothing."
+                )
+            await asyncio.sleep(0.001)
+            mirror = self._accesses.ready_mirror(access) or mirror
+        return mirror
 
     async def _mirror(self, topic: IngestTopic) -> MirrorView:
         ready = self._accesses.ready_mirror(topic.access)
@@ -356,18 +374,6 @@ def refuse_unsafe(topic: IngestTopic) -> None:
     """
     if topic.access.dangers:
         raise StandsStillError(f"Nothing is written to topic {topic.access.name}: {' '.join(topic.access.dangers)}")
-
-
-async def _passed(mirror: MirrorView, position: Position, topic: str) -> None:
-    """Wait until the mirror has passed *position*; its records are folded every few milliseconds."""
-    deadline = time.monotonic() + MIRROR_TIMEOUT_S
-    while not mirror.includes(position):
-        if time.monotonic() > deadline:
-            raise ViewBehindError(
-                f"The records are in topic {topic}, but its mirror has not reached them, so it is not known yet whether"
-                " they are the first of their keys. Read the keys later; sending the records again changes nothing."
-            )
-        await asyncio.sleep(0.001)
 
 
 def _too_large(records: Sequence[OutRecord], limit_bytes: int) -> list[int]:

@@ -60,33 +60,37 @@ class Mirrors:
             mirror = await self.worker.in_thread(lambda: self.topics.mirror(access))
         try:
             if token is not None:
-                await _await_position(access, mirror, token)
+                mirror = await self._including(access, mirror, token)
         finally:  # Also the answer that the mirror is not there yet says how far it is.
             lag = self.stamps.put(resp, access.topic_id, mirror)
         if most is not None:
             most.check(topic, lag)
         return Found(access, mirror)
 
+    async def _including(self, access: TopicAccess, mirror: MirrorView, token: str) -> MirrorView:
+        """Wait until the mirror includes the position; without a thread, so that many may wait.
 
-async def _await_position(access: TopicAccess, mirror: MirrorView, token: str) -> None:
-    """Wait until *mirror* includes the position; without a thread, so that many may wait.
+        Returns:
+            *mirror*, or the copy that has taken its place meanwhile.
 
-    Raises:
-        InvalidInputError: It is none of this topic.
-        ViewBehindError: Time ran out.
-    """
-    position = Position.parse(token)
-    if position.topic_id != access.topic_id:
-        raise InvalidInputError(
-            f"The position in {AT_LEAST_HEADER} is not one of topic {access.name} as it is now."
-            " Send the position of a write to this topic."
-        )
-    deadline, pause_s = time.monotonic() + AT_LEAST_TIMEOUT_S, _FIRST_PAUSE_S
-    while not mirror.includes(position):
-        if time.monotonic() > deadline:
-            raise ViewBehindError(
-                f"The mirror of topic {access.name} has not reached the position in {AT_LEAST_HEADER} within"
-                f" {AT_LEAST_TIMEOUT_S:g} s; the header Quick-Position says where it is. Read again."
+        Raises:
+            InvalidInputError: It is none of this topic.
+            ViewBehindError: Time ran out.
+        """
+        position = Position.parse(token)
+        if position.topic_id != access.topic_id:
+            raise InvalidInputError(
+                f"The position in {AT_LEAST_HEADER} is not one of topic {access.name} as it is now."
+                " Send the position of a write to this topic."
             )
-        await asyncio.sleep(pause_s)
-        pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+        deadline, pause_s = time.monotonic() + AT_LEAST_TIMEOUT_S, _FIRST_PAUSE_S
+        while not mirror.includes(position):
+            if time.monotonic() > deadline:
+                raise ViewBehindError(
+                    f"The mirror of topic {access.name} has not reached the position in {AT_LEAST_HEADER} within"
+                    f" {AT_LEAST_TIMEOUT_S:g} s; the header Quick-Position says where it is. Read again."
+                )
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+            mirror = self.topics.ready_mirror(access) or mirror
+        return mirror
