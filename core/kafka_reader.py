@@ -171,9 +171,11 @@ class TopicsConsumer:
     Args:
         bootstrap: Brokers as `HOST:PORT`.
         tells_lost: Whether an offset that a partition does not hold is told; otherwise its first record comes next.
+        fetch_wait_ms: How long a broker waits for records before it answers that there are none. A partition that is
+            assigned is first fetched when the request under way has ended; each request names all partitions.
     """
 
-    def __init__(self, bootstrap: str, *, tells_lost: bool = False) -> None:
+    def __init__(self, bootstrap: str, *, tells_lost: bool = False, fetch_wait_ms: int = 100) -> None:
         self._consumer = Consumer(
             client_config(
                 bootstrap,
@@ -183,7 +185,7 @@ class TopicsConsumer:
                 auto_offset_reset="error" if tells_lost else "earliest",
                 isolation_level="read_committed",
                 allow_auto_create_topics=False,
-                fetch_wait_max_ms=100,  # A partition assigned now is fetched when the request under way has ended.
+                fetch_wait_max_ms=fetch_wait_ms,
                 fetch_queue_backoff_ms=5,  # By default a full queue pauses fetching for a second.
                 queued_min_messages=200_000,
                 queued_max_messages_kbytes=65_536,

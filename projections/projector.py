@@ -148,7 +148,7 @@ class Projector:
     # The status view and the mirrors.
 
     def _fold_topics(self) -> None:
-        consumer = TopicsConsumer(self._settings.kafka, tells_lost=True)
+        kafka = self._settings.kafka
         freshness = FreshnessProjection(self._folder.freshness)
         registry, elsewhere = self._registry.view, registry_elsewhere(self._settings)
         folds = TopicFolds(
@@ -158,11 +158,11 @@ class Projector:
             self._settings.status_topic,
             freshness,
             lambda schema_id: find_schema(schema_id, registry, elsewhere),
-            self._settings.kafka,
-            consumer,
+            kafka,
+            lambda wait_ms: TopicsConsumer(kafka, tells_lost=True, fetch_wait_ms=wait_ms),
             self._stopping,
         )
-        watch = TopicWatch(self._settings.kafka, freshness, folds.folded)
+        watch = TopicWatch(kafka, freshness, folds.folded)
         folds.facts = lambda: watch.facts
         watching = self._part("watch", lambda: watch.run(self._stopping))
         watching.start()
@@ -171,7 +171,6 @@ class Projector:
         finally:
             self.stop()
             watching.join()
-            consumer.close()
             freshness.close()
             if elsewhere is not None:
                 elsewhere.close()

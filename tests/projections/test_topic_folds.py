@@ -18,6 +18,7 @@ from core.kafka_reader import TopicsConsumer
 from core.kafka_writer import OutRecord, RecordWriter
 from core.mirrors import MirrorAltered, MirrorCreated, MirrorDefinition, MirrorRebuildRequested
 from core.topics import TopicCreated
+from projections import topic_folds
 from projections.freshness import Freshness, FreshnessProjection, Look, freshness
 from projections.mirror_copies import kept_at
 from projections.mirror_places import MirrorPlace
@@ -25,7 +26,7 @@ from projections.mirrors import MirrorView
 from projections.places import ViewFolder
 from projections.registry import RecordedEvent, RegistryProjection
 from projections.status import CREATED, StatusProjection, TopicStatus, encode, topic_key
-from projections.topic_folds import TopicFolds
+from projections.topic_folds import FETCH_WAIT_MS, MANY_FETCH_WAIT_MS, TopicFolds
 from projections.topic_watch import TopicWatch
 from tests.altering import add_partitions, delete_records
 from tests.running import until
@@ -51,6 +52,7 @@ class World:
         self._versions: dict[str, int] = {}
         self._running: tuple[threading.Event, list[threading.Thread]] | None = None
         self.failures: list[Exception] = []
+        self.fetch_waits_ms: list[int] = []
 
     def close(self) -> None:
         self.stop()
@@ -61,7 +63,6 @@ class World:
 
     def start(self) -> None:
         stopping = threading.Event()
-        consumer = TopicsConsumer(self.kafka, tells_lost=True)
         self.folds = TopicFolds(
             self.folder,
             self._registry.view,
@@ -70,21 +71,21 @@ class World:
             self._freshness,
             self._registry.view.schema,
             self.kafka,
-            consumer,
+            self._new_consumer,
             stopping,
         )
         watch = TopicWatch(self.kafka, self._freshness, self.folds.folded)
         self.folds.facts = lambda: watch.facts
 
-        def fold() -> None:
-            with closing(consumer):
-                self.folds.run()
-
-        parts = [threading.Thread(target=self._told, args=(fold,))]
+        parts = [threading.Thread(target=self._told, args=(self.folds.run,))]
         parts.append(threading.Thread(target=self._told, args=(lambda: watch.run(stopping),)))
         for part in parts:
             part.start()
         self._running = (stopping, parts)
+
+    def _new_consumer(self, fetch_wait_ms: int) -> TopicsConsumer:
+        self.fetch_waits_ms.append(fetch_wait_ms)
+        return TopicsConsumer(self.kafka, tells_lost=True, fetch_wait_ms=fetch_wait_ms)
 
     def _told(self, work: Callable[[], None]) -> None:
         try:
@@ -363,3 +364,20 @@ def test_a_file_that_was_cut_short_is_set_aside(world: World) -> None:
     world.stop()
     assert 5_000 == len(world.content())
     assert kept_at(world.place.live() or Path()) is not None
+
+
+def test_the_consumer_is_replaced_where_there_are_many_partitions(
+    world: World, monkeypatch: pytest.MonkeyPatch, kafka: str
+) -> None:
+    monkeypatch.setattr(topic_folds, "MANY_PARTITIONS", 2)
+    world.declare(partitions=1)
+    world.start()
+    world.write((b"a", b"1"))
+    world.await_current()
+    add_partitions(kafka, world.name, 3)
+    until(lambda: len(world.folds.folded()[0].offsets) == 3)
+    world.write((b"a", b"2"), (b"b", b"1"))
+    world.await_current()
+    world.stop()
+    assert [FETCH_WAIT_MS, MANY_FETCH_WAIT_MS] == world.fetch_waits_ms
+    assert {b"a": b"2", b"b": b"1"} == world.content()
