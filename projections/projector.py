@@ -64,6 +64,9 @@ ELECTION_S = 0.2
 RETRY_S = 2.0
 """How soon a difference that could not be applied is tried again."""
 
+WATCH_END_S = 2.0
+"""How long a process that ends waits for the look at Kafka's topics that is under way."""
+
 LOCK_TIMEOUT_S = 10.0
 """Longest wait for a projector that is ending."""
 
@@ -128,7 +131,7 @@ class Projector:
             finally:
                 self.stop()
 
-        return threading.Thread(target=run, name=name)
+        return threading.Thread(target=run, name=name, daemon=True)
 
     # The registry.
 
@@ -170,8 +173,9 @@ class Projector:
             folds.run()
         finally:
             self.stop()
-            watching.join()
-            freshness.close()
+            watching.join(WATCH_END_S)  # It may be waiting for a broker that does not answer.
+            if not watching.is_alive():
+                freshness.close()
             if elsewhere is not None:
                 elsewhere.close()
 
@@ -223,7 +227,9 @@ class Projector:
         while not self._stopping.is_set() and self._registry.view.stopped() is None:
             has_changed = self._changed.wait(ELECTION_S)
             if not leadership.is_held():
-                # Whoever leads meanwhile writes statuses that we must read first.
+                # Whoever leads meanwhile writes statuses that we must read first. What changes now is seen at the
+                # first look as a leader; left standing, it would end every wait at once.
+                self._changed.clear()
                 has_statuses, due, watch_due = False, 0.0, 0.0
                 continue
             if has_changed or time.monotonic() >= due:
