@@ -114,6 +114,35 @@ class Reader:
         return int(self._txn.stat(db=self._tables[table])["entries"])
 
 
+class Moment:
+    """A reader for a `with`, which opens its transaction and ends it.
+
+    A class and no generator: a read of one key opens one, and a generator would take twice as long as LMDB.
+    """
+
+    __slots__ = ("_env", "_store", "_tables", "_txn")
+
+    def __init__(self, store: Store, env: lmdb.Environment, tables: dict[str, _Database]) -> None:
+        self._store = store
+        self._env = env
+        self._tables = tables
+
+    def __enter__(self) -> Reader:
+        try:
+            self._txn = self._env.begin()
+        except lmdb.MapResizedError:
+            self._env.set_mapsize(0)  # Another process has grown the map: adopt its size.
+            self._txn = self._env.begin()
+        return Reader(self._txn, self._tables)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._txn.abort()
+        if isinstance(error, _BROKEN):
+            raise self._store.broken(error) from error
+
+
 class Writer(Reader):
     """The one write transaction of a store: all of it becomes visible at once, or nothing."""
 
@@ -320,19 +349,9 @@ class Store:
         """Return what the store takes on the disk: its file is sparse."""
         return os.stat(self.path / "data.mdb").st_blocks * 512  # noqa: PTH116 - as in _map_size_of
 
-    @contextmanager
-    def read(self) -> Iterator[Reader]:
-        """Open one consistent moment for reading."""
-        try:
-            txn = self._env.begin()
-        except lmdb.MapResizedError:
-            self._env.set_mapsize(0)  # Another process has grown the map: adopt its size.
-            txn = self._env.begin()
-        try:
-            with txn:
-                yield Reader(txn, self._tables)
-        except _BROKEN as error:
-            raise self._broken(error) from error
+    def read(self) -> Moment:
+        """Open one consistent moment for reading, for a `with`."""
+        return Moment(self, self._env, self._tables)
 
     def update(self, change: Callable[[Writer], T]) -> T:
         """Run *change* in one write transaction and commit it.
@@ -367,11 +386,12 @@ class Store:
         except lmdb.MapFullError as error:
             raise StoreFullError(f"The map of the local store {self.path} is full.") from error
         except _BROKEN as error:
-            raise self._broken(error) from error
+            raise self.broken(error) from error
         except lmdb.Error as error:
             raise StoreError(f"Cannot write to the local store {self.path}: {error}. Is the disk full?") from error
 
-    def _broken(self, error: lmdb.Error) -> StoreBrokenError:
+    def broken(self, error: lmdb.Error) -> StoreBrokenError:
+        """Return what is told when LMDB finds the store broken."""
         return StoreBrokenError(f"The local store {self.path} is broken: {error}. It is rebuilt from Kafka.")
 
     def sync(self) -> None:
