@@ -11,6 +11,7 @@ A mirror that is to keep something else, or that may have missed something, is b
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -19,8 +20,10 @@ from itertools import compress
 from pathlib import Path
 
 from core.errors import (
+    InvalidInputError,
     KafkaRefusedError,
     KafkaUnavailableError,
+    QuickError,
     StoreBrokenError,
     StoreError,
     StoreFullError,
@@ -67,6 +70,9 @@ FEWER_PARTITIONS, MANY_PARTITIONS = 200, 300
 
 FORGET_EVERY_S = 1.0
 """How often it is looked whether the time of some records has passed."""
+
+ADOPT_AGAIN_S = 0.2
+"""How soon mirrors that could not be begun are tried again."""
 
 TOLERATED_FAILURES = 3
 """Topics that Kafka does not answer about before the rest waits for the next round."""
@@ -116,6 +122,7 @@ class TopicFolds:
         self._copies: dict[str, Copy] = {}
         self._builds = MirrorBuilds()
         self._seen: tuple[object, ...] | None = None
+        self._adopt_again_at = math.inf
         self._forget_at = self._clean_at = 0.0
         self.facts: Callable[[], Mapping[str, TopicFacts | None]] = dict
         """Tells what Kafka says of the topics."""
@@ -147,13 +154,14 @@ class TopicFolds:
         """Begin and end mirrors when the registry, the statuses or Kafka's topics have changed since the last look."""
         facts = self.facts()
         seen = (self._registry.position(), self._status.next_offset(), facts)
-        if seen == self._seen:
+        if seen == self._seen and time.monotonic() < self._adopt_again_at:
             return
         wanted = {source.topic: source for source in wanted_sources(self._registry, self._status.view, facts)}
         self._end_unwanted(wanted)
         is_adopted = self._begin_wanted(wanted)
         self._suspend_replaced(facts)
-        self._seen = seen if is_adopted else None
+        self._adopt_again_at = math.inf if is_adopted else time.monotonic() + ADOPT_AGAIN_S
+        self._seen = seen
         self._adapt_consumer()
 
     def _adapt_consumer(self) -> None:
@@ -185,10 +193,8 @@ class TopicFolds:
                     self._begin(source)
                 else:
                     self._change(copy, source)
-            except (
-                KafkaUnavailableError,
-                KafkaRefusedError,
-            ) as error:  # Soon after its creation a topic has no leader yet.
+            except (UnavailableError, KafkaRefusedError, InvalidInputError) as error:
+                # Soon after its creation a topic has no leader yet.
                 logger.info("the mirror of %s cannot be started now: %s", topic, error)
                 failures += 1
                 if failures == TOLERATED_FAILURES:
@@ -200,7 +206,11 @@ class TopicFolds:
         place = MirrorPlace(self._folder.mirror_place(source.topic_id))
         copy = Copy(source, place, open_live(place, source, marks, self._schemas))
         look = self._freshness.look(source.topic_id)
-        needs_build = may_have_missed(copy, marks, look, KafkaAdmin(self._bootstrap))
+        try:
+            needs_build = may_have_missed(copy, marks, look, KafkaAdmin(self._bootstrap))
+        except QuickError:
+            copy.mirror.close()  # It is opened again at the next attempt, and a process opens a store only once.
+            raise
         copy.mirror.begin_at({partition: mark.low for partition, mark in marks.items()})
         self._copies[source.topic] = copy
         self._consumer.assign(copy.starts())

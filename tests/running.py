@@ -72,6 +72,7 @@ class Running:
         with (self.folder / "up.log").open("ab") as log:
             self.process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=subprocess.STDOUT)
         self.await_health()
+        until((self.folder / "quick.conf").exists)  # The context is kept a moment later.
 
     def await_health(self) -> None:
         def is_up() -> bool:
