@@ -46,10 +46,6 @@ class MirrorBuilds:
             process.kill()  # What it has built is given up too.
             process.wait()
 
-    def is_wanted(self, topic: str) -> bool:
-        """Return whether a copy of a topic is being built, or is to be."""
-        return topic in self._wanted
-
     def finished(self) -> list[BuildOrder]:
         """Start what is wanted and has room; return the orders that were carried out since the last call."""
         done = [order for topic, order in list(self._wanted.items()) if self._has_finished(topic)]

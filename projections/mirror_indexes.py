@@ -8,7 +8,8 @@ the first of each key: only those have rows.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache, partial
 from heapq import merge
 from itertools import groupby
 from operator import itemgetter
@@ -322,12 +323,13 @@ class IndexReader:
             _check_range(built, declared)
             has_range_key, is_first = built.range_key is not None, keeps_first(txn)
             partitions = range(meta_number(txn, PARTITIONS))
+            grave_of = cache(partial(latest_grave, txn, partitions))  # Without a range key all rows are of one key.
 
             def rows_in(partition: int) -> Iterator[tuple[bytes, Entry]]:
                 prefix = owner_prefix(partition_struct.pack(partition), key)
                 for row in ordered_rows(txn, RANGES, prefix, bounds, reverse=reverse):
                     entry = _entry_of(row, partition, None if has_range_key else key)
-                    if _counts(txn, partitions, entry) if is_first else not _is_hidden(txn, partitions, entry):
+                    if _counts(txn, partitions, entry) if is_first else not _is_hidden(entry, grave_of):
                         yield row.ordered, entry
 
             merged = merge(*map(rows_in, partitions), key=itemgetter(0), reverse=reverse)
@@ -411,11 +413,9 @@ def _counts(txn: Reader, partitions: Iterable[int], entry: Entry) -> bool:
     return winner is not None and winner.partition == entry.partition
 
 
-def _is_hidden(txn: Reader, partitions: Sequence[int], entry: Entry) -> bool:
+def _is_hidden(entry: Entry, grave_of: Callable[[bytes], tuple[int, int] | None]) -> bool:
     """Return whether a later tombstone of another partition has removed a record; those of its own have already."""
-    if len(partitions) == 1:
-        return False
-    grave = latest_grave(txn, partitions, entry.key)
+    grave = grave_of(entry.key)
     return grave is not None and grave > (entry.timestamp_ms, entry.partition)
 
 
