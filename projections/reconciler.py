@@ -152,7 +152,12 @@ class TopicReconciler:
                 replication_factor=topic.replication_factor,
                 config=topic.config,
             )
-        except (ConflictError, KafkaRefusedError) as error:
+        except ConflictError:
+            # It was not there a moment ago, and was announced since: the client has sent the request again because the
+            # answer to the first one was late. So it is this one, as it would be after a crash at this place.
+            logger.info("Kafka has created the topic %s at an earlier request", topic.name)
+            return None
+        except KafkaRefusedError as error:
             return str(error)
         logger.info("created the Kafka topic %s", topic.name)
         return None

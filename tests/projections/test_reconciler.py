@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -176,6 +176,24 @@ def test_a_creation_that_was_interrupted_after_kafka_agreed_is_adopted(world: Wo
     status = world.status.view.topic(world.name, incarnation)
     assert status is not None
     assert (CREATED, created) == (status.state, status.topic_id)
+
+
+def test_a_creation_whose_answer_was_late_and_that_was_asked_again_is_ours(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = world.admin.create_topic
+
+    def create_twice(name: str, *, partitions: int, replication_factor: int, config: Mapping[str, str]) -> None:
+        """As librdkafka does when the answer to its first request does not come in time."""
+        for _ in range(2):
+            create(name, partitions=partitions, replication_factor=replication_factor, config=config)
+
+    monkeypatch.setattr(world.admin, "create_topic", create_twice)
+    incarnation = world.declare()
+    until_settled(world)
+    status = world.status.view.topic(world.name, incarnation)
+    assert status is not None
+    assert (CREATED, world.topic_id()) == (status.state, status.topic_id)
 
 
 def test_a_topic_that_somebody_created_anew_is_not_deleted_for_ours(world: World) -> None:
