@@ -42,7 +42,8 @@ class TopicAccess:
 
 
 LOOK_AGAIN_S = 0.02
-"""How long a copy is read without looking whether another one has taken its place."""
+"""How long a copy is read without looking whether another one has taken its place, and how long what is noted of a
+topic that is declared as before is taken to be noted still."""
 
 
 class _Known(NamedTuple):
@@ -54,6 +55,8 @@ class _Known(NamedTuple):
     """Position of the topic's declaration, or of its last change."""
     noted: int
     """Version of the statuses when they were asked: while it stays, so does what is noted of Kafka's topics."""
+    current_until: float
+    """When it is to be looked whether something else was noted meanwhile."""
     access: TopicAccess
 
 
@@ -86,16 +89,25 @@ class TopicAccesses:
             UnavailableError: It is declared, and does not exist in Kafka yet.
         """
         views = self._worker.views
+        registered, known = views.registry.version(), self._accesses.get(name)
+        if known is not None and known.registered == registered:
+            now = time.monotonic()
+            if now < known.current_until:
+                return known.access
+            if known.noted == views.status.version():
+                self._accesses[name] = known._replace(current_until=now + LOOK_AGAIN_S)
+                return known.access
+        return self._asked_again(views, name, known)
+
+    def _asked_again(self, views: Views, name: str, known: _Known | None) -> TopicAccess:
         registered, noted = views.registry.version(), views.status.version()
-        known = self._accesses.get(name)
-        if known is not None and known.registered == registered and known.noted == noted:
-            return known.access
         row = views.registry.topic(name)
         if known is None or known.declared != row.position:
             access = _access(views, row, self._worker.schema)
         else:
             access = _moved(known.access, _place(views, row), _definition(views, name))
-        self._accesses[name] = _Known(registered, row.position, noted, access)
+        current_until = time.monotonic() + LOOK_AGAIN_S
+        self._accesses[name] = _Known(registered, row.position, noted, current_until, access)
         return access
 
     def mirror(self, access: TopicAccess) -> MirrorView:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Mapping
 from typing import Final, NamedTuple, Protocol
 from weakref import WeakKeyDictionary
@@ -33,6 +34,10 @@ _LIMIT: Final = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?) ?(ms|s|m)|([0-9]{1,1
 UNKNOWN: Final = Freshness(None, None)
 
 
+LOOKS_CURRENT_S: Final = 0.02
+"""How long looks are taken for the last ones: the projector looks once a second, and each look tells its own time."""
+
+
 class FreshnessSource(Protocol):
     """Knows how far mirrors are behind; asked for every answer, so it must be quick."""
 
@@ -50,19 +55,28 @@ class Looks:
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
         self._version = -1
+        self._current_until = 0.0
         self._looks: dict[str, Look | None] = {}
 
     def of(self, topic_id: str, offsets: Mapping[int, int]) -> Freshness:
         """Return how far a mirror of the topic is behind that has folded everything before *offsets*."""
-        view = self._worker.views.freshness
-        if view is None:
-            return UNKNOWN
-        version = view.version()
-        if version != self._version:
-            self._version, self._looks = version, {}
+        now = time.monotonic()
+        if now >= self._current_until:
+            self._current_until = now + LOOKS_CURRENT_S
+            self._look_again()
         if topic_id not in self._looks:
+            view = self._worker.views.freshness
+            if view is None:
+                return UNKNOWN
             self._looks[topic_id] = view.look(topic_id)
         return freshness(self._looks[topic_id], offsets)
+
+    def _look_again(self) -> None:
+        """Drop what is known when the projector has looked again."""
+        view = self._worker.views.freshness
+        version = -1 if view is None else view.version()
+        if version != self._version:
+            self._version, self._looks = version, {}
 
 
 class Versioned(Protocol):
@@ -83,6 +97,18 @@ class Standing(NamedTuple):
     token: str
 
 
+class _Told:
+    """What answers tell of one mirror: up to where it was folded, and the lag, which is found once in a millisecond."""
+
+    __slots__ = ("at_ms", "lag", "lag_text", "standing")
+
+    def __init__(self, standing: Standing) -> None:
+        self.standing = standing
+        self.at_ms = -1
+        self.lag = UNKNOWN
+        self.lag_text = ""
+
+
 class Stamps:
     """Puts position and lag on answers. What both are made of is kept until the mirror changes.
 
@@ -92,26 +118,31 @@ class Stamps:
 
     def __init__(self, source: FreshnessSource) -> None:
         self._source = source
-        self._standings: WeakKeyDictionary[Versioned, Standing] = WeakKeyDictionary()
+        self._told: WeakKeyDictionary[Versioned, _Told] = WeakKeyDictionary()
 
     def put(self, resp: falcon.asgi.Response, topic_id: str, mirror: Versioned) -> Freshness:
         """Set the headers of an answer, which has to be read afterwards, and return how fresh it is at least."""
-        standing = self.standing(topic_id, mirror)
-        lag = self._source.of(topic_id, standing.offsets)
-        resp.set_header(POSITION_HEADER, standing.token)
-        resp.set_header(LAG_HEADER, lag_text(lag))
-        return lag
+        told = self._told_of(topic_id, mirror)
+        at_ms = time.time_ns() // 1_000_000
+        if told.at_ms != at_ms:  # A lag is told in milliseconds.
+            told.lag = self._source.of(topic_id, told.standing.offsets)
+            told.at_ms, told.lag_text = at_ms, lag_text(told.lag)
+        resp.set_header(POSITION_HEADER, told.standing.token)
+        resp.set_header(LAG_HEADER, told.lag_text)
+        return told.lag
 
     def standing(self, topic_id: str, mirror: Versioned) -> Standing:
         """Return up to where *mirror* is folded now."""
+        return self._told_of(topic_id, mirror).standing
+
+    def _told_of(self, topic_id: str, mirror: Versioned) -> _Told:
         version = mirror.version()  # Before the offsets: what is committed in between is told by the next answer.
-        known = self._standings.get(mirror)
-        if known is None or known.version != version:
+        told = self._told.get(mirror)
+        if told is None or told.standing.version != version:
             offsets = mirror.offsets()
             last = {partition: following - 1 for partition, following in offsets.items() if following > 0}
-            known = Standing(version, offsets, Position(topic_id, last).token())
-            self._standings[mirror] = known
-        return known
+            told = self._told[mirror] = _Told(Standing(version, offsets, Position(topic_id, last).token()))
+        return told
 
 
 class MaxLag(NamedTuple):

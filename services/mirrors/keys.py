@@ -10,7 +10,7 @@ from core.errors import InvalidInputError, NotFoundError
 from core.types import TopicType
 from services.mirrors import parameters
 from services.mirrors.finding import Mirrors
-from services.mirrors.values import answer, read, values
+from services.mirrors.values import answer, read, value_of, values
 from services.request_body import refuse_too_many
 from services.topic_access import TopicAccess
 
@@ -87,5 +87,8 @@ async def answer_one(
     entry = mirror.get(key_bytes(access, key))
     if entry is None:
         raise NotFoundError(f"Key {key} does not exist in Mirror")
-    [value] = await values(mirrors.worker, access, [entry])
+    if mirrors.worker.registry_elsewhere is None:
+        value = value_of(access, entry)
+    else:
+        [value] = await values(mirrors.worker, access, [entry])
     answer(resp, {"value": value})

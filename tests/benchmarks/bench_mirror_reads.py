@@ -26,13 +26,13 @@ def measure(bootstrap: str, folder: Path) -> Iterator[tuple[str, str, str, str, 
     folder.mkdir()
     topic, busy = f"bench-reads-{uuid.uuid4().hex[:8]}", f"bench-busy-{uuid.uuid4().hex[:8]}"
     with limits(folder) as port:
-        empty = load(folder, port, [get("/empty")])
+        empty = load(folder, port, [get("/empty")], stays_awake=True)
     with serving(bootstrap, folder, workers=1) as (port, up):
         declare(port, topic, busy)
         write(port, topic)
         requests = [get(f"/mirror/{topic}/mirror/{key * 7919 % KEYS}") for key in range(KEYS)]
         load(folder, port, requests)  # What is read first comes from the disk.
-        alone = load(folder, port, requests)
+        alone = load(folder, port, requests, stays_awake=True)
         with standing_still(projector_of(up)):
             fill(bootstrap, BACKLOG, BACKLOG // 5, busy)
         beside = load(folder, port, requests)

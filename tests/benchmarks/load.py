@@ -1,6 +1,8 @@
 """Load for one HTTP endpoint: some connections that each send the same requests again and again, and how that went.
 
-A process of its own, so that what it costs is not the server's: python load.py HOST PORT FILE CONNECTIONS SECONDS.
+A process of its own, so that what it costs is not the server's: python load.py HOST PORT FILE CONNECTIONS SECONDS
+[awake]. With `awake` it never sleeps: a server on the other core would pay for waking it with every answer (some 20 µs
+on a virtual machine), a slow one more often than a quick one. Not for a server that needs both cores itself.
 FILE holds requests as they go over the wire, separated by a line of dashes; each connection walks through them.
 Prints JSON: requests, seconds, and the sorted latencies' quantiles in milliseconds.
 """
@@ -56,9 +58,18 @@ class Connection(asyncio.Protocol):
         self._transport.write(next(self._requests))
 
 
-async def run(host: str, port: int, requests: list[bytes], connections: int, seconds: float) -> dict[str, Any]:
+def stay_awake(loop: asyncio.AbstractEventLoop) -> None:
+    """Keep *loop* from ever waiting for something to do."""
+    loop.call_soon(stay_awake, loop)
+
+
+async def run(
+    host: str, port: int, requests: list[bytes], connections: int, seconds: float, *, stays_awake: bool
+) -> dict[str, Any]:
     """Send for *seconds* and return what was measured."""
     loop = asyncio.get_running_loop()
+    if stays_awake:
+        stay_awake(loop)
     latencies: list[float] = []
     failures: list[bytes] = []
     opened = []
@@ -80,9 +91,10 @@ async def run(host: str, port: int, requests: list[bytes], connections: int, sec
 
 def main() -> None:
     """Read the arguments, send, print."""
-    host, port, file, connections, seconds = sys.argv[1:]
+    host, port, file, connections, seconds, *options = sys.argv[1:]
     requests = Path(file).read_bytes().split(SEPARATOR)
-    result = uvloop.run(run(host, int(port), requests, int(connections), float(seconds)))
+    stays_awake = "awake" in options
+    result = uvloop.run(run(host, int(port), requests, int(connections), float(seconds), stays_awake=stays_awake))
     print(json.dumps(result))
 
 

@@ -98,11 +98,12 @@ def get(path: str) -> bytes:
     return f"GET {path} HTTP/1.1\r\nHost: x\r\nX-API-Key: {API_KEY}\r\n\r\n".encode()
 
 
-def load(folder: Path, port: int, requests: list[bytes]) -> dict[str, Any]:
+def load(folder: Path, port: int, requests: list[bytes], *, stays_awake: bool = False) -> dict[str, Any]:
     """Send *requests* again and again for a while; return rate and latencies."""
     file = folder / "requests"
     file.write_bytes(SEPARATOR.join(requests))
     command = [sys.executable, str(HERE / "load.py"), "127.0.0.1", str(port), str(file), str(CONNECTIONS), str(SECONDS)]
+    command += ["awake"] if stays_awake else []
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     result: dict[str, Any] = json.loads(done.stdout)
     if result["failures"]:
