@@ -345,6 +345,10 @@ class Store:
         """Return the number of the last commit: while it stays, so does everything in the store."""
         return int(self._env.info()["last_txnid"])
 
+    def pages(self) -> int:
+        """Return how many pages the store has: at most so many copies of them does a write transaction hold."""
+        return int(self._env.info()["last_pgno"]) + 1
+
     def size_bytes(self) -> int:
         """Return what the store takes on the disk: its file is sparse."""
         return os.stat(self.path / "data.mdb").st_blocks * 512  # noqa: PTH116 - as in _map_size_of

@@ -21,7 +21,7 @@ from core.kafka_reader import ConsumedRecord, TopicsConsumer, keys_of, values_of
 from core.settings import Settings
 from projections.collector import spare_the_collector
 from projections.mirror_entries import Kept
-from projections.mirror_folds import MirrorProjection
+from projections.mirror_folds import MAX_CHANGED_PAGES, MirrorProjection
 from projections.mirror_indexing import Values, find_schema, index_writer, registry_elsewhere
 from projections.mirror_progress import Progress, write_progress
 from projections.registry import RegistryView
@@ -87,7 +87,8 @@ class MirrorBuild:
                     self._mirror.take(polled.records)
                     self._count(polled.records)
                 news = [end for end in polled.ends if self._mirror.ended(end)]
-                if news or time.monotonic() >= due:
+                is_due = time.monotonic() >= due or self._mirror.changed_pages() > MAX_CHANGED_PAGES
+                if news or is_due:
                     self._mirror.commit()
                     self._tell()
                     due = time.monotonic() + COMMIT_EVERY_S

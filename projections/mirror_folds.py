@@ -28,6 +28,7 @@ from core.kafka_reader import (
     offsets_of,
     partitions_of,
     timestamps_of,
+    value_bytes,
     values_of,
 )
 from core.mirrors import MirrorDefinition
@@ -65,6 +66,15 @@ logger = logging.getLogger(__name__)
 FORGOTTEN_AT_ONCE: Final = 10_000
 """Entries at most that are forgotten between two batches of records."""
 
+MAX_CHANGED_PAGES: Final = 40_000
+"""Pages that may have changed before a commit is due: of 4 KiB each they lie in this process's memory until then."""
+
+_BYTES_A_PAGE: Final = 2_048
+"""New rows that make a page: they come sorted, but not all at its end."""
+
+_BYTES_A_ROW: Final = 64
+"""What a row takes beside the value of its record."""
+
 _LAST_VALUES: Final = MirrorDefinition()
 
 
@@ -96,6 +106,8 @@ class MirrorProjection:
         mark_dirty(path)
         self._store.update(lambda txn: _put_kept(txn, len(ends), self.kept))
         self._txn: OpenWriter | None = None
+        self._pages = self._store.pages()
+        self._taken = self._taken_bytes = 0
         self.offsets: dict[int, int] = {}
         self.committed: Mapping[int, int] = {}
         """The offsets that readers see; replaced as a whole."""
@@ -144,6 +156,17 @@ class MirrorProjection:
                 self._indexer.take(self._txn, partition, keys_of(column), values_of(column), stamps)
             self._skipped += self._write(self._txn, partition, column)
             self.offsets[partition] = column[-1].offset() + 1
+        self._taken += len(records)
+        self._taken_bytes += value_bytes(records)
+
+    def changed_pages(self) -> int:
+        """Return how many pages may have changed since the last commit: those that there were, and new ones.
+
+        Records of a large mirror lie each on a page of its own, in a small one they share the pages that it has.
+        """
+        tables = 1 if self._indexer is None else 1 + len(self._indexer.tables)
+        added = (self._taken_bytes + self._taken * _BYTES_A_ROW) * tables
+        return min(self._taken * tables, self._pages) + added // _BYTES_A_PAGE
 
     def _write(self, txn: OpenWriter, partition: int, records: list[ConsumedRecord]) -> int:
         if self.kept.is_first:
@@ -195,6 +218,8 @@ class MirrorProjection:
             self._txn.put("meta", READY, b"1")
         self._txn.commit()
         self._txn = None
+        self._taken = self._taken_bytes = 0
+        self._pages = self._store.pages()
         self.committed = dict(self.offsets)
 
     def rewind(self, error: StoreError | UnavailableError) -> None:
@@ -213,6 +238,7 @@ class MirrorProjection:
         if self._txn is not None:
             self._txn.abort()
             self._txn = None
+            self._taken = self._taken_bytes = 0
 
     def _load_meta(self, partitions: Iterable[int]) -> None:
         with self._store.read() as txn:

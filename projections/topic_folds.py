@@ -14,7 +14,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from itertools import compress
 from pathlib import Path
@@ -36,7 +36,7 @@ from projections.freshness import FreshnessProjection
 from projections.mirror_build import BuildOrder
 from projections.mirror_builds import MirrorBuilds
 from projections.mirror_copies import Copy, kept_at, may_have_missed, open_copy, open_live, suspension
-from projections.mirror_folds import MirrorProjection
+from projections.mirror_folds import MAX_CHANGED_PAGES, MirrorProjection
 from projections.mirror_places import MirrorPlace
 from projections.mirror_sources import Source, wanted_sources
 from projections.places import ViewFolder
@@ -61,7 +61,7 @@ REFUSED_PAUSE_S = 1.0
 POLL_S = 0.1
 """Longest wait of a round without records; a new mirror is noticed at the latest then."""
 
-FETCH_WAIT_MS, MANY_FETCH_WAIT_MS = 100, 500
+FETCH_WAIT_MS, MANY_FETCH_WAIT_MS = 100, 750
 """How long a fetch waits for records. A mirror that is begun waits for the one under way; it costs 3 % of a core to ask
 for 1,500 idle partitions ten times a second."""
 
@@ -329,7 +329,8 @@ class TopicFolds:
             changed |= self._take(polled.records)
             ends += polled.ends
             lost += polled.lost
-            if len(polled.records) < PIECE_RECORDS or time.monotonic() > deadline:
+            is_all = len(polled.records) < PIECE_RECORDS
+            if is_all or time.monotonic() > deadline or self._changed_pages(changed) > MAX_CHANGED_PAGES:
                 break
             timeout_s = 0
         for end in ends:
@@ -343,6 +344,9 @@ class TopicFolds:
                 self._promote_if_reached(self._copies[topic])
         for place in lost:
             self._go_on_behind_gap(*place)
+
+    def _changed_pages(self, topics: Iterable[str]) -> int:
+        return sum(self._copies[topic].mirror.changed_pages() for topic in topics)
 
     def _take(self, records: list[ConsumedRecord]) -> set[str]:
         """Hand *records* to their topics; return the mirrors that have something to commit."""

@@ -20,7 +20,7 @@ from core.topic_type import TopicType
 from core.types import Codec, codec_for
 from projections.collector import spare_the_collector
 from projections.mirror_entries import Kept
-from projections.mirror_folds import MirrorProjection
+from projections.mirror_folds import MAX_CHANGED_PAGES, MirrorProjection
 from projections.mirror_indexing import Values, index_writer
 from projections.topic_folds import PIECE_RECORDS, PIECES
 
@@ -138,7 +138,7 @@ def _rounds(consumer: TopicsConsumer, mirror: MirrorProjection, records: int) ->
                 mirror.take(polled)
             taken += len(polled)
             timeout_s = 0
-            if len(polled) < PIECE_RECORDS:
+            if len(polled) < PIECE_RECORDS or mirror.changed_pages() > MAX_CHANGED_PAGES:
                 break
         if taken:
             mirror.commit()
