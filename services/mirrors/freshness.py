@@ -102,6 +102,10 @@ class Stamps:
         resp.set_header(LAG_HEADER, lag_text(lag))
         return lag
 
+    def lag(self, topic_id: str, mirror: Versioned) -> Freshness:
+        """Return how fresh what is read from *mirror* afterwards is at least."""
+        return self._source.of(topic_id, self.standing(topic_id, mirror).offsets)
+
     def standing(self, topic_id: str, mirror: Versioned) -> Standing:
         """Return up to where *mirror* is folded now."""
         version = mirror.version()  # Before the offsets: what is committed in between is told by the next answer.
