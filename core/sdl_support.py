@@ -48,15 +48,13 @@ def _of_object(schema: GraphQLSchema, type_: GraphQLObjectType) -> Iterator[tupl
         yield _line(type_.ast_node), f"subscriptions (type {type_.name})"
     for name, field in type_.fields.items():
         if field.ast_node is not None:
-            for what in _of_field(schema, type_, field.ast_node):
+            for what in _of_field(field.ast_node):
                 yield _line(field.ast_node), f"{what} on {type_.name}.{name}"
 
 
-def _of_field(schema: GraphQLSchema, parent: GraphQLObjectType, field: FieldDefinitionNode) -> Iterator[str]:
+def _of_field(field: FieldDefinitionNode) -> Iterator[str]:
     if directive_on(field, "rest") is not None:
         yield "@rest"
-    if parent is schema.mutation_type and directive_on(field, "topic") is not None:
-        yield "@topic of a mutation"
 
 
 def _line(node: Node | None) -> int:

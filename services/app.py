@@ -18,6 +18,7 @@ from core.errors import NotAvailableYetError
 from core.settings import Settings
 from services.errors import add_error_handlers
 from services.gateway.assets import GraphiQLAssetResource
+from services.gateway.positions import GatewayPositions
 from services.gateway.resource import GraphQLResource
 from services.gateways import Gateways
 from services.health import HealthResource
@@ -25,6 +26,7 @@ from services.ingest.resources import IngestKeyResource, IngestTopicResource
 from services.ingest.topics import IngestTopics
 from services.ingest.writes import Writes
 from services.local_mirrors import LocalMirrors
+from services.local_writer import LocalWriter
 from services.manager.doctor import DoctorResource
 from services.manager.gateways import (
     GatewayResource,
@@ -109,6 +111,7 @@ class WorkerLifespan:
 
     async def process_startup(self, scope: Mapping[str, Any], event: Mapping[str, Any]) -> None:
         """Open what can be opened."""
+        self._worker.loop = asyncio.get_running_loop()
         await asyncio.to_thread(self._worker.start)
 
     async def process_shutdown(self, scope: Mapping[str, Any], event: Mapping[str, Any]) -> None:
@@ -143,9 +146,12 @@ def create_app(worker: Worker) -> App:
     app.add_route("/metrics", MetricsResource(worker))
     app.add_route("/openapi.json", OpenApiResource(with_schema_registry=worker.registry_elsewhere is None))
     _add_manager(app, worker)
-    _add_ingest(app, worker, topics)
-    _add_mirror(app, worker, topics)
-    _add_gateway(app, worker, topics)
+    targets, mirrors = IngestTopics(worker, topics), Mirrors(worker, topics, Looks(worker))
+    writes = Writes(worker, targets, topics)
+    _add_ingest(app, worker, targets, writes)
+    _add_mirror(app, mirrors)
+    _add_gateway(app, worker, mirrors, LocalWriter(worker, topics, targets, writes))
+    worker.at_stop(writes.close)  # Gateways write to the last, so they are closed before.
     _add_schema_registry(app, worker)
     return app
 
@@ -185,17 +191,14 @@ def _add_manager(app: App, worker: Worker) -> None:
     app.add_route("/manager/application/{name}", applications)
 
 
-def _add_ingest(app: App, worker: Worker, topics: TopicAccesses) -> None:
-    targets = IngestTopics(worker, topics)
-    writes = Writes(worker, targets, topics)
+def _add_ingest(app: App, worker: Worker, targets: IngestTopics, writes: Writes) -> None:
     worker.at_start(writes.end_abandoned)
-    worker.at_stop(writes.close)
     app.add_route("/ingest/{topic}", IngestTopicResource(targets, writes))
     app.add_route("/ingest/{topic}/{key:path}", IngestKeyResource(targets, writes))
 
 
-def _add_mirror(app: App, worker: Worker, topics: TopicAccesses) -> None:
-    mirrors, indexes = Mirrors(worker, topics, Looks(worker)), DeclaredIndexes()
+def _add_mirror(app: App, mirrors: Mirrors) -> None:
+    indexes = DeclaredIndexes()
     app.add_route("/mirror/{topic}/status", MirrorStatusResource(mirrors, indexes))
     app.add_route("/mirror/{topic}/streams/partitions", MirrorPartitionsResource(mirrors))
     app.add_route("/mirror/{topic}/mirror", MirrorAllResource(mirrors))
@@ -208,8 +211,9 @@ def _add_mirror(app: App, worker: Worker, topics: TopicAccesses) -> None:
     app.add_route("/mirror/{topic}/mirror/{key:path}", MirrorKeyResource(mirrors))
 
 
-def _add_gateway(app: App, worker: Worker, topics: TopicAccesses) -> None:
-    graphql = GraphQLResource(Gateways(worker, LocalMirrors(topics, DeclaredIndexes())).executor)
+def _add_gateway(app: App, worker: Worker, mirrors: Mirrors, writer: LocalWriter) -> None:
+    executors = Gateways(worker, LocalMirrors(mirrors.topics, DeclaredIndexes()), writer).executor
+    graphql = GraphQLResource(executors, GatewayPositions(mirrors, executors))
     worker.at_stop(graphql.close)
     app.add_route("/gateway/{name}/graphql", graphql)
     app.add_route("/gateway/{name}/graphiql-assets/{file}", GraphiQLAssetResource())

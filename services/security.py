@@ -13,7 +13,7 @@ import base64
 import binascii
 import hmac
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import falcon
 import falcon.asgi
@@ -48,7 +48,7 @@ class ApiKeyMiddleware:
         self._registry = registry
 
     async def process_request(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
-        """Check the key of *req*, and note its name as `req.context.actor`.
+        """Check the key of *req*; note its name as `req.context.actor` and what it may do as `req.context.scopes`.
 
         Raises:
             UnauthorizedError: It is missing, wrong, expired or revoked.
@@ -61,13 +61,13 @@ class ApiKeyMiddleware:
         if not given and is_registry_path(req.path):
             given = _password(req)
         if hmac.compare_digest(given.encode("utf-8", "surrogateescape"), self._api_key):
-            req.context.actor = ADMINISTRATOR
+            req.context.actor, req.context.scopes = ADMINISTRATOR, (scopes.ADMIN,)
             return
         key = self._declared(given)
         needed = needed_scope(req.method, req.path)
         if needed is not None and not any(scopes.covers(scope, needed) for scope in key.scopes):
             raise ForbiddenError(key.name, needed)
-        req.context.actor = key.name
+        req.context.actor, req.context.scopes = key.name, key.scopes
 
     def _declared(self, given: str) -> keys.Key:
         name = keys.name_in(given)
@@ -80,6 +80,17 @@ class ApiKeyMiddleware:
         if not key.is_opened_by(given) or key is _NOBODY or key.is_expired(int(time.time() * 1000)):
             raise UnauthorizedError
         return key
+
+
+def require(req: falcon.asgi.Request, needed: str) -> None:
+    """Make sure that the key of *req* has a scope that shows only when the request is read.
+
+    Raises:
+        ForbiddenError: It has not; or nobody has checked the key.
+    """
+    held: Sequence[str] = getattr(req.context, "scopes", ())
+    if not any(scopes.covers(scope, needed) for scope in held):
+        raise ForbiddenError(getattr(req.context, "actor", "(none)"), needed)
 
 
 def needed_scope(method: str, path: str) -> str | None:

@@ -87,6 +87,8 @@ class Worker:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.kafka = KafkaAdmin(settings.kafka)
+        self.loop: asyncio.AbstractEventLoop | None = None
+        """The event loop that serves requests, `None` before it does."""
         self.registry_elsewhere = registry_elsewhere(settings)
         """The schema registry that gives the IDs in the place of ours, where there is one."""
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="worker")

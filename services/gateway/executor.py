@@ -7,13 +7,16 @@ from typing import Any
 
 from graphql import OperationType, execute_sync, get_operation_ast
 
-from core.sdl import GatewaySchema
+from core.sdl import GatewaySchema, topics_of
 from services.gateway import answers
 from services.gateway.answers import Answer
 from services.gateway.documents import Documents
 from services.gateway.mirrors import MirrorReader
+from services.gateway.operation import GatewayOperation
 from services.gateway.resolvers import PASS_THROUGH
 from services.gateway.schema import build
+from services.gateway.used_topics import NO_TOPICS, UsedTopics, used_topics
+from services.gateway.writing import READ_ONLY, TopicWriter
 
 
 class GatewayExecutor:
@@ -23,11 +26,23 @@ class GatewayExecutor:
         schema: What the gateway serves; a new schema needs a new executor.
         mirrors: Where the values are read.
         gateway: Name of the gateway, for the log.
+        writer: Where mutations write.
+
+    Attributes:
+        topics: Names of the topics that the schema reads or writes.
     """
 
-    def __init__(self, schema: GatewaySchema, mirrors: MirrorReader, gateway: str = "(unnamed)") -> None:
+    def __init__(
+        self,
+        schema: GatewaySchema,
+        mirrors: MirrorReader,
+        gateway: str = "(unnamed)",
+        writer: TopicWriter = READ_ONLY,
+    ) -> None:
+        self.topics = topics_of(schema)
+        self._schema = schema
         self._gateway = gateway
-        self._executable = build(schema, mirrors).graphql_schema
+        self._executable = build(schema, mirrors, writer).graphql_schema
         self._documents = Documents(self._executable)
 
     def execute(
@@ -41,23 +56,33 @@ class GatewayExecutor:
             variables: Values by the name of the variable.
 
         Returns:
-            GraphQL's answer: `data`, `errors` or both. Without `data` nothing was executed.
+            GraphQL's answer: `data`, `errors` or both. Without `data` nothing was executed. What has written has
+            `extensions` with `positions`, by the name of each topic.
         """
         checked = self._documents.checked(query)
         if checked.document is None:
             return answers.refused(checked.errors)
+        operation = GatewayOperation()
         result = execute_sync(
             self._executable,
             checked.document,
             root_value=PASS_THROUGH,
-            context_value={},
+            context_value=operation,
             variable_values=dict(variables or {}),
             operation_name=operation_name,
         )
-        return answers.executed(result, self._gateway)
+        answer = answers.executed(result, self._gateway)
+        if operation.positions:
+            answer["extensions"] = {"positions": operation.positions}
+        return answer
 
     def is_mutation(self, query: str, operation_name: str | None = None) -> bool:
         """Return whether *query*, executed under *operation_name*, would be a mutation."""
         document = self._documents.checked(query).document
         operation = get_operation_ast(document, operation_name) if document is not None else None
         return operation is not None and operation.operation is OperationType.MUTATION
+
+    def used_topics(self, query: str, operation_name: str | None = None) -> UsedTopics:
+        """Return the topics that *query*, executed under *operation_name*, would read and write."""
+        document = self._documents.checked(query).document
+        return NO_TOPICS if document is None else used_topics(self._schema, document, operation_name)

@@ -22,6 +22,8 @@ class GraphQLRequest(msgspec.Struct, frozen=True, rename="camel"):
     query: str
     operation_name: str | None = None
     variables: dict[str, Any] | None = None
+    extensions: dict[str, Any] | None = None
+    """What is asked for beside the operation: `atLeast`, see `services.gateway.positions`. Others are ignored."""
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -37,14 +39,16 @@ def too_long() -> Refusal:
 
 
 def from_parameters(params: Mapping[str, str]) -> GraphQLRequest | Refusal:
-    """Return the operation in the parameters of a URL; `variables` is JSON text."""
+    """Return the operation in the parameters of a URL; `variables` and `extensions` are JSON text."""
     if not params.get("query"):
         return Refusal(422, f"Could not process GraphQL request: there is no query. {_WAYS}")
-    try:
-        variables = msgspec.json.decode(params.get("variables") or "null", type=dict[str, Any] | None)
-    except (ValueError, RecursionError) as error:
-        return Refusal(400, f"The parameter variables is not a JSON object: {error}. Correct it.")
-    return GraphQLRequest(params["query"], params.get("operationName") or None, variables)
+    objects: dict[str, dict[str, Any] | None] = {}
+    for name in ("variables", "extensions"):
+        try:
+            objects[name] = msgspec.json.decode(params.get(name) or "null", type=dict[str, Any] | None)
+        except (ValueError, RecursionError) as error:
+            return Refusal(400, f"The parameter {name} is not a JSON object: {error}. Correct it.")
+    return GraphQLRequest(params["query"], params.get("operationName") or None, **objects)
 
 
 def from_body(media_type: str, body: bytes, params: Mapping[str, str]) -> GraphQLRequest | Refusal:

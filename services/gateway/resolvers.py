@@ -9,14 +9,12 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from graphql import GraphQLResolveInfo
+from graphql import GraphQLResolveInfo, OperationType
 
 from core.errors import InvalidInputError, InvalidValueError, NotFoundError
 from services.gateway.keys import as_key
 from services.gateway.mirrors import MirrorReader
-
-ForwardedArguments = dict[str | int, Mapping[str, Any]]
-"""The context of one request: the arguments of each field of `Query`, by its name in the answer."""
+from services.gateway.sources import Source
 
 Resolver = Callable[..., Any]
 KeySource = Callable[[Any, GraphQLResolveInfo, Mapping[str, Any]], Any]
@@ -56,7 +54,7 @@ def forwarding(resolver: Resolver) -> Resolver:
     """Return *resolver*, a field of `Query`, such that its arguments reach all fields below it."""
 
     def resolve(parent: Any, info: GraphQLResolveInfo, /, **arguments: Any) -> Any:
-        info.context[info.path.key] = arguments
+        info.context.forwarded[info.path.key] = arguments
         return resolver(parent, info, **arguments)
 
     return resolve
@@ -132,6 +130,19 @@ def values_in_range(topic: str, mirrors: MirrorReader, *, key: str, low: str, hi
     return resolve
 
 
+def written(source: Source) -> Resolver:
+    """Return the resolver of a field that writes; it refuses to where a query reaches the type `Mutation`."""
+
+    def resolve(parent: Any, info: GraphQLResolveInfo, /, **arguments: Any) -> Any:
+        if info.operation.operation is not OperationType.MUTATION or info.path.prev is not None:
+            raise InvalidInputError(
+                "A topic is written by a field at the top of a mutation only. Send it as mutation { … }"
+            )
+        return source.fetch(info.context, [parent], arguments)[0]
+
+    return resolve
+
+
 def own_argument(name: str) -> KeySource:
     """Return the source of keys that come with the field itself."""
 
@@ -148,7 +159,7 @@ def forwarded_argument(name: str) -> KeySource:
         path = info.path
         while path.prev is not None:
             path = path.prev
-        return _argument(name, info.context.get(path.key, {}))
+        return _argument(name, info.context.forwarded.get(path.key, {}))
 
     return key_of
 

@@ -31,6 +31,7 @@ from core.sdl import GatewaySchema
 from services.gateway.long_scalar import Long
 from services.gateway.mirrors import MirrorReader
 from services.gateway.wiring import Wiring
+from services.gateway.writing import READ_ONLY, TopicWriter
 
 GrapheneType = Any
 
@@ -46,12 +47,12 @@ _SCALARS: Final[Mapping[str, GrapheneType]] = {
 }
 
 
-def build(schema: GatewaySchema, mirrors: MirrorReader) -> graphene.Schema:
+def build(schema: GatewaySchema, mirrors: MirrorReader, writer: TopicWriter = READ_ONLY) -> graphene.Schema:
     """Return a Graphene schema with the types of *schema*, whose topic fields are filled from *mirrors*.
 
-    Nothing is read here; topics need not exist yet.
+    Its mutations write with *writer*. Nothing is read or written here; topics need not exist yet.
     """
-    return _Builder(schema, Wiring(schema, mirrors)).build()
+    return _Builder(schema, Wiring(schema, mirrors, writer)).build()
 
 
 class _Builder:

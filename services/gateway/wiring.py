@@ -11,15 +11,18 @@ from core.directives import TopicField
 from core.sdl import GatewaySchema
 from services.gateway import resolvers
 from services.gateway.mirrors import MirrorReader
+from services.gateway.mutations import MutationField, MutationSource
 from services.gateway.resolvers import KeySource, Resolver
+from services.gateway.writing import TopicWriter
 
 
 class Wiring:
-    """Chooses the resolvers of one schema, whose topics are read from *mirrors*."""
+    """Chooses the resolvers of one schema, whose topics are read from *mirrors* and written with *writer*."""
 
-    def __init__(self, schema: GatewaySchema, mirrors: MirrorReader) -> None:
+    def __init__(self, schema: GatewaySchema, mirrors: MirrorReader, writer: TopicWriter) -> None:
         self._schema = schema
         self._mirrors = mirrors
+        self._writer = writer
 
     def resolver(self, parent: GraphQLObjectType, name: str, field: GraphQLField) -> Resolver:
         """Return the resolver of *field*, which *parent* has under *name*."""
@@ -29,6 +32,8 @@ class Wiring:
 
     def _resolver(self, parent: GraphQLObjectType, name: str, field: GraphQLField) -> Resolver:
         topic_field = self._schema.topic_fields.get((parent.name, name))
+        if topic_field is not None and parent is self._schema.definition.mutation_type:
+            return resolvers.written(MutationSource(_mutation_field(topic_field, field), self._writer))
         if topic_field is not None:
             return self._of_topic(topic_field, field)
         if _object_name(field.type) in self._passed_through:
@@ -84,6 +89,13 @@ class Wiring:
                     yield (type_.name, name), field
 
 
+def _mutation_field(topic_field: TopicField, field: GraphQLField) -> MutationField:
+    (key, key_argument), (value, _) = field.args.items()
+    is_list = isinstance(_nullable(key_argument.type), GraphQLList)
+    is_required = _has_required_elements(field.type) if is_list else isinstance(field.type, GraphQLNonNull)
+    return MutationField(topic_field.topic, key, value, is_list=is_list, is_nullable=not is_required)
+
+
 def _of_range(topic_field: TopicField, mirrors: MirrorReader) -> Resolver:
     key, low, high = topic_field.key_argument, topic_field.range_from, topic_field.range_to
     assert key is not None, "a range without a key is refused when a schema is parsed"
@@ -112,5 +124,5 @@ def _object_name(type_: GraphQLOutputType) -> str | None:
     return nullable.name if isinstance(nullable, GraphQLObjectType) else None
 
 
-def _nullable(type_: GraphQLOutputType) -> GraphQLType:
+def _nullable(type_: GraphQLType) -> GraphQLType:
     return type_.of_type if isinstance(type_, GraphQLNonNull) else type_

@@ -55,35 +55,47 @@ class Mirrors:
         token, allowed = req.get_header(AT_LEAST_HEADER), req.get_header(MAX_LAG_HEADER)
         most = None if allowed is None else MaxLag.parse(allowed)
         access = self.topics.topic(topic)
-        mirror = self.topics.ready_mirror(access)
-        if mirror is None:
-            mirror = await self.worker.in_thread(lambda: self.topics.mirror(access))
+        mirror = await self.ready(access)
         try:
             if token is not None:
-                mirror = await self._including(access, mirror, token)
+                position = _position_of(access, token)
+                mirror = await self.including(access, mirror, position, deadline=time.monotonic() + AT_LEAST_TIMEOUT_S)
         finally:  # Also the answer that the mirror is not there yet says how far it is.
             lag = self.stamps.put(resp, access.topic_id, mirror)
         if most is not None:
             most.check(topic, lag)
         return Found(access, mirror)
 
-    async def _including(self, access: TopicAccess, mirror: MirrorView, token: str) -> MirrorView:
+    async def ready(self, access: TopicAccess) -> MirrorView:
+        """Return the mirror of a topic, waiting a little for that of a new one.
+
+        Raises:
+            NotFoundError: The topic has none.
+            UnavailableError: It is being built.
+        """
+        mirror = self.topics.ready_mirror(access)
+        if mirror is not None:
+            return mirror
+        return await self.worker.in_thread(lambda: self.topics.mirror(access))
+
+    async def including(
+        self, access: TopicAccess, mirror: MirrorView, position: Position, *, deadline: float
+    ) -> MirrorView:
         """Wait until the mirror includes the position; without a thread, so that many may wait.
+
+        Args:
+            access: The topic.
+            mirror: Its mirror.
+            position: A position of this topic.
+            deadline: Until when, on the monotonic clock.
 
         Returns:
             *mirror*, or the copy that has taken its place meanwhile.
 
         Raises:
-            InvalidInputError: It is none of this topic.
             ViewBehindError: Time ran out.
         """
-        position = Position.parse(token)
-        if position.topic_id != access.topic_id:
-            raise InvalidInputError(
-                f"The position in {AT_LEAST_HEADER} is not one of topic {access.name} as it is now."
-                " Send the position of a write to this topic."
-            )
-        deadline, pause_s = time.monotonic() + AT_LEAST_TIMEOUT_S, _FIRST_PAUSE_S
+        pause_s = _FIRST_PAUSE_S
         while not mirror.includes(position):
             if time.monotonic() > deadline:
                 raise ViewBehindError(
@@ -94,3 +106,13 @@ class Mirrors:
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
             mirror = self.topics.ready_mirror(access) or mirror
         return mirror
+
+
+def _position_of(access: TopicAccess, token: str) -> Position:
+    position = Position.parse(token)
+    if position.topic_id != access.topic_id:
+        raise InvalidInputError(
+            f"The position in {AT_LEAST_HEADER} is not one of topic {access.name} as it is now."
+            " Send the position of a write to this topic."
+        )
+    return position

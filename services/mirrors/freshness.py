@@ -131,6 +131,10 @@ class Stamps:
         resp.set_header(LAG_HEADER, told.lag_text)
         return told.lag
 
+    def lag(self, topic_id: str, mirror: Versioned) -> Freshness:
+        """Return how fresh what is read from *mirror* afterwards is at least."""
+        return self._source.of(topic_id, self.standing(topic_id, mirror).offsets)
+
     def standing(self, topic_id: str, mirror: Versioned) -> Standing:
         """Return up to where *mirror* is folded now."""
         return self._told_of(topic_id, mirror).standing

@@ -7,7 +7,8 @@ from typing import Final
 from services.errors import ErrorBody
 from services.gateway.requests import GraphQLRequest
 from services.gateway.resource import GRAPHQL_RESPONSE
-from services.openapi.parts import JSON, Json, answer, operation, path_parameter, query, refusals
+from services.mirrors.freshness import AT_LEAST_HEADER, MAX_LAG_HEADER, POSITION_HEADER
+from services.openapi.parts import JSON, Json, answer, header, operation, path_parameter, query, refusals
 
 TAG: Final = "gateway"
 
@@ -23,8 +24,12 @@ _ANSWER: Final[Json] = {
             "items": {
                 "type": "object",
                 "required": ["message"],
-                "properties": {"message": {"type": "string"}},
+                "properties": {"message": {"type": "string"}, "extensions": {"type": "object"}},
             },
+        },
+        "extensions": {
+            "type": "object",
+            "description": "`positions`: for each topic that the operation has written to, the position of the write.",
         },
     },
 }
@@ -36,8 +41,18 @@ def _answer(description: str) -> Json:
     return {"description": description, "content": _MEDIA}
 
 
+_POSITIONS: Final[Json] = {
+    POSITION_HEADER: {
+        "description": "Positions of what a mutation has written, one for each topic, separated by commas.",
+        "schema": {"type": "string"},
+    }
+}
+
 _ANSWERS: Final[Json] = {
-    "200": _answer("The answer of the operation; with errors in it too, unless graphql-response+json is preferred."),
+    "200": {
+        **_answer("The answer of the operation; with errors in it too, unless graphql-response+json is preferred."),
+        "headers": _POSITIONS,
+    },
     "400": _answer("The request is unreadable, or its operation could not be executed at all."),
     "413": _answer("The body is too long."),
     "422": _answer("The request holds no operation."),
@@ -51,6 +66,18 @@ PATHS: Final[Json] = {
             query("query", "The operation."),
             query("operationName", "Which operation of several."),
             query("variables", "Its variables, as the text of a JSON object."),
+            query("extensions", 'As the text of a JSON object: {"atLeast": POSITION or [POSITION, …]}.'),
+            header(
+                AT_LEAST_HEADER,
+                "Positions of writes that the answer has to include, separated by commas, as they were answered.",
+                type="string",
+            ),
+            header(
+                MAX_LAG_HEADER,
+                "How far the mirrors that the operation reads may be behind. Beyond that the answer is 503.",
+                type="string",
+                examples=["5s", "500ms", "100 records", "5s, 100 records"],
+            ),
         ],
         "get": operation(
             "query",
@@ -69,7 +96,7 @@ PATHS: Final[Json] = {
             "execute",
             "Execute an operation.",
             TAG,
-            _ANSWERS,
+            {**_ANSWERS, **refusals(429)},
             body={
                 "required": False,
                 "content": {

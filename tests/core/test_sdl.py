@@ -246,10 +246,6 @@ def test_hostile_sdl_is_refused_quickly(sdl: str) -> None:
     ("sdl", "part"),
     [
         (
-            ('type Query { a: Int }\ntype Mutation { setProduct(id: Int, name: String): String @topic(name: "p") }'),
-            "line 2: @topic of a mutation on Mutation.setProduct",
-        ),
-        (
             'type Query { a: Int }\ntype Subscription { news: String @topic(name: "p") }',
             "line 2: subscriptions (type Subscription)",
         ),

@@ -9,9 +9,16 @@ def refusal_of(request: GraphQLRequest | Refusal) -> Refusal:
 
 
 def test_json_holds_query_name_and_variables() -> None:
-    body = b'{"query": "{ a }", "operationName": "A", "variables": {"k": [1, null]}, "extensions": {}}'
+    body = b'{"query": "{ a }", "operationName": "A", "variables": {"k": [1, null]}, "more": {}}'
 
     assert GraphQLRequest("{ a }", "A", {"k": [1, None]}) == from_body("application/json", body, {})
+
+
+def test_extensions_are_kept_from_json_and_from_parameters() -> None:
+    expected = GraphQLRequest("{ a }", None, None, {"atLeast": "token"})
+
+    assert expected == from_body("application/json", b'{"query": "{ a }", "extensions": {"atLeast": "token"}}', {})
+    assert expected == from_parameters({"query": "{ a }", "extensions": '{"atLeast": "token"}'})
 
 
 def test_name_and_variables_may_be_null() -> None:
@@ -58,6 +65,7 @@ def test_what_is_not_json_is_400(body: bytes) -> None:
         b'{"query": 5}',
         b'{"query": "{ a }", "variables": [1]}',
         b'{"query": "{ a }", "operationName": 1}',
+        b'{"query": "{ a }", "extensions": "token"}',
     ],
 )
 def test_json_that_is_no_request_is_422_with_the_ways_to_ask(body: bytes) -> None:
@@ -83,6 +91,10 @@ def test_parameters_without_query_are_422(params: dict[str, str]) -> None:
     assert 422 == refusal_of(from_parameters(params)).status
 
 
-@pytest.mark.parametrize("variables", ["{", "[]", "5", '"x"', '{"k": ' + "[" * 100_000])
-def test_variables_that_are_no_json_object_are_400(variables: str) -> None:
-    assert 400 == refusal_of(from_parameters({"query": "{ a }", "variables": variables})).status
+@pytest.mark.parametrize("name", ["variables", "extensions"])
+@pytest.mark.parametrize("text", ["{", "[]", "5", '"x"', '{"k": ' + "[" * 100_000])
+def test_parameters_that_are_no_json_objects_are_400_and_named(name: str, text: str) -> None:
+    refusal = refusal_of(from_parameters({"query": "{ a }", name: text}))
+
+    assert 400 == refusal.status
+    assert f"The parameter {name} is not a JSON object" in refusal.message
