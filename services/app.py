@@ -18,6 +18,7 @@ from core.errors import NotAvailableYetError
 from core.settings import Settings
 from services.errors import add_error_handlers
 from services.gateway.assets import GraphiQLAssetResource
+from services.gateway.control import ControlSchemaResource, GatewayTypeResource
 from services.gateway.resource import GraphQLResource
 from services.gateways import Gateways
 from services.health import HealthResource
@@ -26,13 +27,8 @@ from services.ingest.topics import IngestTopics
 from services.ingest.writes import Writes
 from services.local_mirrors import LocalMirrors
 from services.manager.doctor import DoctorResource
-from services.manager.gateways import (
-    GatewayResource,
-    GatewaySchemaResource,
-    GatewaysResource,
-    NewGatewayResource,
-    WriteTypeResource,
-)
+from services.manager.gateway_schemas import GatewaySchemaResource, WriteTypeResource
+from services.manager.gateways import GatewayResource, GatewaysResource, NewGatewayResource
 from services.manager.jobs import ExportResource, ReplayResource, RestoreResource, VerifyResource
 from services.manager.keys import KeyResource, KeysResource
 from services.manager.log import DiffResource, LogCommandResource, LogResource, QuarantineResource
@@ -139,13 +135,14 @@ def create_app(worker: Worker) -> App:
     app.req_options.strip_url_path_trailing_slash = True
     add_error_handlers(app)
     topics = TopicAccesses(worker)
-    app.add_route("/health", HealthResource(worker))
+    gateways = Gateways(worker, LocalMirrors(topics, DeclaredIndexes()))
+    app.add_route("/health", HealthResource(worker, gateways.troubles))
     app.add_route("/metrics", MetricsResource(worker))
     app.add_route("/openapi.json", OpenApiResource(with_schema_registry=worker.registry_elsewhere is None))
     _add_manager(app, worker)
     _add_ingest(app, worker, topics)
     _add_mirror(app, worker, topics)
-    _add_gateway(app, worker, topics)
+    _add_gateway(app, worker, gateways)
     _add_schema_registry(app, worker)
     return app
 
@@ -208,11 +205,15 @@ def _add_mirror(app: App, worker: Worker, topics: TopicAccesses) -> None:
     app.add_route("/mirror/{topic}/mirror/{key:path}", MirrorKeyResource(mirrors))
 
 
-def _add_gateway(app: App, worker: Worker, topics: TopicAccesses) -> None:
-    graphql = GraphQLResource(Gateways(worker, LocalMirrors(topics, DeclaredIndexes())).executor)
+def _add_gateway(app: App, worker: Worker, gateways: Gateways) -> None:
+    graphql = GraphQLResource(gateways.executor)
+    worker.at_start(gateways.start)
+    worker.at_stop(gateways.close)
     worker.at_stop(graphql.close)
     app.add_route("/gateway/{name}/graphql", graphql)
     app.add_route("/gateway/{name}/graphiql-assets/{file}", GraphiQLAssetResource())
+    app.add_route("/gateway/{name}/control/schema", ControlSchemaResource(worker))
+    app.add_route("/gateway/{name}/schema/{type_name}", GatewayTypeResource(worker))
 
 
 def _add_schema_registry(app: App, worker: Worker) -> None:

@@ -94,7 +94,7 @@ def needed_scope(method: str, path: str) -> str | None:
         case "ingest" if rest:
             return scopes.named(scopes.INGEST, rest[0])
         case "gateway" if rest:
-            return scopes.named(scopes.READ, rest[0])
+            return scopes.MANAGE if rest[1:] == ["control", "schema"] else scopes.named(scopes.READ, rest[0])
         case "mirror" if rest:
             return scopes.named(scopes.MIRROR, rest[0])
         case "schema-registry" if _changes_schemas(method, rest):
