@@ -35,7 +35,7 @@ class SchemaBody(msgspec.Struct, frozen=True):
     schema: str
 
 
-class SchemaChangeBody(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+class GatewayChangeBody(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """One thing that is different in a new schema."""
 
     severity: str
@@ -49,7 +49,7 @@ class SchemaReportBody(msgspec.Struct, frozen=True, rename="camel"):
 
     changed: bool
     """Whether its text is another one than that of the running schema."""
-    changes: list[SchemaChangeBody]
+    changes: list[GatewayChangeBody]
     """The worst first."""
     warnings: list[str]
     """What the schema still lacks."""
@@ -142,7 +142,7 @@ def _write_type(gateway: str, sdl: str, type_name: str, form: str, settings: Set
 
 def _report(applied: AppliedSchema, sdl: str) -> bytes:
     changes = [
-        SchemaChangeBody(change.severity, change.coordinate, change.text, change.way_out) for change in applied.changes
+        GatewayChangeBody(change.severity, change.coordinate, change.text, change.way_out) for change in applied.changes
     ]
     diff = _diff(applied.before, sdl) if applied.is_changed else ""
     report = SchemaReportBody(applied.is_changed, changes, applied.warnings, len(breaking(applied.changes)), diff)
