@@ -224,7 +224,7 @@ PATHS: Final[Json] = {
     "/manager/gateway/{name}/schema": {
         "parameters": [_GATEWAY],
         "get": operation(
-            "getSchema",
+            "getGatewaySchema",
             "The schema that a gateway was given last; blank before the first time.",
             TAG,
             {**success("The schema.", SchemaBody), **refusals(400, 404)},
