@@ -11,6 +11,7 @@ import logging
 import threading
 import time
 import uuid
+import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Final, NamedTuple
@@ -111,7 +112,7 @@ class Gateways:
     def _current(self, name: str, registry: RegistryView) -> _Served:
         """Return what a gateway serves by the registry as it is now."""
         self._row(name, registry)  # Who asks for a gateway that does not exist waits for nobody.
-        with self._locks[hash(name) % _LOCKS]:
+        with self._locks[_lock_number(name)]:
             version: int | None = registry.version()  # Before the row: so it is never that of a later one.
             row = self._row(name, registry)
             known = self._served.get(name)
@@ -212,3 +213,7 @@ class Gateways:
             except QuickError:
                 self._stopping.wait(_LOOK_AGAIN_S)
         return []
+
+
+def _lock_number(name: str) -> int:
+    return zlib.crc32(name.encode("utf-8", "surrogatepass")) % _LOCKS

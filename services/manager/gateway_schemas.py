@@ -6,6 +6,7 @@ import difflib
 from functools import partial
 from typing import Final
 
+import falcon
 import falcon.asgi
 import msgspec
 
@@ -118,6 +119,8 @@ async def apply_schema(worker: Worker, req: falcon.asgi.Request, resp: falcon.as
     await answer_when_in_registry(worker, resp, f"The schema of gateway {name}", applied.position)
     if is_dry or is_reported:
         resp.data = await worker.in_thread(partial(_report, applied, body.schema))
+    else:
+        resp.content_type = falcon.MEDIA_TEXT  # Nothing is no JSON.
 
 
 async def answer_write_type(

@@ -25,6 +25,7 @@ from services.manager.topics import NewTopicBody, NewTopicSchemaBody, SchemaChan
 from services.openapi.parts import (
     AT_MOMENT,
     COMMAND,
+    JSON,
     NDJSON,
     POSITION,
     Json,
@@ -62,12 +63,15 @@ _LINES: Final = success(
 
 APPLY_SCHEMA: Final[Json] = {
     "answers": {
-        **success(
-            "It is served, when the registry shows it; without a body unless it was only checked, or a report is asked"
-            " for.",
-            SchemaReportBody,
-            headers=POSITION,
-        ),
+        "200": {
+            "description": "It is served, and the registry shows it: nothing is said, unless it was only checked or a"
+            " report is asked for.",
+            "headers": POSITION,
+            "content": {
+                JSON: {"schema": SchemaReportBody},
+                "text/plain": {"schema": {"type": "string", "maxLength": 0}},
+            },
+        },
         **refusals(400, 404, 409, 413, 501, 504),
     },
     "parameters": (
