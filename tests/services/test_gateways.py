@@ -6,80 +6,25 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from core.errors import NotFoundError, StoredSchemaError, UnavailableError
-from core.event_mapper import EventMapper
 from core.sdl import GatewaySchema, parse_gateway_schema
 from core.stored_schemas import stored_schema
-from projections.registry import RecordedEvent, RegistryProjection
 from services.gateway.executor import GatewayExecutor
-from services.gateway.mirrors import MirrorReader
-from services.gateways import Gateways
-from services.worker import Worker
-from tests.made_log import MadeLog
 from tests.running import until
+from tests.services.gateway_machine import Machine
 
 UNUSABLE = "type Query { secret: Unknown }"
-
-
-class Machine:
-    """A log that is written by hand, the registry that is folded from it, and the gateways of workers."""
-
-    def __init__(self, folder: Path) -> None:
-        self.made = MadeLog(folder / "log")
-        self.projection = RegistryProjection(folder / "registry")
-        self.registry = self.projection.view
-        self.log_error: UnavailableError | None = None
-        self.workers: list[Gateways] = []
-
-    @property
-    def views(self) -> SimpleNamespace:
-        return SimpleNamespace(registry=self.registry)
-
-    @property
-    def log(self) -> SimpleNamespace:
-        if self.log_error is not None:
-            raise self.log_error
-        return SimpleNamespace(index=self.made.index)
-
-    def fold(self) -> None:
-        """Bring the registry to the end of the log."""
-        mapper, reached = EventMapper(), self.registry.position()
-        events = [
-            RecordedEvent(position, mapper.event(indexed)) for position, indexed in self.made.index.all_events(reached)
-        ]
-        self.projection.fold(events, reached + len(events))
-
-    def create(self, name: str, sdl: str = "") -> None:
-        self.made.create_gateway(name, sdl)
-        self.fold()
-
-    def apply(self, name: str, sdl: str) -> None:
-        self.made.apply_schema(name, sdl)
-        self.fold()
-
-    def delete(self, name: str) -> None:
-        self.made.delete_gateway(name)
-        self.fold()
-
-    def worker(self) -> Gateways:
-        """Return the gateways of a worker that has just been started."""
-        self.workers.append(Gateways(cast("Worker", self), cast("MirrorReader", object())))
-        return self.workers[-1]
 
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Iterator[Machine]:
     machine = Machine(tmp_path)
     yield machine
-    for worker in machine.workers:
-        worker.close()
-    machine.projection.close()
-    machine.made.index.close()
+    machine.close()
 
 
 @pytest.fixture
