@@ -213,9 +213,14 @@ def failing_with(text: str, *, missing: str | None = None) -> Iterator[None]:
         raise CliError(f"{error.format_message()}\n{own}") from error
 
 
+def shows_hints() -> bool:
+    """Return whether somebody sees what scripts must not see."""
+    return sys.stderr.isatty()
+
+
 def hint(text: str) -> None:
     """Say something that scripts must not see: on a terminal only."""
-    if sys.stderr.isatty():
+    if shows_hints():
         click.echo(text, err=True)
 
 

@@ -17,6 +17,7 @@ from core.errors import SettingsError
 MANAGER_PATH = "/manager"
 INGEST_PATH = "/ingest"
 MIRROR_PATH = "/mirror"
+GATEWAY_PATH = "/gateway"
 LOCAL_CONTEXT = "local"
 
 
@@ -37,6 +38,11 @@ class Context:
     def mirror_url(self) -> str:
         """Return the URL of the mirror service, which lies beside the manager."""
         return self.host.removesuffix(MANAGER_PATH) + MIRROR_PATH
+
+    @property
+    def gateway_url(self) -> str:
+        """Return the URL of the gateways, which lie beside the manager."""
+        return self.host.removesuffix(MANAGER_PATH) + GATEWAY_PATH
 
     def as_yaml(self) -> dict[str, str]:
         """Return the context as the file holds it."""

@@ -38,6 +38,7 @@ def _print_version(ctx: click.Context, _parameter: click.Parameter, is_asked: bo
         "get": "cli.read:get",
         "range": "cli.read:range_",
         "dump": "cli.dump:dump",
+        "query": "cli.query:query",
         "app": "cli.not_available:app",
         "key": "cli.keys:key",
         "log": "cli.log:log",

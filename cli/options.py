@@ -14,6 +14,7 @@ import rich_click as click
 from cli.client import Manager, Why
 from cli.config import Config, Context, config_path
 from cli.connection import CliError, Connection
+from cli.gateway_client import Gateways
 from cli.ingest_client import Ingest
 from cli.mirror_client import Mirrors
 from core.errors import QuickError
@@ -67,6 +68,17 @@ def manager_and_mirror_options(command: Callable[..., None]) -> Callable[..., No
         command(manager=Manager(find, is_debugging=debug), mirrors=mirrors, **options)
 
     return _context_options(with_both)
+
+
+def gateway_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the same options to a command that queries a gateway; pass the gateways as `gateways`."""
+
+    @functools.wraps(command)
+    def with_gateways(*, debug: bool, context: str | None, **options: Any) -> None:
+        connection = Connection(lambda: chosen_context(context), attrgetter("gateway_url"), is_debugging=debug)
+        command(gateways=Gateways(connection), **options)
+
+    return _context_options(with_gateways)
 
 
 def command_options(command: Callable[..., None]) -> Callable[..., None]:

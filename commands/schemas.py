@@ -7,8 +7,8 @@ from core.avro_schema import to_avro
 from core.errors import NotFoundError
 from core.protobuf_schema import to_protobuf
 from core.registered_schema import SchemaFormat
-from core.sdl import parse_gateway_schema
 from core.settings import Settings
+from core.stored_schemas import stored_schema
 from core.write_types import write_type
 
 
@@ -23,11 +23,12 @@ def write_type_of(consulted: Consulted, gateway: str, type_name: str) -> str:
     Raises:
         NotFoundError: There is no such gateway.
         InvalidInputError: Its schema has no such type.
+        StoredSchemaError: This version cannot use its schema.
     """
     stream = consulted.gateway(gateway)
     if stream.state is None:
         raise NotFoundError(f"Could not find resource {gateway}")
-    return write_type(parse_gateway_schema(stream.state.sdl), type_name)
+    return write_type(stored_schema(gateway, stream.state.sdl), type_name)
 
 
 def converted(written: str, type_name: str, schema_format: SchemaFormat, settings: Settings) -> str:

@@ -11,7 +11,8 @@
     ├── ForbiddenError                the API key is right, and its scopes do not cover the request
     ├── NotFoundError                 the named thing does not exist
     ├── ConflictError                 the named thing exists already, or changed under the caller
-    │   └── IncompatibleSchemaError   a schema that does not go with the earlier ones of its subject
+    │   ├── IncompatibleSchemaError   a schema that does not go with the earlier ones of its subject
+    │   └── BreakingChangesError      a gateway schema that breaks operations of those who use the running one
     ├── RegistryRefusalError          the schema registry says no, with a code of Confluent's
     ├── CommandRepeatedError          a command of this id is recorded already: its first answer stands
     ├── NotAvailableYetError          understood, but this version cannot do it
@@ -20,6 +21,7 @@
     │   ├── ViewBehindError           a view has not yet applied what the caller wants to read
     │   ├── BusyError                 there is more at work than may be: come again soon
     │   ├── StandsStillError          nothing is recorded until somebody mends the log or upgrades
+    │   ├── StoredSchemaError         a gateway's schema in the log cannot be used by this version
     │   ├── CommandNotRecordedError   the command was voided: nothing was recorded under its id
     │   └── OutcomeUnknownError       a command may or may not have been recorded
     ├── UnreadableEntryError          what a topic holds is none of its types: another program wrote it
@@ -155,6 +157,19 @@ class IncompatibleSchemaError(ConflictError):
         super().__init__("\n".join([message, *(f"- {reason}" for reason in reasons)]))
 
 
+class BreakingChangesError(ConflictError):
+    """Raised for a gateway schema that was to be applied only if it breaks nobody; `changes` holds what it breaks."""
+
+    def __init__(self, gateway: str, changes: list[str]) -> None:
+        self.gateway, self.changes = gateway, changes
+        lines = "\n".join(f"- {change}" for change in changes)
+        count = f"{len(changes)} breaking change" + ("" if len(changes) == 1 else "s")
+        super().__init__(
+            f"The schema was not applied to gateway {gateway}: it has {count}. Mend this, or apply it without failing"
+            f" on breaking changes:\n{lines}"
+        )
+
+
 class RegistryRefusalError(QuickError):
     """Raised when the schema registry refuses what was asked; `code` is what Confluent's clients tell it by."""
 
@@ -193,6 +208,10 @@ class BusyError(UnavailableError):
 
 class StandsStillError(UnavailableError):
     """Raised when nothing is recorded until somebody mends the log or upgrades this program: repeating is of no use."""
+
+
+class StoredSchemaError(UnavailableError):
+    """Raised when this version cannot use the schema that a gateway has in the log: an older one took it."""
 
 
 class CommandNotRecordedError(UnavailableError):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import msgspec
 
 from core.aggregates import LogEvent
 from core.errors import FoldError, InvalidNameError
+from core.upcasting import Facts, upcasts
 
 NOUN = "gateway"
 
@@ -47,9 +48,21 @@ class GatewayCreated(GatewayEvent):
 
 @dataclass(frozen=True)
 class GatewaySchemaApplied(GatewayEvent):
-    """A gateway was told to serve another schema; it had been validated."""
+    """A gateway was told to serve another schema; it had been validated and compared with the one before."""
+
+    class_version: ClassVar[int] = 2
 
     sdl: str
+    counts: dict[str, object] = field(default_factory=dict)
+    """How many changes there were, by severity: `breaking`, `dangerous`, `safe`; empty where nobody has counted."""
+    changes: list[dict[str, object]] = field(default_factory=list)
+    """The worst of them, each with `severity`, `coordinate` and `text`."""
+
+
+@upcasts("quick:GatewaySchemaApplied", 1)
+def _not_compared(facts: Facts) -> Facts:
+    """Schemas were not compared with the ones before."""
+    return facts | {"counts": {}, "changes": []}
 
 
 @dataclass(frozen=True)

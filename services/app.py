@@ -18,6 +18,7 @@ from core.errors import NotAvailableYetError
 from core.settings import Settings
 from services.errors import add_error_handlers
 from services.gateway.assets import GraphiQLAssetResource
+from services.gateway.control import ControlSchemaResource, GatewayTypeResource
 from services.gateway.positions import GatewayPositions
 from services.gateway.resource import GraphQLResource
 from services.gateways import Gateways
@@ -28,13 +29,8 @@ from services.ingest.writes import Writes
 from services.local_mirrors import LocalMirrors
 from services.local_writer import LocalWriter
 from services.manager.doctor import DoctorResource
-from services.manager.gateways import (
-    GatewayResource,
-    GatewaySchemaResource,
-    GatewaysResource,
-    NewGatewayResource,
-    WriteTypeResource,
-)
+from services.manager.gateway_schemas import GatewaySchemaResource, WriteTypeResource
+from services.manager.gateways import GatewayResource, GatewaysResource, NewGatewayResource
 from services.manager.jobs import ExportResource, ReplayResource, RestoreResource, VerifyResource
 from services.manager.keys import KeyResource, KeysResource
 from services.manager.log import DiffResource, LogCommandResource, LogResource, QuarantineResource
@@ -142,15 +138,17 @@ def create_app(worker: Worker) -> App:
     app.req_options.strip_url_path_trailing_slash = True
     add_error_handlers(app)
     topics = TopicAccesses(worker)
-    app.add_route("/health", HealthResource(worker))
+    targets, mirrors = IngestTopics(worker, topics), Mirrors(worker, topics, Looks(worker))
+    writes = Writes(worker, targets, topics)
+    writer = LocalWriter(worker, topics, targets, writes)
+    gateways = Gateways(worker, LocalMirrors(topics, DeclaredIndexes()), writer)
+    app.add_route("/health", HealthResource(worker, gateways.troubles))
     app.add_route("/metrics", MetricsResource(worker))
     app.add_route("/openapi.json", OpenApiResource(with_schema_registry=worker.registry_elsewhere is None))
     _add_manager(app, worker)
-    targets, mirrors = IngestTopics(worker, topics), Mirrors(worker, topics, Looks(worker))
-    writes = Writes(worker, targets, topics)
     _add_ingest(app, worker, targets, writes)
     _add_mirror(app, mirrors)
-    _add_gateway(app, worker, mirrors, LocalWriter(worker, topics, targets, writes))
+    _add_gateway(app, worker, gateways, mirrors)
     worker.at_stop(writes.close)  # Gateways write to the last, so they are closed before.
     _add_schema_registry(app, worker)
     return app
@@ -211,12 +209,15 @@ def _add_mirror(app: App, mirrors: Mirrors) -> None:
     app.add_route("/mirror/{topic}/mirror/{key:path}", MirrorKeyResource(mirrors))
 
 
-def _add_gateway(app: App, worker: Worker, mirrors: Mirrors, writer: LocalWriter) -> None:
-    executors = Gateways(worker, LocalMirrors(mirrors.topics, DeclaredIndexes()), writer).executor
-    graphql = GraphQLResource(executors, GatewayPositions(mirrors, executors))
+def _add_gateway(app: App, worker: Worker, gateways: Gateways, mirrors: Mirrors) -> None:
+    graphql = GraphQLResource(gateways.executor, GatewayPositions(mirrors, gateways.executor))
+    worker.at_start(gateways.start)
+    worker.at_stop(gateways.close)
     worker.at_stop(graphql.close)
     app.add_route("/gateway/{name}/graphql", graphql)
     app.add_route("/gateway/{name}/graphiql-assets/{file}", GraphiQLAssetResource())
+    app.add_route("/gateway/{name}/control/schema", ControlSchemaResource(worker))
+    app.add_route("/gateway/{name}/schema/{type_name}", GatewayTypeResource(worker))
 
 
 def _add_schema_registry(app: App, worker: Worker) -> None:

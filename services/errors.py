@@ -27,6 +27,7 @@ STATUSES: list[tuple[type[errors.QuickError], int]] = [
     (errors.TooLargeError, 413),
     (errors.TooDeepError, 422),
     (errors.InvalidInputError, 400),
+    (errors.BreakingChangesError, 409),
     (errors.ConflictError, 400),
     (errors.KafkaRefusedError, 400),
     (errors.NotAvailableYetError, 501),
@@ -43,7 +44,7 @@ _RETRY_AFTER_S = "1"
 
 _COME_AGAIN = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS)
 
-_NOT_PASSING = (errors.StandsStillError, errors.FoldError)
+_NOT_PASSING = (errors.StandsStillError, errors.StoredSchemaError, errors.FoldError)
 """What does not pass by itself, so that nobody is told to come again."""
 
 OUTCOME_HEADER = "Quick-Command-Outcome"

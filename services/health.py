@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 
 import falcon
 import falcon.asgi
@@ -23,13 +24,14 @@ CATCH_UP_S = 1.0
 class HealthResource:
     """Answers 200 `{"status": "UP"}` when all is well, 200 with `DEGRADED` or 503 with `DOWN` and the reason else."""
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, worker: Worker, gateway_troubles: Callable[[], list[str]] = list) -> None:
         self._worker = worker
+        self._gateway_troubles = gateway_troubles
 
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """Answer with the status; open without a key, so it tells no more than what is not ready."""
         try:
-            problems = await degradations(self._worker)
+            problems = [*await degradations(self._worker), *self._gateway_troubles()]
         except QuickError as error:
             resp.status = falcon.HTTP_503
             resp.media = {"status": "DOWN", "reason": str(error)}

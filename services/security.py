@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
+import re
 import time
 from collections.abc import Callable, Sequence
 
@@ -29,6 +30,7 @@ _OPEN_PATHS = ("/health", "/metrics", "/openapi.json")
 """Health, figures, and the description of the API: the same for everybody who runs this version, it tells no data."""
 
 _GATEWAY_PREFIX = "/gateway/"
+_EDITOR_FILE = re.compile(f"{_GATEWAY_PREFIX}[^/]+/graphiql-assets/[^/]*/?")
 _ADMIN_NOUNS = {"key", "keys"}
 
 _NOBODY = keys.Key(name="", scopes=(), digest=keys.digest_of(""), expires_at=None)
@@ -105,7 +107,7 @@ def needed_scope(method: str, path: str) -> str | None:
         case "ingest" if rest:
             return scopes.named(scopes.INGEST, rest[0])
         case "gateway" if rest:
-            return scopes.named(scopes.READ, rest[0])
+            return scopes.MANAGE if rest[1:] == ["control", "schema"] else scopes.named(scopes.READ, rest[0])
         case "mirror" if rest:
             return scopes.named(scopes.MIRROR, rest[0])
         case "schema-registry" if _changes_schemas(method, rest):
@@ -121,7 +123,7 @@ def is_open(req: falcon.asgi.Request) -> bool:
         return True  # A browser sends no key with a preflight; the answer tells nothing but the methods.
     if req.method != "GET" or not req.path.startswith(_GATEWAY_PREFIX):
         return False
-    return "/graphiql" in req.path or (
+    return bool(_EDITOR_FILE.fullmatch(req.path)) or (
         req.path.endswith("/graphql") and "query" not in req.params and "text/html" in (req.accept or "")
     )
 

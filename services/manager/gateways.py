@@ -10,16 +10,15 @@ import msgspec
 
 from commands import gateways
 from commands.gateways import NewGateway
-from commands.schemas import converted
 from core import topics
-from core.errors import NotFoundError
+from core.errors import NotFoundError, StoredSchemaError, UnavailableError
 from core.gateways import NOUN, Gateway
-from core.registered_schema import SchemaFormat
-from core.sdl import parse_gateway_schema
-from core.settings import Settings
+from core.record import timestamp_text
+from core.sdl import GatewaySchema, topics_of
+from core.sdl_changes import own_types
+from core.stored_schemas import stored_schema
 from core.topic_checks import TopicTypes, check_topics
-from core.write_types import write_type
-from projections.registry import Registry
+from projections.registry import Registry, Row
 from services.manager.caller import caller_of
 from services.manager.effects import answer_when_in_registry
 from services.manager.moments import registry_at
@@ -36,19 +35,28 @@ class NewGatewayBody(msgspec.Struct, frozen=True):
     schema: str | None = None
 
 
-class SchemaBody(msgspec.Struct, frozen=True):
-    """A schema text, asked for or sent."""
+class LastChangeBody(msgspec.Struct, frozen=True):
+    """The command that gave a gateway its schema."""
 
-    schema: str
+    position: int
+    time: str
+    actor: str | None
+    reason: str | None
 
 
 class GatewayBody(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A gateway as the manager shows it."""
+    """A gateway as the manager shows it; of one alone also what its schema holds."""
 
     name: str
     replicas: int
     tag: str
     warnings: list[str] = []
+    types: list[str] = []
+    """Names of the types that the schema defines."""
+    topics: list[str] = []
+    """Names of the topics that it reads."""
+    changed: LastChangeBody | None = None
+    """`None` before its first schema, and while the log cannot be read."""
 
 
 class GatewaysResource:
@@ -87,12 +95,10 @@ class GatewayResource:
         self._worker = worker
 
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, name: str) -> None:
-        """Answer with the gateway as it is or was, and with what its schema still lacks or lacked."""
+        """Answer with the gateway as it is or was, and with what its schema holds and still lacks, or lacked."""
         registry = await registry_at(self._worker, req, NOUN, topics.NOUN)
-        gateway = registry.gateway(name).state
-        warnings = await self._worker.in_thread(partial(_warnings, gateway, registry))
-        body = _body(gateway, self._worker.settings.default_image_tag)
-        resp.data = msgspec.json.encode(msgspec.structs.replace(body, warnings=warnings))
+        described = partial(_described, registry.gateway(name), registry, self._worker)
+        resp.data = msgspec.json.encode(await self._worker.in_thread(described))
 
     async def on_delete(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, name: str) -> None:
         """Delete the gateway; one that does not exist is deleted already."""
@@ -101,45 +107,36 @@ class GatewayResource:
         await answer_when_in_registry(worker, resp, f"The deletion of gateway {name}", position)
 
 
-class GatewaySchemaResource:
-    """`/manager/gateway/{name}/schema`: what the gateway serves."""
-
-    def __init__(self, worker: Worker) -> None:
-        self._worker = worker
-
-    async def on_post(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, name: str) -> None:
-        """Apply a schema; answers when the registry shows it, from which every worker takes it."""
-        body = await read_struct(req, SchemaBody)
-        worker, caller = self._worker, caller_of(req)
-        apply = partial(gateways.apply_schema, worker.commands, caller, name, body.schema)
-        position = await worker.in_thread(apply)
-        await answer_when_in_registry(worker, resp, f"The schema of gateway {name}", position)
-
-
-class WriteTypeResource:
-    """`/manager/gateway/{name}/schema/{type}/{form}`: a type as topics store it, as SDL or Avro."""
-
-    def __init__(self, worker: Worker) -> None:
-        self._worker = worker
-
-    async def on_get(
-        self, req: falcon.asgi.Request, resp: falcon.asgi.Response, name: str, type_name: str, form: str
-    ) -> None:
-        """Answer with `{"schema": …}`."""
-        gateway = self._worker.views.registry.gateway(name).state
-        if form not in {"graphql", "avro", "protobuf"}:
-            raise NotFoundError(f"There is no form {form} of a type. Ask for graphql, avro or protobuf.")
-        settings = self._worker.settings
-        schema = await self._worker.in_thread(partial(_write_type, gateway.sdl, type_name, form, settings))
-        resp.data = msgspec.json.encode(SchemaBody(schema))
+def _described(row: Row[Gateway], registry: Registry, worker: Worker) -> GatewayBody:
+    gateway = row.state
+    body = _body(gateway, worker.settings.default_image_tag)
+    if not gateway.sdl.strip():
+        return body
+    body = msgspec.structs.replace(body, changed=_last_change(worker, row.position))
+    try:
+        schema = stored_schema(gateway.name, gateway.sdl)
+    except StoredSchemaError as error:
+        return msgspec.structs.replace(body, warnings=[str(error)])
+    return msgspec.structs.replace(
+        body,
+        warnings=_warnings(schema, registry),
+        types=sorted(own_types(schema.definition)),
+        topics=list(topics_of(schema)),
+    )
 
 
-def _write_type(sdl: str, type_name: str, form: str, settings: Settings) -> str:
-    written = write_type(parse_gateway_schema(sdl), type_name)
-    return written if form == "graphql" else converted(written, type_name, SchemaFormat.parse(form), settings)
+def _last_change(worker: Worker, position: int) -> LastChangeBody | None:
+    try:
+        command = worker.log.index.command_of(position)
+    except UnavailableError:
+        return None
+    if command is None:
+        return None
+    record = command.record
+    return LastChangeBody(command.position, timestamp_text(command.time_ms), record.actor, record.reason)
 
 
-def _warnings(gateway: Gateway, registry: Registry) -> list[str]:
+def _warnings(schema: GatewaySchema, registry: Registry) -> list[str]:
     """Return what does not fit between the schema and the topics as they are now."""
 
     def types_of(name: str) -> TopicTypes | None:
@@ -149,7 +146,7 @@ def _warnings(gateway: Gateway, registry: Registry) -> list[str]:
             return None
         return TopicTypes(topic.key_type, topic.value_type)
 
-    return [str(finding.problem) for finding in check_topics(parse_gateway_schema(gateway.sdl), types_of)]
+    return [str(finding.problem) for finding in check_topics(schema, types_of)]
 
 
 def _body(gateway: Gateway, default_tag: str) -> GatewayBody:

@@ -7,8 +7,10 @@ from typing import Final
 from services.errors import ErrorBody
 from services.gateway.requests import GraphQLRequest
 from services.gateway.resource import GRAPHQL_RESPONSE
+from services.manager.gateway_schemas import SchemaBody
 from services.mirrors.freshness import AT_LEAST_HEADER, MAX_LAG_HEADER, POSITION_HEADER
-from services.openapi.parts import JSON, Json, answer, header, operation, path_parameter, query, refusals
+from services.openapi.manager import APPLY_SCHEMA
+from services.openapi.parts import JSON, Json, answer, header, operation, path_parameter, query, refusals, success
 
 TAG: Final = "gateway"
 
@@ -104,6 +106,21 @@ PATHS: Final[Json] = {
                     "application/graphql": {"schema": {"type": "string"}},
                 },
             },
+        ),
+    },
+    "/gateway/{name}/control/schema": {
+        "parameters": [_NAME],
+        "post": operation(
+            "applyGatewaySchema", "Make the gateway serve a schema, as the manager does.", TAG, **APPLY_SCHEMA
+        ),
+    },
+    "/gateway/{name}/schema/{type_name}": {
+        "parameters": [_NAME, path_parameter("type_name", "Name of a type of the gateway's schema.")],
+        "get": operation(
+            "getGatewayType",
+            "The definition of a type as topics store it.",
+            TAG,
+            {**success("The definition.", SchemaBody), **refusals(400, 404)},
         ),
     },
     "/gateway/{name}/graphiql-assets/{file}": {

@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from projections.replay import VIEWS
 from services.manager.doctor import FindingsBody
-from services.manager.gateways import GatewayBody, NewGatewayBody, SchemaBody
+from services.manager.gateway_schemas import SchemaBody, SchemaReportBody
+from services.manager.gateways import GatewayBody, NewGatewayBody
 from services.manager.jobs import AVRO
 from services.manager.keys import CreatedKeyBody, KeyBody, NewKeyBody
 from services.manager.log import (
@@ -24,6 +25,7 @@ from services.manager.topics import NewTopicBody, NewTopicSchemaBody, SchemaChan
 from services.openapi.parts import (
     AT_MOMENT,
     COMMAND,
+    JSON,
     NDJSON,
     POSITION,
     Json,
@@ -58,6 +60,29 @@ _LINES: Final = success(
     {"type": "string"},
     media=NDJSON,
 )
+
+APPLY_SCHEMA: Final[Json] = {
+    "answers": {
+        "200": {
+            "description": "It is served, and the registry shows it: nothing is said, unless it was only checked or a"
+            " report is asked for.",
+            "headers": POSITION,
+            "content": {
+                JSON: {"schema": SchemaReportBody},
+                "text/plain": {"schema": {"type": "string", "maxLength": 0}},
+            },
+        },
+        **refusals(400, 404, 409, 413, 501, 504),
+    },
+    "parameters": (
+        flag("dryRun", "Only check it, and tell what it would change."),
+        flag("failOnBreaking", "Refuse it with 409 when it breaks operations that the running schema answers."),
+        flag("report", "Tell what it has changed."),
+        *COMMAND,
+    ),
+    "body": body_of(SchemaBody),
+}
+"""What is said of an operation that applies a schema."""
 
 
 def _view() -> Json:
@@ -187,7 +212,7 @@ PATHS: Final[Json] = {
         "parameters": [_GATEWAY],
         "get": operation(
             "getGateway",
-            "One gateway, with what does not fit between its schema and the topics.",
+            "One gateway, with what its schema holds, and what does not fit between it and the topics.",
             TAG,
             {**success("The gateway.", GatewayBody), **refusals(400, 404)},
             parameters=AT_MOMENT,
@@ -202,14 +227,14 @@ PATHS: Final[Json] = {
     },
     "/manager/gateway/{name}/schema": {
         "parameters": [_GATEWAY],
-        "post": operation(
-            "applySchema",
-            "Make a gateway serve a schema; answered when the registry shows it.",
+        "get": operation(
+            "getGatewaySchema",
+            "The schema that a gateway was given last; blank before the first time.",
             TAG,
-            {**success("It is served.", headers=POSITION), **refusals(400, 404, 413, 501, 504)},
-            parameters=COMMAND,
-            body=body_of(SchemaBody),
+            {**success("The schema.", SchemaBody), **refusals(400, 404)},
+            parameters=AT_MOMENT,
         ),
+        "post": operation("applySchema", "Make a gateway serve a schema.", TAG, **APPLY_SCHEMA),
     },
     "/manager/gateway/{name}/schema/{type_name}/{form}": {
         "parameters": [

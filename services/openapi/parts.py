@@ -23,6 +23,7 @@ _REFUSALS: Final = {
     401: ("Unauthorized", "The API key is missing, wrong, expired or revoked."),
     403: ("Forbidden", "The scopes of the API key do not cover the request."),
     404: ("Unknown", "The named thing does not exist."),
+    409: ("Breaking", "It would break those who use what is there now, and that was not wanted. Nothing was done."),
     413: ("TooLarge", "The body, or a record in it, is longer than is taken."),
     415: ("UnsupportedType", "A body of this content type is not read."),
     422: ("TooDeep", "The JSON is nested deeper than is read."),

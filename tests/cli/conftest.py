@@ -50,7 +50,7 @@ def start_quick(config: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]
     """Return a function that starts the CLI; what still runs after the test is killed."""
     started: list[subprocess.Popen[bytes]] = []
 
-    def start(*arguments: str, **environment: str) -> subprocess.Popen[bytes]:
+    def start(*arguments: str, stderr: int = subprocess.PIPE, **environment: str) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(
             [Path(sys.executable).with_name("quick"), *arguments],
             env={
@@ -62,7 +62,7 @@ def start_quick(config: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]
             },
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=stderr,
         )
         started.append(process)
         return process

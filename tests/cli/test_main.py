@@ -34,7 +34,16 @@ def test_help_goes_to_stdout(bare_quick: Any, arguments: list[str]) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["topic", "create", "--help"], ["log", "-h"], ["key", "-h"], ["ingest", "-h"], ["delete", "-h"]],
+    [
+        ["--help"],
+        ["topic", "create", "--help"],
+        ["log", "-h"],
+        ["key", "-h"],
+        ["ingest", "-h"],
+        ["delete", "-h"],
+        ["gateway", "-h"],
+        ["query", "-h"],
+    ],
 )
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     program = f"""

@@ -5,12 +5,15 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
+import falcon.asgi
 import falcon.testing
 import pytest
 
 from core.settings import Settings
 from services.app import create_app
+from services.health import HealthResource
 from services.worker import Worker
 from tests.altering import alter_topic
 from tests.running import Running, until
@@ -36,6 +39,20 @@ def test_what_needs_a_view_that_is_not_there_is_503(client: falcon.testing.TestC
     answer = client.simulate_get(path, headers={"X-API-Key": "k"})
     assert (503, "1") == (answer.status_code, answer.headers["Retry-After"])
     assert "is not ready" in answer.json["detail"]
+
+
+def test_a_gateway_that_serves_an_earlier_schema_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def nothing_else(_: Worker) -> list[str]:
+        return []
+
+    monkeypatch.setattr("services.health.degradations", nothing_else)
+    troubles = ["Gateway shop serves an earlier schema."]
+    app = falcon.asgi.App()
+    app.add_route("/health", HealthResource(cast("Worker", None), lambda: troubles))
+    client = falcon.testing.TestClient(app)
+    assert {"status": "DEGRADED", "reason": troubles[0]} == client.simulate_get("/health").json
+    troubles.clear()
+    assert {"status": "UP"} == client.simulate_get("/health").json
 
 
 def test_an_immutable_topic_that_is_unsafe_is_told_until_it_is_mended(running: Running) -> None:

@@ -198,6 +198,7 @@ NOT_TO_WHAT_EXISTS = {
     "deleteSubject": "what exists is wanted by the next request",
     "deleteVersion": "what exists is wanted by the next request",
     "applySchema": "an empty schema is one too, and queries want the one that is there",
+    "applyGatewaySchema": "an empty schema is one too, and queries want the one that is there",
 }
 """Operations that are sent made-up names only, each with the reason."""
 
@@ -322,6 +323,10 @@ RIGHT: list[tuple[str, dict[str, Any]]] = [
     ("GET /manager/gateways", {}),
     ("POST /manager/gateway", {"body": {"name": "NEW", "replicas": 2}}),
     ("POST /manager/gateway/{name}/schema", {"names": ["new"], "body": {"schema": SDL}}),
+    ("POST /manager/gateway/{name}/schema", {"names": ["new"], "query": {"dryRun": "true"}, "body": {"schema": SDL}}),
+    ("POST /gateway/{name}/control/schema", {"names": ["new"], "query": {"report": "true"}, "body": {"schema": SDL}}),
+    ("GET /gateway/{name}/schema/{type_name}", {"names": ["gateway", "Item"]}),
+    ("GET /manager/gateway/{name}/schema", {"names": ["gateway"]}),
     ("GET /manager/gateway/{name}", {"names": ["new"]}),
     ("GET /manager/gateway/{name}/schema/{type_name}/{form}", {"names": ["gateway", "Item", "avro"]}),
     ("DELETE /manager/gateway/{name}", {"names": ["new"]}),

@@ -65,6 +65,8 @@ ROUTES = {
     "/mirror/{topic}/mirror/{key:path}": "mirror:x",
     "/gateway/{name}/graphql": "read:x",
     "/gateway/{name}/graphiql-assets/{file}": "open",
+    "/gateway/{name}/control/schema": MANAGE,
+    "/gateway/{name}/schema/{type_name}": "read:x",
     "/schema-registry": ANY,
     "/schema-registry/schemas": ANY,
     "/schema-registry/schemas/types": ANY,
@@ -263,6 +265,13 @@ def test_the_editor_is_open_and_its_queries_are_not(running: Running) -> None:
     assert page.headers["Content-Type"].startswith("text/html")
     query = httpx.get(f"{running.url}/gateway/any/graphql?query={{a}}", headers={"Accept": "text/html"})
     assert 401 == query.status_code
+
+
+@pytest.mark.parametrize(
+    "path", ["graphiql/schema/Item", "x/schema/graphiql-assets", "graphiql-assets/graphql?query={a}"]
+)
+def test_no_name_opens_what_is_closed(running: Running, path: str) -> None:
+    assert 401 == httpx.get(f"{running.url}/gateway/{path}").status_code
 
 
 def test_a_browser_of_another_site_may_ask_before_it_sends_a_key(running: Running) -> None:
