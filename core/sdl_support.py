@@ -53,8 +53,6 @@ def _of_object(schema: GraphQLSchema, type_: GraphQLObjectType) -> Iterator[tupl
 
 
 def _of_field(schema: GraphQLSchema, parent: GraphQLObjectType, field: FieldDefinitionNode) -> Iterator[str]:
-    if directive_on(field, "rest") is not None:
-        yield "@rest"
     if parent is schema.mutation_type and directive_on(field, "topic") is not None:
         yield "@topic of a mutation"
 

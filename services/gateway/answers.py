@@ -69,7 +69,8 @@ def _rendered(error: GraphQLError, message: str, classification: str) -> dict[st
         rendered["locations"] = [{"line": place.line, "column": place.column} for place in error.locations]
     if error.path is not None:
         rendered["path"] = error.path
-    rendered["extensions"] = {"classification": classification}
+    told = error.extensions if isinstance(error.original_error, QuickError) else None
+    rendered["extensions"] = {**(told or {}), "classification": classification}
     return rendered
 
 
