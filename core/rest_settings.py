@@ -1,4 +1,4 @@
-"""What an operator says about the REST services that gateways call: which hosts, with which headers, how long, how much.
+"""What an operator says about the REST services that gateways call: which hosts, which headers, how long, how much.
 
 A schema names the services, and whoever applies one need not be trusted with the network that the gateway stands in:
 these settings draw the line.

@@ -71,7 +71,7 @@ class Settings:
     effect_timeout_s: float = 30.0
     """`QUICK_EFFECT_TIMEOUT_S`: seconds that a command waits for its effect before it answers 504."""
 
-    rest: RestSettings = RestSettings()
+    rest: RestSettings = field(default_factory=RestSettings)
     """`QUICK_REST_…`: what gateways may call for fields with `@rest`."""
 
     def machine_name(self) -> str:

@@ -19,6 +19,7 @@ from core.settings import Settings
 from services.errors import add_error_handlers
 from services.gateway.assets import GraphiQLAssetResource
 from services.gateway.resource import GraphQLResource
+from services.gateway.rest_client import RestClient
 from services.gateways import Gateways
 from services.health import HealthResource
 from services.ingest.resources import IngestKeyResource, IngestTopicResource
@@ -209,8 +210,10 @@ def _add_mirror(app: App, worker: Worker, topics: TopicAccesses) -> None:
 
 
 def _add_gateway(app: App, worker: Worker, topics: TopicAccesses) -> None:
-    graphql = GraphQLResource(Gateways(worker, LocalMirrors(topics, DeclaredIndexes())).executor)
+    rest = RestClient(worker.settings.rest)
+    graphql = GraphQLResource(Gateways(worker, LocalMirrors(topics, DeclaredIndexes()), rest).executor)
     worker.at_stop(graphql.close)
+    worker.at_stop(rest.close)
     app.add_route("/gateway/{name}/graphql", graphql)
     app.add_route("/gateway/{name}/graphiql-assets/{file}", GraphiQLAssetResource())
 

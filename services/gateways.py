@@ -10,15 +10,17 @@ import threading
 from core.sdl import parse_gateway_schema
 from services.gateway.executor import GatewayExecutor
 from services.gateway.mirrors import MirrorReader
+from services.gateway.rest_client import RestClient
 from services.worker import Worker
 
 
 class Gateways:
     """Finds the executor of a gateway's schema as it is now."""
 
-    def __init__(self, worker: Worker, mirrors: MirrorReader) -> None:
+    def __init__(self, worker: Worker, mirrors: MirrorReader, rest: RestClient) -> None:
         self._worker = worker
         self._mirrors = mirrors
+        self._rest = rest
         self._lock = threading.Lock()
         self._executors: dict[str, tuple[int, GatewayExecutor]] = {}
 
@@ -37,6 +39,6 @@ class Gateways:
             known = self._executors.get(name)
             if known is not None and known[0] == row.position:
                 return known[1]
-            executor = GatewayExecutor(parse_gateway_schema(row.state.sdl), self._mirrors, name)
+            executor = GatewayExecutor(parse_gateway_schema(row.state.sdl), self._mirrors, name, self._rest)
             self._executors[name] = (row.position, executor)
             return executor

@@ -7,12 +7,14 @@ from typing import Any
 
 from graphql import OperationType, execute_sync, get_operation_ast
 
+from core.rest_settings import RestSettings
 from core.sdl import GatewaySchema
 from services.gateway import answers
 from services.gateway.answers import Answer
 from services.gateway.documents import Documents
 from services.gateway.mirrors import MirrorReader
 from services.gateway.resolvers import PASS_THROUGH
+from services.gateway.rest_client import RestClient
 from services.gateway.schema import build
 
 
@@ -23,11 +25,18 @@ class GatewayExecutor:
         schema: What the gateway serves; a new schema needs a new executor.
         mirrors: Where the values are read.
         gateway: Name of the gateway, for the log.
+        rest: Calls REST services; one with the settings' defaults where none is given.
     """
 
-    def __init__(self, schema: GatewaySchema, mirrors: MirrorReader, gateway: str = "(unnamed)") -> None:
+    def __init__(
+        self,
+        schema: GatewaySchema,
+        mirrors: MirrorReader,
+        gateway: str = "(unnamed)",
+        rest: RestClient | None = None,
+    ) -> None:
         self._gateway = gateway
-        self._executable = build(schema, mirrors).graphql_schema
+        self._executable = build(schema, mirrors, rest or RestClient(RestSettings())).graphql_schema
         self._documents = Documents(self._executable)
 
     def execute(

@@ -30,6 +30,7 @@ from graphql import (
 from core.sdl import GatewaySchema
 from services.gateway.long_scalar import Long
 from services.gateway.mirrors import MirrorReader
+from services.gateway.rest_client import RestClient
 from services.gateway.wiring import Wiring
 
 GrapheneType = Any
@@ -46,12 +47,12 @@ _SCALARS: Final[Mapping[str, GrapheneType]] = {
 }
 
 
-def build(schema: GatewaySchema, mirrors: MirrorReader) -> graphene.Schema:
-    """Return a Graphene schema with the types of *schema*, whose topic fields are filled from *mirrors*.
+def build(schema: GatewaySchema, mirrors: MirrorReader, rest: RestClient) -> graphene.Schema:
+    """Return a Graphene schema with the types of *schema*, whose fields are filled from *mirrors* and by *rest*.
 
     Nothing is read here; topics need not exist yet.
     """
-    return _Builder(schema, Wiring(schema, mirrors)).build()
+    return _Builder(schema, Wiring(schema, mirrors, rest)).build()
 
 
 class _Builder:

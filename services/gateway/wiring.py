@@ -12,14 +12,18 @@ from core.sdl import GatewaySchema
 from services.gateway import resolvers
 from services.gateway.mirrors import MirrorReader
 from services.gateway.resolvers import KeySource, Resolver
+from services.gateway.rest import RestSource
+from services.gateway.rest_client import RestClient
+from services.gateway.rest_resolver import resolver_of
 
 
 class Wiring:
-    """Chooses the resolvers of one schema, whose topics are read from *mirrors*."""
+    """Chooses the resolvers of one schema: topics are read from *mirrors*, REST services called through *rest*."""
 
-    def __init__(self, schema: GatewaySchema, mirrors: MirrorReader) -> None:
+    def __init__(self, schema: GatewaySchema, mirrors: MirrorReader, rest: RestClient) -> None:
         self._schema = schema
         self._mirrors = mirrors
+        self._rest = rest
 
     def resolver(self, parent: GraphQLObjectType, name: str, field: GraphQLField) -> Resolver:
         """Return the resolver of *field*, which *parent* has under *name*."""
@@ -31,6 +35,9 @@ class Wiring:
         topic_field = self._schema.topic_fields.get((parent.name, name))
         if topic_field is not None:
             return self._of_topic(topic_field, field)
+        rest_field = self._schema.rest_fields.get((parent.name, name))
+        if rest_field is not None:
+            return resolver_of(RestSource(rest_field, field.type, self._rest))
         if _object_name(field.type) in self._passed_through:
             return resolvers.passing_through(name)
         return resolvers.from_parent(name)
@@ -63,13 +70,14 @@ class Wiring:
 
     @cached_property
     def _passed_through(self) -> set[str]:
-        """The object types that need no value, because fields below get theirs by argument or in full."""
-        topic_fields = self._schema.topic_fields
+        """The object types that need no value, because fields below get theirs by argument, in full or by REST."""
+        topic_fields, rest_fields = self._schema.topic_fields, self._schema.rest_fields
         above: dict[str | None, set[str]] = {}
         for (parent, name), field in self._fields():
-            if (parent, name) not in topic_fields:
+            if (parent, name) not in topic_fields and (parent, name) not in rest_fields:
                 above.setdefault(_object_name(field.type), set()).add(parent)
         waiting = [parent for (parent, _), field in topic_fields.items() if field.key_field is None]
+        waiting += [parent for parent, _ in rest_fields]
         passed = set(waiting)
         for name in waiting:
             found = above.get(name, set()) - passed
