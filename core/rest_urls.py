@@ -76,9 +76,12 @@ def parse_host(text: str) -> str:
     """
     if ":" in text:
         try:
-            return str(ipaddress.IPv6Address(text))
+            address = ipaddress.IPv6Address(text)
         except ValueError:
-            raise ValueError("its host is no IPv6 address. Write it in brackets, as in http://[2001:db8::1]") from None
+            address = None
+        if address is None or address.scope_id is not None:
+            raise ValueError("its host is no IPv6 address. Write it in brackets, as in http://[2001:db8::1]")
+        return str(address)
     if not _NAME.fullmatch(text):
         raise ValueError("its host is neither a name nor an IP address. Write it as http://host:8080/path")
     return text.lower().removesuffix(".")
