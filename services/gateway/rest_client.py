@@ -20,6 +20,7 @@ from services.gateway.rest_network import (
     CheckedNetwork,
     HostUnknownError,
     Resolve,
+    UntrustedError,
     resolve,
     time_limit,
 )
@@ -33,6 +34,9 @@ MAX_ERROR_BYTES: Final = 4096
 
 _KEPT_OPEN_S: Final = 3.0
 """How long an idle connection is kept: less than the 5 s after which many servers close theirs."""
+
+
+_BROKEN: Final = (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +110,7 @@ class RestClient:
                 "All connections to REST services are in use. Repeat the request in a moment; "
                 "an operator can allow more with QUICK_REST_CONNECTIONS."
             ) from error
-        except (HostUnknownError, httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError) as error:
+        except (HostUnknownError, UntrustedError, *_BROKEN) as error:
             logger.warning("calling %s failed: %r", where, error)
             raise UnavailableError(f"The REST service {_failure(error)}. Try again later.") from error
 
@@ -171,7 +175,7 @@ def _begin(chunks: Iterable[bytes], encoding: str) -> bytes:
         return rest_bodies.read(chunks, encoding, MAX_ERROR_BYTES)
     except BodyTooLongError as error:
         return error.begin
-    except (BodyError, httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError):
+    except (BodyError, *_BROKEN):
         return b""
 
 
@@ -195,6 +199,8 @@ def _failure(error: Exception) -> str:
     match error:
         case HostUnknownError():
             return "is at a host that is not known"
+        case UntrustedError():
+            return "has no TLS that can be trusted"
         case httpcore.ConnectTimeout() | httpcore.ConnectError():
             return "cannot be reached"
         case httpcore.TimeoutException():

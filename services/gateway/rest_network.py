@@ -42,6 +42,10 @@ class HostUnknownError(Exception):
     """Raised when a host cannot be found by its name."""
 
 
+class UntrustedError(Exception):
+    """Raised when a host has no TLS, or a certificate that nobody vouches for or that is another name's."""
+
+
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
     """End what this thread sends, receives and connects to when *seconds* have passed."""
@@ -96,20 +100,14 @@ class CheckedNetwork(httpcore.NetworkBackend):
         """
         ends = time.monotonic() + _left(timeout, httpcore.ConnectTimeout)
         addresses = self._allowed(host, port, self._addresses(host, port, ends))[:_MOST_ADDRESSES]
-        for tried, address in enumerate(addresses):
-            is_last = tried == len(addresses) - 1
-            left_s = (ends - time.monotonic()) / (
-                len(addresses) - tried
-            )  # one that is silent leaves some to the others
+        for left, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
+            # One that is silent leaves its share of the time to those after it.
+            share_s = _positive((ends - time.monotonic()) / left, httpcore.ConnectTimeout)
             try:
-                connection = self._sockets.connect_tcp(
-                    address, port, _positive(left_s, httpcore.ConnectTimeout), local_address, socket_options
-                )
+                return _TimedStream(self._sockets.connect_tcp(address, port, share_s, local_address, socket_options))
             except (httpcore.ConnectError, httpcore.ConnectTimeout):
-                if is_last:
+                if left == 1:
                     raise
-            else:
-                return _TimedStream(connection)
         raise AssertionError("there is an address, and the last one raised")
 
     def _allowed(self, host: str, port: int, addresses: Sequence[str]) -> Sequence[str]:
@@ -164,7 +162,12 @@ class _TimedStream(httpcore.NetworkStream):
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
         left_s = _left(timeout, httpcore.ConnectTimeout)
-        return _TimedStream(self._stream.start_tls(ssl_context, server_hostname, left_s))
+        try:
+            return _TimedStream(self._stream.start_tls(ssl_context, server_hostname, left_s))
+        except httpcore.ConnectError as error:
+            if isinstance(error.__cause__, ssl.SSLError):
+                raise UntrustedError(str(error)) from error
+            raise
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)

@@ -151,7 +151,7 @@ def test_another_code_is_an_error_that_tells_it(shop: Shop, status: int) -> None
     assert 1 == len(shop.service.asked)
 
 
-def test_a_service_cannot_change_how_its_error_is_classified_nor_flood_the_answer(shop: Shop) -> None:
+def test_the_body_of_an_error_is_told_in_part_and_as_text(shop: Shop) -> None:
     shop.service.answer = Reply(500, b'{"classification": "\xff' + b"x" * 1_000_000)
 
     extensions = shop.error(USER, "{ user(id: 7) { name } }")["extensions"]

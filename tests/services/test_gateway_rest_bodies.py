@@ -1,4 +1,5 @@
 import gzip
+import tracemalloc
 import zlib
 from collections.abc import Iterator
 
@@ -47,9 +48,15 @@ def test_no_more_is_taken_than_shows_that_it_is_too_much(encoding: str) -> None:
 def test_what_is_packed_into_one_small_piece_is_not_unpacked_beyond_the_limit() -> None:
     bomb = gzip.compress(bytes(50_000_000))
 
-    with pytest.raises(BodyTooLongError) as caught:
-        read([bomb], "gzip", 100_000)
+    tracemalloc.start()
+    try:
+        with pytest.raises(BodyTooLongError) as caught:
+            read([bomb], "gzip", 100_000)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
     assert 100_000 == len(caught.value.begin)
+    assert peak_bytes < 1_000_000
 
 
 def test_packed_bytes_that_unpack_to_nothing_are_counted() -> None:

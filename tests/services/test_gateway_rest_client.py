@@ -350,6 +350,22 @@ def test_addresses_that_may_not_be_called_are_passed_over(connected_to: list[str
     assert ["8.8.8.8", "1.1.1.1"] == connected_to
 
 
+def test_an_address_that_is_silent_leaves_time_for_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    timeouts_s: list[float] = []
+
+    def stay_silent(_self: object, _host: str, _port: int, timeout: float, *_: object) -> None:
+        timeouts_s.append(timeout)
+        raise httpcore.ConnectTimeout
+
+    monkeypatch.setattr(httpcore.SyncBackend, "connect_tcp", stay_silent)
+    settings = RestSettings(connect_timeout_s=8, total_timeout_s=DEADLINE_S)
+
+    refusal_of("http://two.example", settings, resolver=lambda *_: ["8.8.8.8", "1.1.1.1"])
+
+    first_s, second_s = timeouts_s
+    assert first_s <= 4 < second_s <= 8
+
+
 def test_the_next_address_is_tried_when_one_does_not_answer(service: RestService) -> None:
     settings = RestSettings(hosts=RestHosts.parse("two.example"))
 
