@@ -220,7 +220,7 @@ def test_a_service_that_drips_is_given_up_though_it_is_never_silent(service: Res
 
     service.answer = drip
 
-    error = refusal_of(service.url, replace(LOCAL, read_timeout_s=DEADLINE_S, total_timeout_s=0.3))
+    error = refusal_of(service.url, replace(LOCAL, read_timeout_s=DEADLINE_S, total_timeout_s=1.0))
 
     assert "The REST service did not answer in time. Try again later." == str(error)
 
