@@ -24,6 +24,7 @@
     │   ├── StoredSchemaError         a gateway's schema in the log cannot be used by this version
     │   ├── CommandNotRecordedError   the command was voided: nothing was recorded under its id
     │   └── OutcomeUnknownError       a command may or may not have been recorded
+    ├── RestServiceError              a REST service answered, and with nothing that can be used
     ├── UnreadableEntryError          what a topic holds is none of its types: another program wrote it
     ├── EffectPendingError            recorded, but its effect did not happen within the bound
     ├── KafkaRefusedError             Kafka answered, and the answer was no
@@ -235,6 +236,17 @@ class OutcomeUnknownError(UnavailableError):
             f"It is unknown whether the command was recorded ({cause}). "
             f"Repeat it with the same command id to find out: {command_id}"
         )
+
+
+class RestServiceError(QuickError):
+    """Raised when a REST service that fills a field answered with nothing that can be used.
+
+    `extensions` stand beside the message in GraphQL's answer.
+    """
+
+    def __init__(self, message: str, extensions: dict[str, object] | None = None) -> None:
+        self.extensions = extensions or {}
+        super().__init__(message)
 
 
 class UnreadableEntryError(QuickError):

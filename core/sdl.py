@@ -29,6 +29,8 @@ from graphql.language.token_kind import TokenKind
 
 from core.directives import BUILT_INS, TopicField
 from core.errors import InvalidSdlError, NotAvailableYetError, SdlProblem
+from core.rest_fields import RestField
+from core.rest_rules import read_rest_fields
 from core.sdl_rules import default_errors, sdl_errors
 from core.sdl_support import unsupported
 from core.topic_rules import ObjectTypes, read_topic_fields
@@ -59,6 +61,9 @@ class GatewaySchema:
 
     topic_fields: Mapping[tuple[str, str], TopicField]
     """The fields that are filled from topics, by (type name, field name), in the order of the text."""
+
+    rest_fields: Mapping[tuple[str, str], RestField]
+    """The fields that are filled by REST services, by (type name, field name), in the order of the text."""
 
 
 def parse_gateway_schema(sdl: str) -> GatewaySchema:
@@ -95,17 +100,20 @@ def _parse(sdl: str) -> GatewaySchema:
     source = Source(sdl if sdl.strip() else PLACEHOLDER_SDL, "gateway schema")
     _refuse_too_long(source.body)
     document = _complete(_document(source))
-    topic_fields, topic_errors = read_topic_fields(ObjectTypes.of(document))
-    errors = [*sdl_errors(document), *topic_errors]
-    definition = None if _has_other(errors, topic_errors) else _definition(document, errors)
+    types = ObjectTypes.of(document)
+    topic_fields, topic_errors = read_topic_fields(types)
+    rest_fields, rest_errors = read_rest_fields(document, types)
+    own_errors = [*topic_errors, *rest_errors]
+    errors = [*sdl_errors(document), *own_errors]
+    definition = None if _has_other(errors, own_errors) else _definition(document, errors)
     if errors or definition is None:
         raise InvalidSdlError(_problems(errors, source))
-    return GatewaySchema(sdl, definition, topic_fields)
+    return GatewaySchema(sdl, definition, topic_fields, rest_fields)
 
 
-def _has_other(errors: list[GraphQLError], topic_errors: list[GraphQLError]) -> bool:
+def _has_other(errors: list[GraphQLError], own_errors: list[GraphQLError]) -> bool:
     """Return whether the document breaks rules of GraphQL itself: no schema can be built from it then."""
-    return len(errors) > len(topic_errors)
+    return len(errors) > len(own_errors)
 
 
 def _definition(document: DocumentNode, errors: list[GraphQLError]) -> GraphQLSchema | None:

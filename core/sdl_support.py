@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from graphql import (
-    FieldDefinitionNode,
     GraphQLInterfaceType,
     GraphQLObjectType,
     GraphQLScalarType,
@@ -15,8 +14,6 @@ from graphql import (
     is_introspection_type,
     is_specified_scalar_type,
 )
-
-from core.directives import directive_on
 
 KNOWN_SCALARS = frozenset({"Long"})
 """Scalars that can be served beside those that GraphQL itself defines."""
@@ -46,15 +43,6 @@ def _findings(schema: GraphQLSchema) -> Iterator[tuple[int, str]]:
 def _of_object(schema: GraphQLSchema, type_: GraphQLObjectType) -> Iterator[tuple[int, str]]:
     if type_ is schema.subscription_type:
         yield _line(type_.ast_node), f"subscriptions (type {type_.name})"
-    for name, field in type_.fields.items():
-        if field.ast_node is not None:
-            for what in _of_field(field.ast_node):
-                yield _line(field.ast_node), f"{what} on {type_.name}.{name}"
-
-
-def _of_field(field: FieldDefinitionNode) -> Iterator[str]:
-    if directive_on(field, "rest") is not None:
-        yield "@rest"
 
 
 def _line(node: Node | None) -> int:

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from core.errors import SettingsError
 from core.registered_schema import SchemaFormat
+from core.rest_settings import RestHosts, RestSettings, parse_headers
 
 T = TypeVar("T")
 
@@ -70,6 +71,9 @@ class Settings:
     effect_timeout_s: float = 30.0
     """`QUICK_EFFECT_TIMEOUT_S`: seconds that a command waits for its effect before it answers 504."""
 
+    rest: RestSettings = field(default_factory=RestSettings)
+    """`QUICK_REST_…`: what gateways may call for fields with `@rest`."""
+
     def machine_name(self) -> str:
         """Return a name that this machine's data folder has again after a restart, and no other one has."""
         digest = hashlib.sha256(str(self.data_dir.absolute()).encode()).hexdigest()[:12]
@@ -101,6 +105,7 @@ class Settings:
             default_replicas=env.optional("QUICK_DEFAULT_REPLICAS", _between(1, 10_000), cls.default_replicas),
             default_image_tag=env.optional("QUICK_DEFAULT_IMAGE_TAG", str, cls.default_image_tag),
             effect_timeout_s=env.optional("QUICK_EFFECT_TIMEOUT_S", _seconds, cls.effect_timeout_s),
+            rest=_rest_settings(env),
         )
 
 
@@ -120,12 +125,35 @@ class _Environment:
         text = self._environ.get(name, "")
         return self._parsed(name, text, parse) if text else default
 
+    def secret(self, name: str, parse: Callable[[str], T], default: T) -> T:
+        """Return the value of a setting that no message may show."""
+        try:
+            return parse(text) if (text := self._environ.get(name, "")) else default
+        except ValueError as error:
+            raise SettingsError(f"{name} cannot be used: {error}") from None
+
     def _parsed(self, name: str, text: str, parse: Callable[[str], T]) -> T:
         try:
             return parse(text)
         except ValueError as error:
             shown = _CREDENTIALS.sub("//***@", text)
             raise SettingsError(f"{name}={shown!r} cannot be used: {error}") from error
+
+
+def _rest_settings(env: _Environment) -> RestSettings:
+    cls = RestSettings
+    return cls(
+        hosts=env.optional("QUICK_REST_HOSTS", RestHosts.parse, cls.hosts),
+        headers=env.secret("QUICK_REST_HEADERS", parse_headers, {}),
+        connect_timeout_s=env.optional("QUICK_REST_CONNECT_TIMEOUT_S", _some_seconds, cls.connect_timeout_s),
+        read_timeout_s=env.optional("QUICK_REST_READ_TIMEOUT_S", _some_seconds, cls.read_timeout_s),
+        total_timeout_s=env.optional("QUICK_REST_TOTAL_TIMEOUT_S", _some_seconds, cls.total_timeout_s),
+        connections=env.optional("QUICK_REST_CONNECTIONS", _between(1, 10_000), cls.connections),
+        calls_per_host=env.optional("QUICK_REST_CALLS_PER_HOST", _between(1, 10_000), cls.calls_per_host),
+        max_response_bytes=env.optional(
+            "QUICK_REST_MAX_RESPONSE_BYTES", _between(1, 1_073_741_824), cls.max_response_bytes
+        ),
+    )
 
 
 def _between(low: int, high: int) -> Callable[[str], int]:
@@ -140,6 +168,12 @@ def _between(low: int, high: int) -> Callable[[str], int]:
 def _seconds(text: str) -> float:
     if not 0 <= (number := float(text)) < float("inf"):
         raise ValueError("it takes a number of seconds, 0 or more")
+    return number
+
+
+def _some_seconds(text: str) -> float:
+    if (number := _seconds(text)) == 0:
+        raise ValueError("it takes a number of seconds above 0")
     return number
 
 

@@ -64,7 +64,7 @@ def _stored_fields(type_: GraphQLObjectType) -> dict[str, GraphQLField]:
     }
     if not fields:
         raise InvalidInputError(
-            f"Type {type_.name} stores nothing: all its fields come from topics. "
+            f"Type {type_.name} stores nothing: all its fields come from topics or REST services. "
             "Give it a field of its own, or name another type."
         )
     return fields

@@ -21,6 +21,7 @@ from services.gateway.assets import GraphiQLAssetResource
 from services.gateway.control import ControlSchemaResource, GatewayTypeResource
 from services.gateway.positions import GatewayPositions
 from services.gateway.resource import GraphQLResource
+from services.gateway.rest_client import RestClient
 from services.gateways import Gateways
 from services.health import HealthResource
 from services.ingest.resources import IngestKeyResource, IngestTopicResource
@@ -141,14 +142,15 @@ def create_app(worker: Worker) -> App:
     targets, mirrors = IngestTopics(worker, topics), Mirrors(worker, topics, Looks(worker))
     writes = Writes(worker, targets, topics)
     writer = LocalWriter(worker, topics, targets, writes)
-    gateways = Gateways(worker, LocalMirrors(topics, DeclaredIndexes()), writer)
+    rest = RestClient(worker.settings.rest)
+    gateways = Gateways(worker, LocalMirrors(topics, DeclaredIndexes()), writer, rest)
     app.add_route("/health", HealthResource(worker, gateways.troubles))
     app.add_route("/metrics", MetricsResource(worker))
     app.add_route("/openapi.json", OpenApiResource(with_schema_registry=worker.registry_elsewhere is None))
     _add_manager(app, worker)
     _add_ingest(app, worker, targets, writes)
     _add_mirror(app, mirrors)
-    _add_gateway(app, worker, gateways, mirrors)
+    _add_gateway(app, worker, gateways, mirrors, rest)
     worker.at_stop(writes.close)  # Gateways write to the last, so they are closed before.
     _add_schema_registry(app, worker)
     return app
@@ -209,11 +211,12 @@ def _add_mirror(app: App, mirrors: Mirrors) -> None:
     app.add_route("/mirror/{topic}/mirror/{key:path}", MirrorKeyResource(mirrors))
 
 
-def _add_gateway(app: App, worker: Worker, gateways: Gateways, mirrors: Mirrors) -> None:
+def _add_gateway(app: App, worker: Worker, gateways: Gateways, mirrors: Mirrors, rest: RestClient) -> None:
     graphql = GraphQLResource(gateways.executor, GatewayPositions(mirrors, gateways.executor))
     worker.at_start(gateways.start)
     worker.at_stop(gateways.close)
     worker.at_stop(graphql.close)
+    worker.at_stop(rest.close)
     app.add_route("/gateway/{name}/graphql", graphql)
     app.add_route("/gateway/{name}/graphiql-assets/{file}", GraphiQLAssetResource())
     app.add_route("/gateway/{name}/control/schema", ControlSchemaResource(worker))

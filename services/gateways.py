@@ -24,6 +24,7 @@ from core.stored_schemas import stored_schema, unusable
 from projections.registry import RegistryView, Row
 from services.gateway.executor import GatewayExecutor
 from services.gateway.mirrors import MirrorReader
+from services.gateway.rest_client import RestClient
 from services.gateway.writing import TopicWriter
 from services.worker import Worker
 
@@ -61,10 +62,11 @@ class Gateways:
     An executor never changes: operations that are being executed end with the schema with which they began.
     """
 
-    def __init__(self, worker: Worker, mirrors: MirrorReader, writer: TopicWriter) -> None:
+    def __init__(self, worker: Worker, mirrors: MirrorReader, writer: TopicWriter, rest: RestClient) -> None:
         self._worker = worker
         self._mirrors = mirrors
         self._writer = writer
+        self._rest = rest
         # One for each gateway, as far as possible: building one must not hold up the others.
         self._locks = tuple(threading.Lock() for _ in range(_LOCKS))
         self._served: dict[str, _Served] = {}
@@ -182,7 +184,7 @@ class Gateways:
     def _executor(self, name: str, sdl: str) -> GatewayExecutor:
         schema = stored_schema(name, sdl)
         try:
-            return GatewayExecutor(schema, self._mirrors, name, self._writer)
+            return GatewayExecutor(schema, self._mirrors, name, self._writer, self._rest)
         except Exception as error:
             error_id = uuid.uuid4().hex[:12]
             logger.exception("Gateway %s cannot be built from its schema, error %s", name, error_id)

@@ -7,6 +7,7 @@ from typing import Any
 
 from graphql import OperationType, execute_sync, get_operation_ast
 
+from core.rest_settings import RestSettings
 from core.sdl import GatewaySchema, topics_of
 from services.gateway import answers
 from services.gateway.answers import Answer
@@ -14,6 +15,7 @@ from services.gateway.documents import Documents
 from services.gateway.mirrors import MirrorReader
 from services.gateway.operation import GatewayOperation
 from services.gateway.resolvers import PASS_THROUGH
+from services.gateway.rest_client import RestClient
 from services.gateway.schema import build
 from services.gateway.used_topics import NO_TOPICS, UsedTopics, used_topics
 from services.gateway.writing import READ_ONLY, TopicWriter
@@ -27,6 +29,7 @@ class GatewayExecutor:
         mirrors: Where the values are read.
         gateway: Name of the gateway, for the log.
         writer: Where mutations write.
+        rest: Calls REST services; one with the settings' defaults where none is given.
 
     Attributes:
         topics: Names of the topics that the schema reads or writes.
@@ -38,11 +41,12 @@ class GatewayExecutor:
         mirrors: MirrorReader,
         gateway: str = "(unnamed)",
         writer: TopicWriter = READ_ONLY,
+        rest: RestClient | None = None,
     ) -> None:
         self.topics = topics_of(schema)
         self._schema = schema
         self._gateway = gateway
-        self._executable = build(schema, mirrors, writer).graphql_schema
+        self._executable = build(schema, mirrors, writer, rest or RestClient(RestSettings())).graphql_schema
         self._documents = Documents(self._executable)
 
     def execute(

@@ -21,6 +21,7 @@ class GatewayOperation:
 
     Attributes:
         forwarded: The arguments of each field of `Query`, by its name in the answer.
+        called: What REST services have answered, by the place of the selection that asks.
         positions: By the name of a topic, the position up to which the operation has written to it.
     """
 
@@ -28,6 +29,7 @@ class GatewayOperation:
         self._timeout_s = timeout_s
         self._deadline = time.monotonic() + timeout_s
         self.forwarded: dict[str | int, Mapping[str, Any]] = {}
+        self.called: dict[str, Any] = {}
         self.positions: dict[str, str] = {}
 
     def check_time(self) -> None:

@@ -13,16 +13,27 @@ from services.gateway import resolvers
 from services.gateway.mirrors import MirrorReader
 from services.gateway.mutations import MutationField, MutationSource
 from services.gateway.resolvers import KeySource, Resolver
+from services.gateway.rest import RestSource
+from services.gateway.rest_client import RestClient
+from services.gateway.rest_resolver import resolver_of
 from services.gateway.writing import TopicWriter
 
 
 class Wiring:
-    """Chooses the resolvers of one schema, whose topics are read from *mirrors* and written with *writer*."""
+    """Chooses the resolvers of one schema.
 
-    def __init__(self, schema: GatewaySchema, mirrors: MirrorReader, writer: TopicWriter) -> None:
+    Args:
+        schema: What the gateway serves.
+        mirrors: Where topics are read.
+        writer: Where they are written.
+        rest: Calls REST services.
+    """
+
+    def __init__(self, schema: GatewaySchema, mirrors: MirrorReader, writer: TopicWriter, rest: RestClient) -> None:
         self._schema = schema
         self._mirrors = mirrors
         self._writer = writer
+        self._rest = rest
 
     def resolver(self, parent: GraphQLObjectType, name: str, field: GraphQLField) -> Resolver:
         """Return the resolver of *field*, which *parent* has under *name*."""
@@ -36,6 +47,9 @@ class Wiring:
             return resolvers.written(MutationSource(_mutation_field(topic_field, field), self._writer))
         if topic_field is not None:
             return self._of_topic(topic_field, field)
+        rest_field = self._schema.rest_fields.get((parent.name, name))
+        if rest_field is not None:
+            return resolver_of(RestSource(rest_field, field.type, self._rest))
         if _object_name(field.type) in self._passed_through:
             return resolvers.passing_through(name)
         return resolvers.from_parent(name)
@@ -68,13 +82,14 @@ class Wiring:
 
     @cached_property
     def _passed_through(self) -> set[str]:
-        """The object types that need no value, because fields below get theirs by argument or in full."""
-        topic_fields = self._schema.topic_fields
+        """The object types that need no value, because fields below get theirs by argument, in full or by REST."""
+        topic_fields, rest_fields = self._schema.topic_fields, self._schema.rest_fields
         above: dict[str | None, set[str]] = {}
         for (parent, name), field in self._fields():
-            if (parent, name) not in topic_fields:
+            if (parent, name) not in topic_fields and (parent, name) not in rest_fields:
                 above.setdefault(_object_name(field.type), set()).add(parent)
         waiting = [parent for (parent, _), field in topic_fields.items() if field.key_field is None]
+        waiting += [parent for parent, _ in rest_fields]
         passed = set(waiting)
         for name in waiting:
             found = above.get(name, set()) - passed

@@ -249,7 +249,6 @@ def test_hostile_sdl_is_refused_quickly(sdl: str) -> None:
             'type Query { a: Int }\ntype Subscription { news: String @topic(name: "p") }',
             "line 2: subscriptions (type Subscription)",
         ),
-        ('type Query {\n a: P @rest(url: "http://x") } type P { a: Int }', "line 2: @rest on Query.a"),
         (
             "type Query { a: I }\ninterface I { a: Int }\ntype X implements I { a: Int }",
             "line 2: the interface I",

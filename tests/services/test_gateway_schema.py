@@ -11,8 +11,10 @@ from graphql import (
     print_type,
 )
 
+from core.rest_settings import RestSettings
 from core.sdl import parse_gateway_schema
 from core.types import TopicType
+from services.gateway.rest_client import RestClient
 from services.gateway.schema import build
 
 PLAIN = """
@@ -75,7 +77,7 @@ input from { from: Int  class: Int  Meta: from  items: Int  keys: Int  _meta: Py
 
 
 def schema_of(sdl: str) -> GraphQLSchema:
-    schema = build(parse_gateway_schema(sdl), NoMirrors()).graphql_schema
+    schema = build(parse_gateway_schema(sdl), NoMirrors(), RestClient(RestSettings())).graphql_schema
     assert isinstance(schema, GraphQLSchema)
     return schema
 
