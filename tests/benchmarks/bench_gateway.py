@@ -32,7 +32,7 @@ from gateway_data import (
 )
 from gateway_peers.setup_file import VARIABLE, Mirror, Setup
 from processes import anonymous_mb
-from serving import client, load, post, rate, serving, settings, worker_of, write
+from serving import client, load, post, serving, settings, worker_of, write
 
 from core.errors import LocalRuntimeError
 from core.kafka_admin import KafkaAdmin
@@ -40,7 +40,7 @@ from projections.places import current
 
 ROUNDS = 3
 SECONDS = 3.0
-WARM_UP_S = 1.0
+"""Of one load. A first round of them does not count: Node compiles meanwhile, and files are read from the disk."""
 CHECKED = 5
 """Requests of each kind whose answers are compared with the records before anything is measured."""
 
@@ -157,9 +157,8 @@ def measured(folder: Path, contenders: list[Contender]) -> Figures:
             for workload in served(contender):
                 path = contender.path.format(workload=workload.name)
                 requests = [post(path, body) for body in workload.bodies()]
-                seconds = SECONDS if number else WARM_UP_S
-                found = load(folder, contender.port, requests, connections=workload.connections, seconds=seconds)
-                if number:  # What is done first is read from the disk, and compiled by Node.
+                found = load(folder, contender.port, requests, connections=workload.connections, seconds=SECONDS)
+                if number > 0:
                     runs.setdefault((contender.name, workload.name), []).append(Measured(found["rate"], found["p99"]))
     return {
         what: Measured(*(statistics.median(column) for column in zip(*each, strict=True)))
@@ -235,4 +234,4 @@ def seconds_of_graphql_core(sdl: str) -> float:
 
 
 def _shown(found: Measured) -> str:
-    return f"{rate({'rate': found.rate})}, p99 {found.p99:.1f} ms"
+    return f"{found.rate:,.0f}/s, p99 {found.p99:.1f} ms"

@@ -1,27 +1,38 @@
-"""A gateway without its HTTP: how long one operation takes in a process, and how long graphql-core takes for it."""
+"""A gateway without its HTTP: how long one operation takes in a process, beside graphql-core and the bare limit."""
 
 from __future__ import annotations
 
-import statistics
+import math
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import cycle
 from pathlib import Path
+from typing import Any
 
 import msgspec
-from bench_gateway import TITLES, prepare
-from gateway_data import Topics, workloads
+from bench_gateway import TITLES, prepare, setup
+from gateway_contenders import ROW_CACHE_OFF
+from gateway_data import Topics, Workload, workloads
 from gateway_executors import Execute, as_a_worker_does, by_graphql_core, open_executor
+from gateway_peers.bare import by_workload
+from gateway_peers.setup_file import Setup
+from gateway_peers.store import open_stores
 from processes import in_a_process
 from serving import client, serving, settings
 
 ROUNDS = 7
-SECONDS = 0.5
+SECONDS = 0.3
 """Of one round."""
 
+CHECKED = 100
+
+OURS, GENERIC, BARE = "ours", "graphql-core", "bare"
 WANTED = {"point": "≥ 1.6", "list": "≥ 3.5", "join": "", "all": ""}
 """How many times as quick as graphql-core."""
+
+Microseconds = dict[str, dict[str, float]]
+"""By workload, then by who executes it: from its text to the encoded answer."""
 
 
 def measure(bootstrap: str, folder: Path) -> Iterator[tuple[str, str, str, str, str]]:
@@ -31,39 +42,59 @@ def measure(bootstrap: str, folder: Path) -> Iterator[tuple[str, str, str, str, 
     gateway, topics = "bench", Topics(*(f"{folder.name}-{kind}" for kind in ("products", "orders", "catalogue")))
     with serving(bootstrap, folder, workers=1) as (port, _), client(port) as http:
         prepare(http, gateway, topics)
-        found = in_a_process(microseconds, settings(bootstrap, folder), gateway)
-    for workload, (ours, generic) in found.items():
-        what, beside = f"gateway in process: {TITLES[workload]}", f"graphql-core {generic:,.1f} µs"
-        yield what, f"{ours:,.1f} µs", beside, f"{generic / ours:.2f}", WANTED[workload]
+        told, environment = setup(bootstrap, folder, http, gateway, topics), settings(bootstrap, folder)
+        bare = in_a_process(of_bare, told)
+        for kind, chosen in (("", {}), (", row cache off", ROW_CACHE_OFF)):
+            yield from rows(kind, in_a_process(of_executors, environment | chosen, gateway), bare)
 
 
-def microseconds(environment: Mapping[str, str], gateway: str) -> dict[str, tuple[float, float]]:
-    """Return by workload how long an operation takes, from its text to the encoded answer: ours, and graphql-core's."""
+def rows(kind: str, found: Microseconds, bare: Microseconds) -> Iterator[tuple[str, str, str, str, str]]:
+    """Yield rows of the table."""
+    for workload in found:
+        times = found[workload] | bare[workload]
+        ours, what = times[OURS], f"in process: {TITLES[workload]}{kind}"
+        for other, wanted in ((GENERIC, WANTED[workload]), (BARE, "")):
+            beside = f"{other} {times[other]:,.1f} µs"
+            yield what, f"{ours:,.1f} µs", beside, f"{times[other] / ours:.2f}", wanted
+
+
+def of_executors(environment: Mapping[str, str], gateway: str) -> Microseconds:
+    """Return how long operations of a gateway take in this process."""
     executor = open_executor(environment, gateway)
-    ours, generic = as_a_worker_does(executor), by_graphql_core(executor)
-    found = {}
-    for workload in workloads():
-        for variables in workload.variables[:100]:
-            expected = {"data": workload.expected(variables)}
-            for execute in (ours, generic):
-                assert expected == msgspec.json.decode(execute(workload.query, variables)), workload.name
-        rounds = [
-            (
-                _microseconds(ours, workload.query, workload.variables),
-                _microseconds(generic, workload.query, workload.variables),
-            )
-            for _ in range(ROUNDS)
-        ]
-        found[workload.name] = tuple(statistics.median(column) for column in zip(*rounds, strict=True))
-    return found
+    executors = {OURS: as_a_worker_does(executor), GENERIC: by_graphql_core(executor)}
+    return {workload.name: compared(workload, executors) for workload in workloads()}
 
 
-def _microseconds(execute: Execute, query: str, variables: list[dict[str, object]]) -> float:
-    """Return the time of one operation in a round."""
-    done, began = 0, time.perf_counter()
-    for chosen in cycle(variables):
-        execute(query, chosen)
+def of_bare(told: Setup) -> Microseconds:
+    """Return how long the same takes without GraphQL; in another process, for none can open a mirror twice."""
+    data = by_workload(*open_stores(told))
+    return {workload.name: compared(workload, {BARE: encoded(data[workload.name])}) for workload in workloads()}
+
+
+def encoded(data: Callable[[dict[str, Any]], Any]) -> Execute:
+    """Return an executor that looks at no query."""
+    return lambda _query, variables: msgspec.json.encode({"data": data(dict(variables))})
+
+
+def compared(workload: Workload, executors: Mapping[str, Execute]) -> dict[str, float]:
+    """Return the time of an operation by each of *executors*, after they have shown that they answer alike."""
+    for variables in workload.variables[:CHECKED]:
+        expected = {"data": workload.expected(variables)}
+        for name, execute in executors.items():
+            assert expected == msgspec.json.decode(execute(workload.query, variables)), (name, workload.name)
+    best = dict.fromkeys(executors, math.inf)
+    for _ in range(ROUNDS):
+        for name, execute in executors.items():
+            best[name] = min(best[name], one_round(execute, workload))
+    return best
+
+
+def one_round(execute: Execute, workload: Workload) -> float:
+    """Return the microseconds of one operation in a round: CPU time, since others share the machine."""
+    done, began, ends = 0, time.thread_time(), time.perf_counter() + SECONDS
+    for variables in cycle(workload.variables):
+        execute(workload.query, variables)
         done += 1
-        if (took := time.perf_counter() - began) > SECONDS:
+        if time.perf_counter() > ends:
             break
-    return took / done * 1e6
+    return (time.thread_time() - began) / done * 1e6

@@ -30,6 +30,9 @@ ARIADNE: Final = "ariadne==1.1.1"
 STRAWBERRY: Final = "strawberry-graphql[asgi]==0.341.2"
 """It needs another graphql-core than we do, so that it can be no dependency beside us."""
 
+ROW_CACHE_OFF: Final = {"QUICK_GATEWAY_ROW_CACHE_MB": "0"}
+"""The setting with which a worker keeps no decoded rows."""
+
 
 class Contender(NamedTuple):
     """A server that answers."""
@@ -54,7 +57,7 @@ class Peer(NamedTuple):
 def peers(gateway: str) -> tuple[Peer, ...]:
     """Return all of them, the ones that are ours first."""
     return (
-        Peer("row cache off", _our_worker, lambda: {"QUICK_GATEWAY_ROW_CACHE_MB": "0"}, f"/gateway/{gateway}/graphql"),
+        Peer("row cache off", _our_worker, lambda: ROW_CACHE_OFF, f"/gateway/{gateway}/graphql"),
         Peer("graphql-core", _served("graphql_core_server")),
         Peer("bare", _served("bare"), path="/{workload}"),
         Peer("Ariadne", _served("ariadne_server"), lambda: _python_packages(ARIADNE)),

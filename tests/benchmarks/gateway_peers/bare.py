@@ -11,7 +11,7 @@ from typing import Any
 import falcon.asgi
 import msgspec
 
-from gateway_peers.store import Record, open_stores
+from gateway_peers.store import Record, Store, open_stores
 
 Variables = dict[str, Any]
 
@@ -39,7 +39,14 @@ class Resource:
 
 def app() -> falcon.asgi.App[Any, Any]:
     """Return the application."""
-    products, orders, catalogue = open_stores()
+    created: falcon.asgi.App[Any, Any] = falcon.asgi.App()
+    for workload, data in by_workload(*open_stores()).items():
+        created.add_route(f"/{workload}", Resource(data))
+    return created
+
+
+def by_workload(products: Store, orders: Store, catalogue: Store) -> dict[str, Callable[[Variables], Any]]:
+    """Return what makes the data of each workload."""
 
     def point(variables: Variables) -> Any:
         record = products.get(variables["id"])
@@ -57,10 +64,7 @@ def app() -> falcon.asgi.App[Any, Any]:
     def everything(_: Variables) -> Any:
         return {"catalogue": [product(record) for record in catalogue.all()]}
 
-    created: falcon.asgi.App[Any, Any] = falcon.asgi.App()
-    for path, data in (("/point", point), ("/list", some), ("/join", join), ("/all", everything)):
-        created.add_route(path, Resource(data))
-    return created
+    return {"point": point, "list": some, "join": join, "all": everything}
 
 
 def product(record: Record) -> Record:

@@ -10,7 +10,7 @@ from typing import Any
 import fastavro
 import lmdb
 
-from gateway_peers.setup_file import Mirror, read_setup
+from gateway_peers.setup_file import Mirror, Setup, read_setup
 
 PARTITIONS = 3
 HEADS = [partition.to_bytes(4, "big") + b"\0" for partition in range(PARTITIONS)]
@@ -59,7 +59,7 @@ class Store:
         return record
 
 
-def open_stores() -> tuple[Store, Store, Store]:
-    """Return products, orders and catalogue."""
-    mirrors = read_setup().mirrors
+def open_stores(setup: Setup | None = None) -> tuple[Store, Store, Store]:
+    """Return products, orders and catalogue; of the setup that this server was told of, unless one is given."""
+    mirrors = (setup or read_setup()).mirrors
     return Store(mirrors["products"]), Store(mirrors["orders"]), Store(mirrors["catalogue"])
