@@ -134,8 +134,9 @@ def check(contender: Contender) -> None:
     Raises:
         LocalRuntimeError: One differs.
     """
+    asked = [workload for workload in workloads() if serves(contender, workload)]
     with client(contender.port) as http:
-        for workload in served(contender):
+        for workload in asked:
             for variables in workload.variables[:CHECKED]:
                 body = {"query": workload.query, "variables": variables}
                 answer = http.post(contender.path.format(workload=workload.name), json=body)
@@ -143,27 +144,33 @@ def check(contender: Contender) -> None:
                     raise LocalRuntimeError(f"{contender.name} answers {workload.name} with {answer.text:.300}")
 
 
-def served(contender: Contender) -> list[Workload]:
-    """Return the workloads that a contender is measured with."""
-    by_all = contender.name not in {OURS, "bare"}
-    return [workload for workload in workloads() if workload.is_served_by_all or not by_all]
+def serves(contender: Contender, workload: Workload) -> bool:
+    """Return whether a contender is measured with a workload."""
+    return workload.is_served_by_all or contender.name in {OURS, "bare"}
 
 
 def measured(folder: Path, contenders: list[Contender]) -> Figures:
-    """Load each contender with each workload; one after the other in each round, so that all have the same weather."""
+    """Load the contenders, with each workload one right after the other, so that all have the same weather."""
     runs: dict[tuple[str, str], list[Measured]] = {}
     for number in range(ROUNDS + 1):
-        for contender in contenders:
-            for workload in served(contender):
-                path = contender.path.format(workload=workload.name)
-                requests = [post(path, body) for body in workload.bodies()]
-                found = load(folder, contender.port, requests, connections=workload.connections, seconds=SECONDS)
-                if number > 0:
-                    runs.setdefault((contender.name, workload.name), []).append(Measured(found["rate"], found["p99"]))
+        for workload in workloads():
+            for contender in contenders:
+                if serves(contender, workload):
+                    found = loaded(folder, contender, workload)
+                    if number > 0:
+                        runs.setdefault((contender.name, workload.name), []).append(found)
     return {
         what: Measured(*(statistics.median(column) for column in zip(*each, strict=True)))
         for what, each in runs.items()
     }
+
+
+def loaded(folder: Path, contender: Contender, workload: Workload) -> Measured:
+    """Load a contender once."""
+    path = contender.path.format(workload=workload.name)
+    requests = [post(path, body) for body in workload.bodies()]
+    found = load(folder, contender.port, requests, connections=workload.connections, seconds=SECONDS)
+    return Measured(found["rate"], found["p99"])
 
 
 def compared(figures: Figures) -> Iterator[Row]:

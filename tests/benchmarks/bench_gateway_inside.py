@@ -14,7 +14,7 @@ import msgspec
 from bench_gateway import TITLES, prepare, setup
 from gateway_contenders import ROW_CACHE_OFF
 from gateway_data import Topics, Workload, workloads
-from gateway_executors import Execute, as_a_worker_does, by_graphql_core, open_executor
+from gateway_executors import Execute, by, open_executors
 from gateway_peers.bare import by_workload
 from gateway_peers.setup_file import Setup
 from gateway_peers.store import open_stores
@@ -60,8 +60,8 @@ def rows(kind: str, found: Microseconds, bare: Microseconds) -> Iterator[tuple[s
 
 def of_executors(environment: Mapping[str, str], gateway: str) -> Microseconds:
     """Return how long operations of a gateway take in this process."""
-    executor = open_executor(environment, gateway)
-    executors = {OURS: as_a_worker_does(executor), GENERIC: by_graphql_core(executor)}
+    opened = open_executors(environment, gateway)
+    executors = {OURS: by(opened.usual), GENERIC: by(opened.generic)}
     return {workload.name: compared(workload, executors) for workload in workloads()}
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import falcon.asgi
 import msgspec
-from gateway_executors import Execute, by_graphql_core, open_executor
+from gateway_executors import Execute, by, open_executors
 
 from gateway_peers.setup_file import read_setup
 
@@ -36,5 +36,5 @@ class Resource:
 def app() -> falcon.asgi.App[Any, Any]:
     """Return the application."""
     created: falcon.asgi.App[Any, Any] = falcon.asgi.App()
-    created.add_route("/graphql", Resource(by_graphql_core(open_executor(os.environ, read_setup().gateway))))
+    created.add_route("/graphql", Resource(by(open_executors(os.environ, read_setup().gateway).generic)))
     return created
