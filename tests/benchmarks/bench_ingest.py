@@ -16,7 +16,7 @@ import psutil
 from bench_up import API_KEY
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]  # not in its __all__
-from serving import RECORD, SECONDS, declare, limits, load, post, rate, serving
+from serving import RECORD, SECONDS, declare, limits, load, post, rate, serving, worker_of
 
 from core.kafka import client_config
 from core.kafka_batches import Batch, BatchWriter
@@ -120,7 +120,7 @@ def upload(folder: Path, port: int, topic: str, up: psutil.Process) -> tuple[flo
     """Upload lines; return the seconds and the most memory that the worker had meanwhile."""
     file = folder / "lines.ndjson"
     file.write_bytes(b"\n".join(pair(key) for key in range(LINES)))
-    worker = max(up.children(recursive=True), key=lambda child: child.create_time() if _is_worker(child) else 0)
+    worker = worker_of(up)
     began = time.perf_counter()
     with file.open("rb") as body:
         client = subprocess.Popen(
@@ -135,12 +135,6 @@ def upload(folder: Path, port: int, topic: str, up: psutil.Process) -> tuple[flo
     last = json.loads((folder / "out").read_bytes().splitlines()[-1])
     assert last["written"] == LINES, last
     return seconds, resident
-
-
-def _is_worker(process: psutil.Process) -> bool:
-    return "gunicorn" in " ".join(process.cmdline()) and not any(
-        "gunicorn" in " ".join(c.cmdline()) for c in process.children()
-    )
 
 
 def bare_rate(bootstrap: str, topic: str) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import uuid
@@ -12,10 +11,9 @@ from pathlib import Path
 
 import psutil
 from mirror_topic import fill
-from serving import RECORD, client, declare, get, limits, load, rate, serving
+from serving import RECORD, client, declare, get, limits, load, rate, serving, write
 
 KEYS = 20_000
-BATCH = 1_000
 BACKLOG = 4_000_000
 """Records that the projector folds meanwhile: more than it can in the time of the load."""
 
@@ -29,7 +27,8 @@ def measure(bootstrap: str, folder: Path) -> Iterator[tuple[str, str, str, str, 
         empty = load(folder, port, [get("/empty")], stays_awake=True)
     with serving(bootstrap, folder, workers=1) as (port, up):
         declare(port, topic, busy)
-        write(port, topic)
+        with client(port) as http:
+            write(http, topic, (RECORD | {"id": key} for key in range(KEYS)))
         requests = [get(f"/mirror/{topic}/mirror/{key * 7919 % KEYS}") for key in range(KEYS)]
         load(folder, port, requests)  # What is read first comes from the disk.
         alone = load(folder, port, requests, stays_awake=True)
@@ -42,17 +41,6 @@ def measure(bootstrap: str, folder: Path) -> Iterator[tuple[str, str, str, str, 
     ratio = beside["rate"] / alone["rate"]
     yield "  while the projector folds", rate(beside), f"alone {rate(alone)}", f"{ratio:.2f}", "no failure"
     yield "  latency then", f"p99 {beside['p99']:.1f} ms", f"median {beside['p50']:.1f} ms", "", "p99 < 30 ms"
-
-
-def write(port: int, topic: str) -> None:
-    """Write all keys, and wait until they can be read."""
-    with client(port) as http:
-        for start in range(0, KEYS, BATCH):
-            pairs = [{"key": key, "value": RECORD | {"id": key}} for key in range(start, start + BATCH)]
-            answer = http.post(f"/ingest/{topic}", content=json.dumps(pairs))
-            answer.raise_for_status()
-            at_least = {"Quick-At-Least": answer.json()["position"]}
-            http.get(f"/mirror/{topic}/mirror/{start}", headers=at_least).raise_for_status()
 
 
 def projector_of(up: psutil.Process) -> int:

@@ -4,6 +4,7 @@ A process of its own, so that what it costs is not the server's: python load.py 
 [awake]. With `awake` it never sleeps: a server on the other core would pay for waking it with every answer (some 20 µs
 on a virtual machine), a slow one more often than a quick one. Not for a server that needs both cores itself.
 FILE holds requests as they go over the wire, separated by a line of dashes; each connection walks through them.
+Measured is from the moment when every connection has had an answer: a busy event loop accepts one at a time.
 Prints JSON: requests, seconds, and the sorted latencies' quantiles in milliseconds.
 """
 
@@ -30,6 +31,7 @@ class Connection(asyncio.Protocol):
         self._latencies = latencies
         self._failures = failures
         self._buffer = b""
+        self.has_answer = False
         self.is_stopping = False
 
     def connection_made(self, transport: Any) -> None:
@@ -48,6 +50,7 @@ class Connection(asyncio.Protocol):
         if not head.startswith(b"HTTP/1.1 200"):
             self._failures.append(self._buffer[:500])
         self._buffer = b""
+        self.has_answer = True
         if self.is_stopping:
             self._transport.close()
         else:
@@ -73,14 +76,19 @@ async def run(
     latencies: list[float] = []
     failures: list[bytes] = []
     opened = []
-    began = time.perf_counter()
     for number in range(connections):
         start = number * len(requests) // connections
         _, protocol = await loop.create_connection(
             lambda start=start: Connection(requests, start, latencies, failures), host, port
         )
         opened.append(protocol)
+    while not all(protocol.has_answer for protocol in opened):
+        await asyncio.sleep(0.001)
+    latencies.clear()
+    began = time.perf_counter()
     await asyncio.sleep(seconds)
+    while not latencies:  # One slow answer is a rate too; the caller bounds the time.
+        await asyncio.sleep(0.01)
     took, done = time.perf_counter() - began, len(latencies)
     for protocol in opened:
         protocol.is_stopping = True

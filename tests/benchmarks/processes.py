@@ -18,8 +18,8 @@ def in_a_process(work: Callable[..., T], *arguments: object) -> T:
         return process.submit(work, *arguments).result()
 
 
-def anonymous_mb() -> float:
-    """Return the memory of this process that is no mapped file."""
-    found = re.search(r"RssAnon:\s+(\d+) kB", Path("/proc/self/status").read_text())
+def anonymous_mb(pid: int | None = None) -> float:
+    """Return the memory of a process that is no mapped file; of this one, unless another is named."""
+    found = re.search(r"RssAnon:\s+(\d+) kB", Path(f"/proc/{pid or 'self'}/status").read_text())
     assert found is not None, "Linux tells it"
     return int(found[1]) / 1024

@@ -17,6 +17,8 @@ from rich.table import Table
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import bench_append
+import bench_gateway
+import bench_gateway_inside
 import bench_ingest
 import bench_log
 import bench_many_mirrors
@@ -43,6 +45,8 @@ PARTS: dict[str, Measure] = {
 LONG_PARTS: dict[str, Measure] = {
     "rebuild": bench_rebuild.measure,
     "many-mirrors": bench_many_mirrors.measure,
+    "gateway": bench_gateway.measure,
+    "gateway-inside": bench_gateway_inside.measure,
 }
 """Parts that run only when they are named."""
 

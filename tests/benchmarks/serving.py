@@ -7,8 +7,9 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from cli.ports import free_port
 HERE = Path(__file__).resolve().parent
 SECONDS = 6.0
 CONNECTIONS = 32
+BATCH = 1_000
 SDL = "type Query { a: Int } type Item { id: Int!  name: String!  price: Float!  at: Long!  note: String }"
 RECORD = {"id": 12345, "name": "a product name", "price": 14.99, "at": 1700000000000, "note": None}
 
@@ -31,13 +33,8 @@ def serving(bootstrap: str, folder: Path, workers: int) -> Iterator[tuple[int, p
     """Start `quick up` on an existing broker, and stop it."""
     port = free_port()
     command = [Path(sys.executable).with_name("quick"), "up", "--kafka", bootstrap, "--port", str(port)]
-    command += ["--data-dir", str(folder / "data"), "--api-key", API_KEY, "--workers", str(workers)]
-    environment = {
-        **os.environ,
-        "QUICK_CONFIG": str(folder / "quick.conf"),
-        "QUICK_LOG_TOPIC": f"__bench-{folder.name}-log",
-        "QUICK_STATUS_TOPIC": f"__bench-{folder.name}-status",
-    }
+    command += ["--workers", str(workers)]
+    environment = {**os.environ, **settings(bootstrap, folder), "QUICK_CONFIG": str(folder / "quick.conf")}
     with (folder / "up.log").open("a") as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
     try:
@@ -47,6 +44,28 @@ def serving(bootstrap: str, folder: Path, workers: int) -> Iterator[tuple[int, p
     finally:
         process.terminate()
         process.wait(60)
+
+
+def settings(bootstrap: str, folder: Path) -> dict[str, str]:
+    """Return the environment of the processes that `serving` starts in *folder*, for one more beside them."""
+    return {
+        "QUICK_KAFKA_BOOTSTRAP_SERVER": bootstrap,
+        "QUICK_DATA_DIR": str(folder / "data"),
+        "QUICK_APIKEY": API_KEY,
+        "QUICK_LOG_TOPIC": f"__bench-{folder.name}-log",
+        "QUICK_STATUS_TOPIC": f"__bench-{folder.name}-status",
+    }
+
+
+def worker_of(up: psutil.Process) -> psutil.Process:
+    """Return the process of the latest worker."""
+    return max(up.children(recursive=True), key=lambda child: child.create_time() if _is_worker(child) else 0)
+
+
+def _is_worker(process: psutil.Process) -> bool:
+    return "gunicorn" in " ".join(process.cmdline()) and not any(
+        "gunicorn" in " ".join(child.cmdline()) for child in process.children()
+    )
 
 
 @contextmanager
@@ -87,6 +106,17 @@ def declare(port: int, *topics: str) -> None:
             http.post(f"/manager/topic/{topic}", params=params, json=body).raise_for_status()
 
 
+def write(http: httpx.Client, topic: str, values: Iterable[dict[str, Any]]) -> None:
+    """Write records under their ids, and wait until they can be read."""
+    remaining = iter(values)
+    while batch := list(islice(remaining, BATCH)):
+        pairs = [{"key": value["id"], "value": value} for value in batch]
+        answer = http.post(f"/ingest/{topic}", content=json.dumps(pairs))
+        answer.raise_for_status()
+        at_least = {"Quick-At-Least": answer.json()["position"]}
+        http.get(f"/mirror/{topic}/mirror/{pairs[0]['key']}", headers=at_least).raise_for_status()
+
+
 def post(path: str, body: bytes) -> bytes:
     """Return a request with a JSON body as it goes over the wire."""
     head = f"POST {path} HTTP/1.1\r\nHost: x\r\nX-API-Key: {API_KEY}\r\nContent-Type: application/json\r\n"
@@ -98,11 +128,19 @@ def get(path: str) -> bytes:
     return f"GET {path} HTTP/1.1\r\nHost: x\r\nX-API-Key: {API_KEY}\r\n\r\n".encode()
 
 
-def load(folder: Path, port: int, requests: list[bytes], *, stays_awake: bool = False) -> dict[str, Any]:
+def load(
+    folder: Path,
+    port: int,
+    requests: list[bytes],
+    *,
+    connections: int = CONNECTIONS,
+    seconds: float = SECONDS,
+    stays_awake: bool = False,
+) -> dict[str, Any]:
     """Send *requests* again and again for a while; return rate and latencies."""
     file = folder / "requests"
     file.write_bytes(SEPARATOR.join(requests))
-    command = [sys.executable, str(HERE / "load.py"), "127.0.0.1", str(port), str(file), str(CONNECTIONS), str(SECONDS)]
+    command = [sys.executable, str(HERE / "load.py"), "127.0.0.1", str(port), str(file), str(connections), str(seconds)]
     command += ["awake"] if stays_awake else []
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     result: dict[str, Any] = json.loads(done.stdout)
