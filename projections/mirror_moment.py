@@ -105,11 +105,17 @@ class MirrorMoment:
             raise self._store.broken(error) from error
 
     def range(
-        self, key: bytes, bounds: Bounds, *, limit: int | None = None, declared: MirrorDefinition | None = None
+        self,
+        key: bytes,
+        bounds: Bounds,
+        *,
+        reverse: bool = False,
+        limit: int | None = None,
+        declared: MirrorDefinition | None = None,
     ) -> list[Entry]:
-        """Return the history of a key within bounds of the range field, upwards; see `IndexReader.range`."""
+        """Return the history of a key within bounds of the range field; see `IndexReader.range`."""
         try:
-            return self._indexes.range_in(self._txn, key, bounds, limit=limit, declared=declared)
+            return self._indexes.range_in(self._txn, key, bounds, reverse=reverse, limit=limit, declared=declared)
         except BROKEN as error:
             raise self._store.broken(error) from error
 

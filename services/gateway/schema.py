@@ -29,7 +29,6 @@ from graphql import (
 
 from core.sdl import GatewaySchema
 from services.gateway.long_scalar import Long
-from services.gateway.mirrors import MirrorReader
 from services.gateway.wiring import Wiring
 
 GrapheneType = Any
@@ -46,12 +45,12 @@ _SCALARS: Final[Mapping[str, GrapheneType]] = {
 }
 
 
-def build(schema: GatewaySchema, mirrors: MirrorReader) -> graphene.Schema:
-    """Return a Graphene schema with the types of *schema*, whose topic fields are filled from *mirrors*.
+def build(schema: GatewaySchema) -> graphene.Schema:
+    """Return a Graphene schema with the types of *schema*, whose topic fields are filled by sources.
 
     Nothing is read here; topics need not exist yet.
     """
-    return _Builder(schema, Wiring(schema, mirrors)).build()
+    return _Builder(schema, Wiring(schema)).build()
 
 
 class _Builder:
