@@ -48,6 +48,7 @@ from services.mirrors.range_resources import MirrorIndexResource, MirrorRangeRes
 from services.mirrors.ranges import DeclaredIndexes
 from services.mirrors.status import MirrorPartitionsResource, MirrorStatusResource
 from services.openapi.resource import OpenApiResource
+from services.row_cache import RowCache
 from services.schema_registry.answers import PREFIX as SCHEMA_REGISTRY
 from services.schema_registry.answers import EncodedSlashes
 from services.schema_registry.compatibility import SubjectCompatibilityResource, VersionCompatibilityResource
@@ -209,7 +210,11 @@ def _add_mirror(app: App, worker: Worker, topics: TopicAccesses) -> None:
 
 
 def _add_gateway(app: App, worker: Worker, topics: TopicAccesses) -> None:
-    graphql = GraphQLResource(Gateways(worker, LocalMirrors(topics, DeclaredIndexes())).executor)
+    rows = RowCache(worker.settings.gateway_row_cache_mb * 1024 * 1024)
+    # Where the schema registry is elsewhere, a value may have to wait until it has answered.
+    mirrors = LocalMirrors(topics, DeclaredIndexes(), rows, decodes_at_hand=worker.registry_elsewhere is None)
+    gateways = Gateways(worker, mirrors)
+    graphql = GraphQLResource(gateways.executor, known=gateways.known)
     worker.at_stop(graphql.close)
     app.add_route("/gateway/{name}/graphql", graphql)
     app.add_route("/gateway/{name}/graphiql-assets/{file}", GraphiQLAssetResource())

@@ -93,7 +93,7 @@ class LocalReading:
 
     def get_many(self, topic: str, keys: Sequence[Any]) -> list[Any]:
         """Return the values of *keys* in their order, `None` for none, an exception for what cannot be read."""
-        asked = self._topic(topic)
+        asked = self._topics.get(topic) or self._topic(topic)
         encode, read = asked.encode_key, asked.read
         try:
             raw_keys = [encode(key) for key in keys]
@@ -166,13 +166,15 @@ class LocalReading:
 
     def _read(self, topic: _Topic, raw_keys: Sequence[bytes]) -> None:
         moment, read, sizes = self._moment(topic), topic.read, topic.sizes
-        decode = self._cached_decoder(topic)
+        decode, max_bytes = self._cached_decoder(topic), self._mirrors.max_bytes
         for key, raw in zip(raw_keys, moment.values(raw_keys), strict=True):
             if raw is None:
                 read[key] = None
                 continue
-            self._hold(len(raw))
-            sizes[key] = len(raw)
+            size = sizes[key] = len(raw)
+            self._held += size
+            if self._held > max_bytes:
+                self._hold(0)
             try:
                 read[key] = decode(raw)
             except QuickError as error:

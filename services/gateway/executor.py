@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
 from typing import Any, Final
 
 from graphql import ExecutionResult, GraphQLError, GraphQLSchema, execute_sync, is_abstract_type
@@ -123,6 +122,7 @@ class PreparedOperation:
         self._operation: PlannedOperation | None = checked.operation(executor.executable, operation_name)
         coerced = None if self._operation is None else self._operation.variables.read(variables)
         self._variables: Mapping[str, Any] | None = None if isinstance(coerced, list) else coerced
+        self._plan = self._found_plan()
 
     @property
     def is_mutation(self) -> bool:
@@ -154,8 +154,7 @@ class PreparedOperation:
         finally:
             self._running.reading.close()
 
-    @cached_property
-    def _plan(self) -> Plan | None:
+    def _found_plan(self) -> Plan | None:
         if self._operation is None or self._variables is None or not self._executor.uses_plans:
             return None
         return self._operation.plan(self._variables)

@@ -8,7 +8,7 @@ not here, and cost nothing as long as there is no error.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 from typing import Any
@@ -71,8 +71,8 @@ class Plan:
     topics: frozenset[str]
     """The topics of whose keys it reads."""
 
-    reads_keys: bool
-    """Whether it reads nothing else than keys of topics."""
+    fixed_key_count: float | None
+    """How many keys of topics it reads at most, if that is known; infinite if it reads anything else."""
 
     def execute(self, operation: RunningOperation, variables: Variables) -> dict[str, Any]:
         """Return the data of the answer.
@@ -98,7 +98,9 @@ class Plan:
         Raises:
             GraphQLError: A variable cannot be what it is where it stands.
         """
-        return _key_count(self.steps, 1, variables) if self.reads_keys else inf
+        if self.fixed_key_count is not None:
+            return self.fixed_key_count
+        return key_count(self.steps, 1, variables)
 
 
 def _take(
@@ -122,11 +124,12 @@ def _take(
         out[key] = project(value, below)
 
 
-def _key_count(steps: tuple[Step, ...], parents: float, variables: Variables) -> float:
+def key_count(steps: Iterable[Step], parents: float, variables: Variables) -> float:
+    """Return how many keys *steps* and those below read for so many parents at most."""
     total = 0.0
     for step in steps:
         keys = inf if step.is_in_list else parents * _keys_of_one(step, variables)
-        total += keys + _key_count(step.steps, keys, variables)
+        total += keys + key_count(step.steps, keys, variables)
     return total
 
 
@@ -141,6 +144,13 @@ def _keys_of_one(step: Step, variables: Variables) -> float:
     return 1
 
 
-def is_point_read(source: Source) -> bool:
-    """Return whether a source reads keys of a topic and nothing else."""
-    return isinstance(source, ValueOfKey | ValuesOfKeys)
+def fixed_key_count(steps: Sequence[Step]) -> float | None:
+    """Return how many keys *steps* and those below read at most, `None` where variables decide it."""
+    known = list(steps)
+    for step in known:  # Grows.
+        known += step.steps
+    if not all(isinstance(step.source, ValueOfKey | ValuesOfKeys) for step in known):
+        return inf
+    if any(isinstance(step.source, ValuesOfKeys) for step in known):
+        return None
+    return key_count(steps, 1, {})

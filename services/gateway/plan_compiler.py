@@ -27,7 +27,7 @@ from graphql import (
 from graphql.execution.collect_fields import collect_fields, collect_sub_fields
 
 from services.gateway.argument_readers import ArgumentReader, argument_reader
-from services.gateway.plan import Plan, Step, is_point_read
+from services.gateway.plan import Plan, Step, fixed_key_count
 from services.gateway.projection_code import ProjectionCode
 from services.gateway.records import concrete_type
 from services.gateway.resolvers import FieldResolver, PropertyResolver, SourceResolver
@@ -84,7 +84,6 @@ class _Compiler:
         self._fields = 0
         self._checks: list[ArgumentReader] = []
         self._topics: set[str] = set()
-        self._reads_keys = True
         self._root_arguments: dict[str, ArgumentReader] = {}
 
     def plan(self, operation: OperationDefinitionNode) -> Plan:
@@ -94,12 +93,13 @@ class _Compiler:
         unit = _Unit("")
         function = self._object(query, selected, unit, is_in_list=False)
         functions = self._code.functions()
+        steps = tuple(make(functions) for make in unit.steps)
         return Plan(
             project=functions[function],
-            steps=tuple(make(functions) for make in unit.steps),
+            steps=steps,
             checks=tuple(self._checks),
             topics=frozenset(self._topics),
-            reads_keys=self._reads_keys,
+            fixed_key_count=fixed_key_count(steps),
         )
 
     def _object(
@@ -161,7 +161,6 @@ class _Compiler:
         is_in_list: bool,
     ) -> Callable[[dict[str, Any]], Step]:
         source = resolver.source
-        self._reads_keys = self._reads_keys and is_point_read(source)
         if isinstance(source, TopicSource):
             self._topics.add(source.topic)
         below = _Unit(self._begun(resolver, field, key, nodes, unit).root)

@@ -20,7 +20,7 @@ from falcon.util.mediatypes import best_match
 
 from core.errors import UnavailableError
 from services.gateway.assets import is_page_request, serve_page
-from services.gateway.executor import GatewayExecutor
+from services.gateway.executor import GatewayExecutor, PreparedOperation
 from services.gateway.requests import (
     MAX_BODY_BYTES,
     GraphQLRequest,
@@ -54,6 +54,7 @@ class GraphQLResource:
     Args:
         executors: Returns the executor of a gateway by its name, and raises `NotFoundError` for an unknown one.
             It is called in a thread, since it may have to build one.
+        known: Returns the executor of a gateway if that takes no time, else `None`.
         threads: Operations that are executed at the same time; the event loop stays free meanwhile.
         max_waiting: Operations in execution or waiting at most.
     """
@@ -62,10 +63,12 @@ class GraphQLResource:
         self,
         executors: Callable[[str], GatewayExecutor],
         *,
+        known: Callable[[str], GatewayExecutor | None] = lambda _: None,
         threads: int = DEFAULT_THREADS,
         max_waiting: int = MAX_WAITING,
     ) -> None:
         self._executors = executors
+        self._known = known
         self._max_waiting = max_waiting
         self._waiting = 0
         # Its threads start with the first operation, so that a resource may be made before a fork.
@@ -105,9 +108,13 @@ class GraphQLResource:
             reply = _refused(request)
         else:
             is_get, tells_refusal = req.method == "GET", media_type == GRAPHQL_RESPONSE
-            reply = await self._in_a_thread(
-                partial(self._execute, name, request, is_get=is_get, tells_refusal=tells_refusal)
-            )
+            prepared = self._prepared_at_once(name, request)
+            if prepared is not None and prepared.is_quick:
+                reply = _executed(prepared, is_get=is_get, tells_refusal=tells_refusal)
+            else:
+                reply = await self._in_a_thread(
+                    partial(self._execute, name, request, prepared, is_get=is_get, tells_refusal=tells_refusal)
+                )
         resp.status = reply.status
         resp.content_type = media_type
         resp.data = reply.body
@@ -125,16 +132,36 @@ class GraphQLResource:
         finally:
             self._waiting -= 1
 
-    def _execute(self, name: str, request: GraphQLRequest, *, is_get: bool, tells_refusal: bool) -> _Reply:
-        executor = self._executors(name)
-        if is_get and executor.is_mutation(request.query, request.operation_name):
-            return _refused(
-                Refusal(HTTPStatus.METHOD_NOT_ALLOWED, "A mutation cannot be sent with GET. Send it with POST.")
-            )
-        answer = executor.execute(request.query, request.operation_name, request.variables)
-        is_refused = tells_refusal and "data" not in answer
-        status = HTTPStatus.BAD_REQUEST if is_refused else HTTPStatus.OK
-        return _Reply(status, msgspec.json.encode(answer))
+    def _prepared_at_once(self, name: str, request: GraphQLRequest) -> PreparedOperation | None:
+        """Return the operation, `None` where its gateway or its document has to be made ready first."""
+        executor = self._known(name)
+        if executor is None:
+            return None
+        return executor.prepare_known(request.query, request.operation_name, request.variables)
+
+    def _execute(
+        self,
+        name: str,
+        request: GraphQLRequest,
+        prepared: PreparedOperation | None,
+        *,
+        is_get: bool,
+        tells_refusal: bool,
+    ) -> _Reply:
+        if prepared is None:
+            prepared = self._executors(name).prepare(request.query, request.operation_name, request.variables)
+        return _executed(prepared, is_get=is_get, tells_refusal=tells_refusal)
+
+
+def _executed(prepared: PreparedOperation, *, is_get: bool, tells_refusal: bool) -> _Reply:
+    if is_get and prepared.is_mutation:
+        return _refused(
+            Refusal(HTTPStatus.METHOD_NOT_ALLOWED, "A mutation cannot be sent with GET. Send it with POST.")
+        )
+    answer = prepared.execute()
+    is_refused = tells_refusal and "data" not in answer
+    status = HTTPStatus.BAD_REQUEST if is_refused else HTTPStatus.OK
+    return _Reply(status, msgspec.json.encode(answer))
 
 
 def _refused(refusal: Refusal) -> _Reply:

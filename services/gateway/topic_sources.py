@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any, Protocol, cast
 
 from core.errors import InvalidInputError, InvalidValueError, NotFoundError, QuickError
-from services.gateway.keys import are_keys, as_key
+from core.types import TopicType
+from services.gateway.keys import KEY_KINDS, are_keys, as_key
 from services.gateway.mirrors import MirrorReading
 from services.gateway.records import fields_of, shown
 from services.gateway.sources import Arguments, Operation
@@ -81,7 +82,6 @@ class TopicSource(ABC):
 
     def fetch(self, operation: Operation, parents: Sequence[Any], arguments: Arguments) -> Sequence[Any]:
         """Return the field's value for each of *parents*."""
-        operation.check_time()
         try:
             return self._read(cast("ReadingOperation", operation), parents, arguments)
         except QuickError as error:
@@ -207,17 +207,20 @@ def argument(name: str, arguments: Arguments) -> Any:
 
 def _looked_up(reading: MirrorReading, topic: str, given: list[Any]) -> list[Any]:
     """Return the value under each of *given*; what is null or an exception there is so in what is returned."""
-    if all(key is None or isinstance(key, Exception) for key in given):
+    kinds = set(map(type, given))
+    if len(kinds) == 1 and not kinds.isdisjoint(KEY_KINDS):
+        key_type = reading.key_type(topic)
+        if are_keys(given, kinds, key_type):
+            return reading.get_many(topic, given)
+    if all(map(_is_no_key, given)):
         return given
     key_type = reading.key_type(topic)
-    if are_keys(given, key_type):
-        return reading.get_many(topic, given)
     keys = [_key(key, key_type, topic) for key in given]
     found = iter(reading.get_many(topic, [key for key in keys if not _is_no_key(key)]))
     return [key if _is_no_key(key) else next(found) for key in keys]
 
 
-def _key(given: Any, key_type: Any, topic: str) -> Any:
+def _key(given: Any, key_type: TopicType, topic: str) -> Any:
     try:
         return given if _is_no_key(given) else as_key(given, key_type, topic)
     except InvalidValueError as error:
