@@ -19,6 +19,8 @@ from core.json_values import parse_json, shown, type_mismatch
 from core.topic_type import TopicType
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from core.avro_types import AvroNode, AvroSchema
     from core.json_to_avro import Shape
     from core.registered_schema import RegisteredSchema, SchemaLookup
@@ -124,6 +126,16 @@ class AvroCodec:
             InvalidValueError: The frame is missing, or the bytes do not end where the schema says.
             NotFoundError: No schema has that ID.
         """
+        return self._decoded(raw, _Compiled.read)
+
+    def decode_named(self, raw: bytes) -> Any:
+        """Return what `decode` does, with the names of types: a pair of the full name and the record.
+
+        Inside of it only the branches of a union of several records are such pairs. Raises what `decode` does.
+        """
+        return self._decoded(raw, _Compiled.read_named)
+
+    def _decoded(self, raw: bytes, read: Callable[[_Compiled, BytesIO, int], Any]) -> Any:
         if raw[:1] != MAGIC or len(raw) < FRAME_BYTES:
             raise InvalidValueError(
                 f"These {len(raw)} bytes ({raw[:16].hex()}) are not of type schema: expected a zero byte, "
@@ -136,7 +148,7 @@ class AvroCodec:
         stream = BytesIO(raw)
         stream.seek(FRAME_BYTES)
         try:
-            value = compiled.read(stream, len(raw))
+            value = read(compiled, stream, len(raw))
         except _UNREADABLE as error:
             raise _unreadable(raw, schema_id, compiled, f"{type(error).__name__}: {error}") from error
         if stream.tell() != len(raw):
@@ -179,6 +191,11 @@ class _Compiled:
         if self.recursive and length > SAFE_RECURSION_BYTES:
             return _read_py.schemaless_reader(stream, self.schema.root)
         return schemaless_reader(stream, self.schema.root, None)
+
+    def read_named(self, stream: BytesIO, length: int) -> Any:
+        reader = _read_py.schemaless_reader if self.recursive and length > SAFE_RECURSION_BYTES else schemaless_reader
+        value = reader(stream, self.schema.root, None, return_record_name=True, return_record_name_override=True)
+        return (self.schema.name(self.schema.root), value) if isinstance(value, dict) else value
 
 
 def _unreadable(raw: bytes, schema_id: int, compiled: _Compiled, cause: str) -> InvalidValueError:

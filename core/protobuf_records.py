@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from copy import deepcopy
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Final, NamedTuple
 
 from google.protobuf import json_format, message_factory
@@ -142,6 +142,26 @@ class MessageType:
             record[name] = value if kind.unpack is same else kind.unpack(value)
         return record
 
+    def under_both_names(self, record: dict[str, Any]) -> dict[str, Any]:
+        """Return *record* with every field also under its name in JSON, in the records inside of it too."""
+        if not self._has_two_names:
+            return record
+        both: dict[str, Any] = {}
+        for name, value in record.items():
+            field = self._fields[name]
+            both[name] = both[field.json_name] = _under_both_names(field.kind, value)
+        return both
+
+    @cached_property
+    def _has_two_names(self) -> bool:
+        """Whether a field of it or of a message in it has another name in JSON."""
+        known: list[MessageType] = [self]
+        for type_ in known:  # grows
+            if any(field.name != field.json_name for field in type_._fields.values()):
+                return True
+            known += [part for part in type_.parts if part not in known]
+        return False
+
     @property
     def needs_packing(self) -> bool:
         """Whether a field needs packing for another reason than the records in it."""
@@ -171,6 +191,16 @@ class _MessageKind(Kind):
     message: MessageType
     always_packs: bool = False
     """Whether values need packing even where the records in them do not."""
+
+
+def _under_both_names(kind: Kind, value: Any) -> Any:
+    if not isinstance(kind, _MessageKind) or kind.always_packs or value is None:
+        return value
+    if isinstance(value, list):
+        return [kind.message.under_both_names(item) for item in value]
+    if kind.default is dict:
+        return {key: kind.message.under_both_names(member) for key, member in value.items()}
+    return kind.message.under_both_names(value)
 
 
 def compile_message(root: Descriptor, pool: DescriptorPool) -> MessageType:

@@ -74,6 +74,9 @@ class Settings:
     rest: RestSettings = field(default_factory=RestSettings)
     """`QUICK_REST_…`: what gateways may call for fields with `@rest`."""
 
+    gateway_row_cache_mb: int = 32
+    """`QUICK_GATEWAY_ROW_CACHE_MB`: megabytes of decoded rows that gateways keep in each worker; 0 for none."""
+
     def machine_name(self) -> str:
         """Return a name that this machine's data folder has again after a restart, and no other one has."""
         digest = hashlib.sha256(str(self.data_dir.absolute()).encode()).hexdigest()[:12]
@@ -104,6 +107,9 @@ class Settings:
             schema_registry_url=env.optional("QUICK_KAFKA_SCHEMA_REGISTRY_URL", _http_url, None),
             default_replicas=env.optional("QUICK_DEFAULT_REPLICAS", _between(1, 10_000), cls.default_replicas),
             default_image_tag=env.optional("QUICK_DEFAULT_IMAGE_TAG", str, cls.default_image_tag),
+            gateway_row_cache_mb=env.optional(
+                "QUICK_GATEWAY_ROW_CACHE_MB", _between(0, 100_000), cls.gateway_row_cache_mb
+            ),
             effect_timeout_s=env.optional("QUICK_EFFECT_TIMEOUT_S", _seconds, cls.effect_timeout_s),
             rest=_rest_settings(env),
         )

@@ -10,6 +10,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple, Self, TypeVar
@@ -34,7 +35,8 @@ MAX_KEY_BYTES = 511
 
 _GREATEST = 2**63 - 1
 
-_BROKEN = (lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.PanicError)
+BROKEN = (lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.PanicError)
+"""What LMDB raises in a store that it has not written so; `Store.broken` makes it an error of ours."""
 
 _INLINE, _HASHED = b"\x00", b"\x01"
 
@@ -78,6 +80,10 @@ class Reader:
     def get(self, table: str, key: bytes) -> bytes | None:
         """Return the value at *key*, or `None`."""
         return self._txn.get(key, db=self._tables[table])
+
+    def getter(self, table: str) -> Callable[[bytes], bytes | None]:
+        """Return `get` of one table, for many keys: it looks for the table once."""
+        return partial(self._txn.get, db=self._tables[table])
 
     def scan(self, table: str, start: bytes = b"", *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
         """Yield keys and values in key order from *start* on (in descending order from *start* down)."""
@@ -139,7 +145,7 @@ class Moment:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._txn.abort()
-        if isinstance(error, _BROKEN):
+        if isinstance(error, BROKEN):
             raise self._store.broken(error) from error
 
 
@@ -389,12 +395,12 @@ class Store:
             yield
         except lmdb.MapFullError as error:
             raise StoreFullError(f"The map of the local store {self.path} is full.") from error
-        except _BROKEN as error:
+        except BROKEN as error:
             raise self.broken(error) from error
         except lmdb.Error as error:
             raise StoreError(f"Cannot write to the local store {self.path}: {error}. Is the disk full?") from error
 
-    def broken(self, error: lmdb.Error) -> StoreBrokenError:
+    def broken(self, error: Exception) -> StoreBrokenError:
         """Return what is told when LMDB finds the store broken."""
         return StoreBrokenError(f"The local store {self.path} is broken: {error}. It is rebuilt from Kafka.")
 

@@ -28,7 +28,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple, cast
 
 import msgspec
@@ -121,6 +121,46 @@ def get_entry(txn: Reader, partitions: Iterable[int], key: bytes, *, is_first: b
             if found is None or counts_against(found, entry, is_first=is_first):
                 found, is_deleted = entry, is_grave(value)
     return None if is_deleted else found
+
+
+def value_getter(
+    txn: Reader, partitions: Iterable[int], *, is_first: bool, oldest_ms: int | None
+) -> Callable[[bytes], bytes | None]:
+    """Return what finds the value of a key as `get_entry` does, in half the time: it makes no entry.
+
+    Args:
+        txn: Where it looks; what is returned is good for as long.
+        partitions: Of the mirror.
+        is_first: Whether the first value of a key counts, and not the last one.
+        oldest_ms: The time before which records are past, `None` where they are kept for ever.
+    """
+    get = txn.getter("entries")
+    heads = [partition_struct.pack(partition) + INLINE for partition in partitions]
+    start = stamp_struct.size + (offset_struct.size if is_first else 0)
+
+    def value_of(key: bytes) -> bytes | None:
+        found = None
+        if len(key) <= INLINE_MAX:
+            for head in heads:
+                stored = get(head + key)
+                if stored is not None:
+                    if found is not None:
+                        break  # Two partitions hold the key.
+                    found = stored
+            else:
+                if found is None or found[0] & GRAVE:
+                    return None
+                if oldest_ms is None:
+                    return found[start:]
+        entry = get_entry(txn, partitions, key, is_first=is_first)
+        return None if entry is None or is_past(entry, oldest_ms) else entry.value
+
+    return value_of
+
+
+def is_past(entry: Entry, oldest_ms: int | None) -> bool:
+    """Return whether the retention time of a record has passed; one without a timestamp is kept for ever."""
+    return oldest_ms is not None and 0 <= entry.timestamp_ms < oldest_ms
 
 
 def latest_grave(txn: Reader, partitions: Iterable[int], key: bytes) -> tuple[int, int] | None:

@@ -319,26 +319,39 @@ class IndexReader:
             UnavailableError: It is declared and not built yet.
         """
         with self._store.read() as txn:
-            built = _built_for(txn)
-            _check_range(built, declared)
-            has_range_key, is_first = built.range_key is not None, keeps_first(txn)
-            partitions = range(meta_number(txn, PARTITIONS))
-            grave_of = cache(partial(latest_grave, txn, partitions))  # Without a range key all rows are of one key.
+            return self.range_in(txn, key, bounds, reverse=reverse, limit=limit, declared=declared)
 
-            def rows_in(partition: int) -> Iterator[tuple[bytes, Entry]]:
-                prefix = owner_prefix(partition_struct.pack(partition), key)
-                for row in ordered_rows(txn, RANGES, prefix, bounds, reverse=reverse):
-                    entry = _entry_of(row, partition, None if has_range_key else key)
-                    if _counts(txn, partitions, entry) if is_first else not _is_hidden(entry, grave_of):
-                        yield row.ordered, entry
+    def range_in(
+        self,
+        txn: Reader,
+        key: bytes,
+        bounds: Bounds,
+        *,
+        reverse: bool = False,
+        limit: int | None = None,
+        declared: MirrorDefinition | None = None,
+    ) -> list[Entry]:
+        """Return what `range` does, as of the moment that *txn* is."""
+        built = _built_for(txn)
+        _check_range(built, declared)
+        has_range_key, is_first = built.range_key is not None, keeps_first(txn)
+        partitions = range(meta_number(txn, PARTITIONS))
+        grave_of = cache(partial(latest_grave, txn, partitions))  # Without a range key all rows are of one key.
 
-            merged = merge(*map(rows_in, partitions), key=itemgetter(0), reverse=reverse)
-            entries: list[Entry] = []
-            for _, group in groupby(merged, key=itemgetter(0)):
-                if len(entries) == limit:
-                    break
-                entries.append(max((entry for _, entry in group), key=_time_and_partition))
-            return entries
+        def rows_in(partition: int) -> Iterator[tuple[bytes, Entry]]:
+            prefix = owner_prefix(partition_struct.pack(partition), key)
+            for row in ordered_rows(txn, RANGES, prefix, bounds, reverse=reverse):
+                entry = _entry_of(row, partition, None if has_range_key else key)
+                if _counts(txn, partitions, entry) if is_first else not _is_hidden(entry, grave_of):
+                    yield row.ordered, entry
+
+        merged = merge(*map(rows_in, partitions), key=itemgetter(0), reverse=reverse)
+        entries: list[Entry] = []
+        for _, group in groupby(merged, key=itemgetter(0)):
+            if len(entries) == limit:
+                break
+            entries.append(max((entry for _, entry in group), key=_time_and_partition))
+        return entries
 
     def find(
         self,

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
-from itertools import islice
-from operator import itemgetter
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-from core.errors import StoreError, TooLargeError
+from core.errors import StoreError
 from core.mirrors import MirrorDefinition
 from core.ordered_bytes import Bounds
 from core.position import Position
@@ -23,21 +20,14 @@ from projections.mirror_entries import (
     Entry,
     Kept,
     Winner,
-    counts_against,
-    entry_of,
-    get_entry,
     incomplete_key,
-    is_grave,
     kept_for,
     meta_number,
     next_offset,
-    partition_struct,
 )
 from projections.mirror_indexes import IndexReader
+from projections.mirror_moment import SCAN_ENTRIES, MirrorMoment
 from projections.pages import Page
-
-SCAN_ENTRIES: Final = 1000
-"""Entries that a full scan reads in one moment; between two of them the writer's old pages are freed."""
 
 
 class MirrorSize(NamedTuple):
@@ -119,6 +109,10 @@ class MirrorView:
         """Return the entries whose field lies within bounds; see `IndexReader.find`."""
         return self._indexes.find(field, bounds, reverse=reverse, limit=limit, after=after, declared=declared)
 
+    def moment(self) -> MirrorMoment:
+        """Open one consistent moment, for a `with`: everything that is read in it is as of the same commit."""
+        return MirrorMoment(self._store, self._indexes, self._kept_for)
+
     def get(self, key: bytes) -> Entry | None:
         """Return the entry of a key, `None` when it was never written or was deleted."""
         return self.get_many([key])[0]
@@ -129,22 +123,8 @@ class MirrorView:
         Raises:
             TooLargeError: The values together have more than *max_bytes*.
         """
-        entries: list[Entry | None] = []
-        held = 0
-        with self._store.read() as txn:
-            partitions, kept = range(meta_number(txn, PARTITIONS)), self._kept_for(txn)
-            oldest_ms = _oldest_ms(kept)
-            for key in keys:
-                entry = get_entry(txn, partitions, key, is_first=kept.is_first)
-                if entry is not None and _is_past(entry, oldest_ms):
-                    entry = None
-                held += 0 if entry is None else len(entry.value)
-                if max_bytes is not None and held > max_bytes:
-                    raise TooLargeError(
-                        f"The values of {len(keys)} keys have more than {max_bytes} bytes. Ask for fewer keys at once."
-                    )
-                entries.append(entry)
-        return entries
+        with self.moment() as moment:
+            return moment.get_many(keys, max_bytes=max_bytes)
 
     def winner(self, key: bytes) -> Winner | None:
         """Return which record of a key counts in an immutable topic, `None` when none is known yet.
@@ -182,20 +162,8 @@ class MirrorView:
 
     def page(self, after: bytes = b"", limit: int = SCAN_ENTRIES) -> Page:
         """Return the entries behind the cursor *after*, at most *limit*, by key and all as of one moment."""
-        with self._store.read() as txn:
-            partitions, kept = meta_number(txn, PARTITIONS), self._kept_for(txn)
-            share = -(-limit // max(1, partitions))
-            rows: list[tuple[bytes, bytes, bytes]] = []
-            end: bytes | None = None  # Up to here every partition was read.
-            for partition in range(partitions):
-                head = partition_struct.pack(partition)
-                found = list(islice(txn.scan("entries", head + after + b"\x00" if after else head), share))
-                rows += [(stored[4:], stored, value) for stored, value in found if stored.startswith(head)]
-                if len(found) == share and found[-1][0].startswith(head):
-                    end = found[-1][0][4:] if end is None else min(end, found[-1][0][4:])
-        if partitions > 1:
-            rows.sort(key=itemgetter(0, 1))
-        return _page(rows, end, limit, kept)
+        with self.moment() as moment:
+            return moment.page(after, limit)
 
     def offsets(self) -> dict[int, int]:
         """Return the next offset of each partition."""
@@ -212,38 +180,3 @@ class MirrorView:
         if self._kept is None:
             self._kept = kept_for(txn)
         return self._kept or Kept()
-
-
-def _page(rows: list[tuple[bytes, bytes, bytes]], end: bytes | None, limit: int, kept: Kept) -> Page:
-    """Return one entry for each key of *rows*, which are sorted by key, then partition, up to the key *end*."""
-    is_first, oldest_ms = kept.is_first, _oldest_ms(kept)
-    entries: list[Entry] = []
-    counts: Entry | None = None
-    is_deleted, last = True, b""
-    for tail, stored, value in rows:
-        if end is not None and tail > end:
-            break
-        entry = entry_of(stored, value, has_offset=is_first)
-        if counts is not None and tail == last:  # The key in another partition.
-            if counts_against(counts, entry, is_first=is_first):
-                counts, is_deleted = entry, is_grave(value)
-            continue
-        if counts is not None and not is_deleted and not _is_past(counts, oldest_ms):
-            entries.append(counts)
-            if len(entries) == limit:
-                return Page(entries, last)
-        counts, is_deleted, last = entry, is_grave(value), tail
-    if counts is not None and not is_deleted and not _is_past(counts, oldest_ms):
-        entries.append(counts)
-    return Page(entries, end)
-
-
-def _oldest_ms(kept: Kept) -> int | None:
-    """Return the time before which records are past, `None` where they are kept for ever."""
-    retention_ms = kept.definition.retention_ms
-    return None if retention_ms is None else int(time.time() * 1000) - retention_ms
-
-
-def _is_past(entry: Entry, oldest_ms: int | None) -> bool:
-    """Return whether the retention time of a record has passed; one without a timestamp is kept for ever."""
-    return oldest_ms is not None and 0 <= entry.timestamp_ms < oldest_ms

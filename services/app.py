@@ -47,6 +47,7 @@ from services.mirrors.range_resources import MirrorIndexResource, MirrorRangeRes
 from services.mirrors.ranges import DeclaredIndexes
 from services.mirrors.status import MirrorPartitionsResource, MirrorStatusResource
 from services.openapi.resource import OpenApiResource
+from services.row_cache import RowCache
 from services.schema_registry.answers import PREFIX as SCHEMA_REGISTRY
 from services.schema_registry.answers import EncodedSlashes
 from services.schema_registry.compatibility import SubjectCompatibilityResource, VersionCompatibilityResource
@@ -143,7 +144,10 @@ def create_app(worker: Worker) -> App:
     writes = Writes(worker, targets, topics)
     writer = LocalWriter(worker, topics, targets, writes)
     rest = RestClient(worker.settings.rest)
-    gateways = Gateways(worker, LocalMirrors(topics, DeclaredIndexes()), writer, rest)
+    rows = RowCache(worker.settings.gateway_row_cache_mb * 1024 * 1024)
+    # Where the schema registry is elsewhere, a value may have to wait until it has answered.
+    reader = LocalMirrors(topics, DeclaredIndexes(), rows, decodes_at_hand=worker.registry_elsewhere is None)
+    gateways = Gateways(worker, reader, writer, rest)
     app.add_route("/health", HealthResource(worker, gateways.troubles))
     app.add_route("/metrics", MetricsResource(worker))
     app.add_route("/openapi.json", OpenApiResource(with_schema_registry=worker.registry_elsewhere is None))

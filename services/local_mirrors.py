@@ -1,52 +1,226 @@
-"""The gateway's port to mirrors, over the LMDB beside it. It hands out JSON nodes: GraphQL knows no dates or bytes."""
+"""The gateway's port to mirrors, over the LMDB beside it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
 
+from core.errors import InvalidValueError, NotFoundError, QuickError, TooLargeError, UnreadableEntryError
+from core.mirrors import MirrorDefinition
+from core.ordered_bytes import Bounds
+from core.record_fields import Decoder, field_decoder
 from core.types import TopicType
+from projections.mirror_entries import Entry
+from projections.mirror_moment import MirrorMoment
+from projections.mirrors import MirrorView
 from services.gateway.keys import as_key
 from services.mirrors.ranges import IndexSource, Range, bounds_of, range_indexes, ranged
-from services.mirrors.values import value_of
-from services.topic_access import TopicAccesses
+from services.mirrors.values import MAX_ANSWER_BYTES
+from services.row_cache import RowCache
+from services.topic_access import TopicAccess, TopicAccesses
 
 
 class LocalMirrors:
-    """Reads the mirrors of this machine; implements `services.gateway.mirrors.MirrorReader`. Blocks, so use threads."""
+    """Reads the mirrors of this machine; implements `services.gateway.mirrors.MirrorReader`.
 
-    def __init__(self, topics: TopicAccesses, indexes: IndexSource) -> None:
-        self._topics = topics
-        self._indexes = indexes
+    Args:
+        topics: Finds topics and their mirrors.
+        indexes: Finds what mirrors can be asked for beside their keys.
+        rows: Where decoded rows are kept.
+        decodes_at_hand: Whether every schema is known here, so that no value has to wait for one.
+        max_bytes: Values that one operation is given, as they stand in Kafka.
+    """
+
+    def __init__(
+        self,
+        topics: TopicAccesses,
+        indexes: IndexSource,
+        rows: RowCache | None = None,
+        *,
+        decodes_at_hand: bool = True,
+        max_bytes: int = MAX_ANSWER_BYTES,
+    ) -> None:
+        self.topics = topics
+        self.indexes = indexes
+        self.rows = RowCache(0) if rows is None else rows
+        self.decodes_at_hand = decodes_at_hand
+        self.max_bytes = max_bytes
+
+    def begin(self, *, names_types: bool = False) -> LocalReading:
+        """Begin the reading of one operation."""
+        return LocalReading(self, names_types=names_types)
+
+
+class _Topic:
+    """A topic in one operation."""
+
+    __slots__ = ("access", "decode", "encode_key", "moment", "read", "sizes", "view")
+
+    def __init__(self, access: TopicAccess, decode: Decoder) -> None:
+        self.access = access
+        self.encode_key = access.keys.encode
+        self.decode = decode
+        self.view: MirrorView | None = None
+        self.moment: MirrorMoment | None = None
+        self.read: dict[bytes, Any] = {}
+        """What was read, by the bytes of the key."""
+        self.sizes: dict[bytes, int] = {}
+        """Bytes of those values."""
+
+
+class LocalReading:
+    """What one operation reads; implements `services.gateway.mirrors.MirrorReading`."""
+
+    def __init__(self, mirrors: LocalMirrors, *, names_types: bool) -> None:
+        self._mirrors = mirrors
+        self._names_types = names_types
+        self._topics: dict[str, _Topic] = {}
+        self._held = 0
+
+    def is_at_hand(self, topic: str) -> bool:
+        """Return whether keys are read without waiting: the mirror is ready, and so is every schema."""
+        try:
+            found = self._topic(topic)
+            if found.view is None:
+                found.view = self._mirrors.topics.ready_mirror(found.access)
+        except QuickError:
+            return False  # It comes again when the topic is read.
+        return found.view is not None and self._mirrors.decodes_at_hand
 
     def key_type(self, topic: str) -> TopicType:
         """Return the type of the keys of *topic*."""
-        return self._topics.topic(topic).keys.type
+        return self._topic(topic).access.keys.type
 
-    def get(self, topic: str, key: Any) -> Any | None:
-        """Return the value of a key, `None` when it does not exist."""
-        access = self._topics.topic(topic)
-        entry = self._topics.mirror(access).get(access.keys.encode(key))
-        return None if entry is None else value_of(access, entry)
-
-    def get_many(self, topic: str, keys: Sequence[Any]) -> list[Any | None]:
-        """Return the values of *keys* in their order, `None` where one does not exist."""
-        access = self._topics.topic(topic)
-        entries = self._topics.mirror(access).get_many([access.keys.encode(key) for key in keys])
-        return [None if entry is None else value_of(access, entry) for entry in entries]
+    def get_many(self, topic: str, keys: Sequence[Any]) -> list[Any]:
+        """Return the values of *keys* in their order, `None` for none, an exception for what cannot be read."""
+        asked = self._topics.get(topic) or self._topic(topic)
+        encode, read = asked.encode_key, asked.read
+        try:
+            raw_keys = [encode(key) for key in keys]
+        except QuickError:
+            return [self._one(asked, key) for key in keys]
+        unread = [raw for raw in raw_keys if raw not in read]
+        if len(unread) > 1:
+            unread = list(dict.fromkeys(unread))
+        if unread:
+            self._read(asked, unread)
+        if len(unread) < len(raw_keys):  # What is given out again makes the answer longer too.
+            self._hold(_bytes_of(asked, raw_keys) - _bytes_of(asked, unread))
+        return [read[raw] for raw in raw_keys]
 
     def range(self, topic: str, key: Any, low: Any, high: Any) -> list[Any]:
         """Return the values of a key within a range, in its order."""
-        access = self._topics.topic(topic)
-        indexes, field = range_indexes(self._indexes(access, self._topics.mirror(access)))
+        asked = self._topic(topic)
+        access, moment = asked.access, self._moment(asked)
+        indexes, field = range_indexes(self._mirrors.indexes(access, self._view(asked)))
         bounds = bounds_of(field, {"from": low, "to": high}, field.from_json)
         if indexes.range_key is None:
             raw_key = access.keys.encode(as_key(key, access.keys.type, topic))
         else:
             raw_key = indexes.range_key.from_json(key)
-        return [value_of(access, entry) for entry in ranged(indexes, raw_key, Range(bounds))]
+        return self._decoded(asked, ranged(_DeclaredRanges(moment, access.mirror), raw_key, Range(bounds)))
 
-    def all(self, topic: str) -> Iterable[Any]:
-        """Yield all values by key."""
-        access = self._topics.topic(topic)
-        return (value_of(access, entry) for entry in self._topics.mirror(access).all())
+    def all(self, topic: str, check_time: Callable[[], None]) -> list[Any]:
+        """Return all values by key."""
+        asked = self._topic(topic)
+        values: list[Any] = []
+        for page in self._moment(asked).pages():
+            check_time()
+            values += self._decoded(asked, page)
+        return values
+
+    def close(self) -> None:
+        """End the moments."""
+        for topic in self._topics.values():
+            if topic.moment is not None:
+                topic.moment.__exit__(None, None, None)
+                topic.moment = None
+        self._topics.clear()
+
+    def _topic(self, name: str) -> _Topic:
+        known = self._topics.get(name)
+        if known is None:
+            access = self._mirrors.topics.topic(name)
+            decode = field_decoder(access.values, names_types=self._names_types)
+            known = self._topics[name] = _Topic(access, decode)
+        return known
+
+    def _view(self, topic: _Topic) -> MirrorView:
+        if topic.view is None:
+            topic.view = self._mirrors.topics.mirror(topic.access)
+        return topic.view
+
+    def _moment(self, topic: _Topic) -> MirrorMoment:
+        if topic.moment is None:
+            topic.moment = self._view(topic).moment().__enter__()
+        return topic.moment
+
+    def _one(self, topic: _Topic, key: Any) -> Any:
+        try:
+            raw = topic.encode_key(key)
+        except QuickError as error:
+            return error
+        if raw not in topic.read:
+            self._read(topic, [raw])
+        return topic.read[raw]
+
+    def _read(self, topic: _Topic, raw_keys: Sequence[bytes]) -> None:
+        moment, read, sizes = self._moment(topic), topic.read, topic.sizes
+        decode, max_bytes = self._cached_decoder(topic), self._mirrors.max_bytes
+        for key, raw in zip(raw_keys, moment.values(raw_keys), strict=True):
+            if raw is None:
+                read[key] = None
+                continue
+            size = sizes[key] = len(raw)
+            self._held += size
+            if self._held > max_bytes:
+                self._hold(0)
+            try:
+                read[key] = decode(raw)
+            except QuickError as error:
+                read[key] = _unreadable(topic.access, moment.get(key), error)
+
+    def _decoded(self, topic: _Topic, entries: Iterable[Entry]) -> list[Any]:
+        decode, values = topic.decode, []
+        for entry in entries:
+            self._hold(len(entry.value))
+            try:
+                values.append(decode(entry.value))
+            except QuickError as error:
+                values.append(_unreadable(topic.access, entry, error))
+        return values
+
+    def _cached_decoder(self, topic: _Topic) -> Decoder:
+        if topic.access.values.type is not TopicType.SCHEMA:
+            return topic.decode  # A number is decoded quicker than found.
+        return self._mirrors.rows.decoder((topic.access.topic_id, self._names_types), topic.decode)
+
+    def _hold(self, size: int) -> None:
+        self._held += size
+        if self._held > self._mirrors.max_bytes:
+            raise TooLargeError(
+                f"The values that this operation reads have more than {self._mirrors.max_bytes} bytes. "
+                "Ask for fewer at once."
+            )
+
+
+class _DeclaredRanges(NamedTuple):
+    """The ranges of a mirror at one moment, asked knowing what it is declared to keep."""
+
+    moment: MirrorMoment
+    declared: MirrorDefinition | None
+
+    def range(self, key: bytes, bounds: Bounds, *, reverse: bool = False, limit: int | None) -> list[Entry]:
+        """Return the records of a key, see `RangedView`."""
+        return self.moment.range(key, bounds, reverse=reverse, limit=limit, declared=self.declared)
+
+
+def _bytes_of(topic: _Topic, raw_keys: Iterable[bytes]) -> int:
+    return sum(topic.sizes.get(raw, 0) for raw in raw_keys)
+
+
+def _unreadable(access: TopicAccess, entry: Entry | None, error: QuickError) -> QuickError:
+    """Return the error of one value; what another program has written is told with its place."""
+    if entry is None or not isinstance(error, InvalidValueError | NotFoundError):
+        return error
+    return UnreadableEntryError(access.name, entry.partition, entry.key, str(error))

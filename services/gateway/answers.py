@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from graphql import ExecutionResult, GraphQLError, GraphQLSyntaxError
@@ -24,12 +24,13 @@ def refused(errors: Iterable[GraphQLError]) -> Answer:
     return {"errors": [_request_error(error) for error in errors]}
 
 
-def executed(result: ExecutionResult, gateway: str) -> Answer:
+def executed(result: ExecutionResult, gateway: str, positions: Mapping[str, str] | None = None) -> Answer:
     """Return the answer to a request that was executed, at least in part.
 
     Args:
         result: What came of it.
         gateway: Name of the gateway, for the log.
+        positions: Position tokens of what was written, by topic.
     """
     errors = result.errors or []
     if result.data is None and all(error.path is None for error in errors):
@@ -37,6 +38,8 @@ def executed(result: ExecutionResult, gateway: str) -> Answer:
     answer: Answer = {"data": result.data}
     if errors:
         answer["errors"] = [_field_error(error, gateway) for error in errors]
+    if positions:
+        answer["extensions"] = {"positions": dict(positions)}
     return answer
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
-from graphql import DocumentNode, GraphQLError, GraphQLSchema, parse, validate
+from graphql import DocumentNode, GraphQLError, GraphQLSchema, get_operation_ast, parse, validate
 
 from services.gateway.limits import MAX_TOKENS, limit_errors
+from services.gateway.planned_operations import PlannedOperation
 
 MAX_DOCUMENTS: Final = 1_000
 """Most documents that are kept for one schema."""
@@ -25,6 +26,22 @@ class CheckedDocument:
 
     document: DocumentNode | None
     errors: Sequence[GraphQLError] = ()
+    operations: dict[str | None, PlannedOperation] = field(default_factory=dict)
+    """What `operation` has found."""
+
+    def operation(self, schema: GraphQLSchema, name: str | None) -> PlannedOperation | None:
+        """Return the operation that is executed under *name*, `None` where there is none; made once.
+
+        Args:
+            schema: The schema that the document was checked against.
+            name: `None` where the client names none.
+        """
+        found = self.operations.get(name)
+        if found is None and self.document is not None:
+            node = get_operation_ast(self.document, name)
+            if node is not None:
+                found = self.operations[name] = PlannedOperation(schema, self.document, node)
+        return found
 
 
 class Documents:
@@ -49,6 +66,10 @@ class Documents:
         self._kept: OrderedDict[str, CheckedDocument] = OrderedDict()
         self._characters = 0
         self._lock = threading.Lock()
+
+    def known(self, text: str) -> CheckedDocument | None:
+        """Return the document of *text* if it is kept, `None` where it would have to be parsed."""
+        return self._kept.get(text)
 
     def checked(self, text: str) -> CheckedDocument:
         """Return the document of *text*; one with errors is checked anew each time and takes no place."""

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
-from graphql import OperationType, execute_sync, get_operation_ast
+from graphql import ExecutionResult, GraphQLError, GraphQLSchema, execute_sync, is_abstract_type
 
 from core.rest_settings import RestSettings
 from core.sdl import GatewaySchema, topics_of
 from services.gateway import answers
 from services.gateway.answers import Answer
-from services.gateway.documents import Documents
+from services.gateway.documents import CheckedDocument, Documents
 from services.gateway.mirrors import MirrorReader
-from services.gateway.operation import GatewayOperation
-from services.gateway.resolvers import PASS_THROUGH
+from services.gateway.operations import DEFAULT_TIMEOUT_S, RunningOperation
+from services.gateway.plan import Plan
+from services.gateway.planned_operations import PlannedOperation
+from services.gateway.records import PASS_THROUGH, resolve_type
 from services.gateway.rest_client import RestClient
 from services.gateway.schema import build
 from services.gateway.used_topics import NO_TOPICS, UsedTopics, used_topics
 from services.gateway.writing import READ_ONLY, TopicWriter
 
+QUICK_KEYS: Final = 100
+"""Keys that are read and shown at once without holding up other requests: about a millisecond."""
+
 
 class GatewayExecutor:
-    """Executes operations of one gateway. Safe to use from several threads; blocks while it reads mirrors.
+    """Prepares and executes operations of one gateway. Safe to use from several threads.
 
     Args:
         schema: What the gateway serves; a new schema needs a new executor.
@@ -30,6 +35,7 @@ class GatewayExecutor:
         gateway: Name of the gateway, for the log.
         writer: Where mutations write.
         rest: Calls REST services; one with the settings' defaults where none is given.
+        uses_plans: Whether operations are executed by plans where they can be; graphql-core gives the same answers.
 
     Attributes:
         topics: Names of the topics that the schema reads or writes.
@@ -40,53 +46,161 @@ class GatewayExecutor:
         schema: GatewaySchema,
         mirrors: MirrorReader,
         gateway: str = "(unnamed)",
+        *,
         writer: TopicWriter = READ_ONLY,
         rest: RestClient | None = None,
+        uses_plans: bool = True,
     ) -> None:
         self.topics = topics_of(schema)
         self._schema = schema
-        self._gateway = gateway
-        self._executable = build(schema, mirrors, writer, rest or RestClient(RestSettings())).graphql_schema
-        self._documents = Documents(self._executable)
+        self.gateway = gateway
+        self.uses_plans = uses_plans
+        self.executable: GraphQLSchema = build(schema, writer, rest or RestClient(RestSettings())).graphql_schema
+        self._mirrors = mirrors
+        self._documents = Documents(self.executable)
+        self._names_types = any(is_abstract_type(type_) for type_ in self.executable.type_map.values())
+
+    def prepare(
+        self,
+        query: str,
+        operation_name: str | None = None,
+        variables: Mapping[str, Any] | None = None,
+        *,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+    ) -> PreparedOperation:
+        """Return an operation that is ready to be executed, once, or to say why it cannot be.
+
+        Args:
+            query: The text of the document. One that is new is parsed and checked, which can take milliseconds.
+            operation_name: Which operation of the document; needed only where it has several.
+            variables: Values by the name of the variable.
+            timeout_s: How long the operation may take from now on.
+        """
+        return self._prepared(self._documents.checked(query), operation_name, variables, timeout_s)
+
+    def prepare_known(
+        self,
+        query: str,
+        operation_name: str | None = None,
+        variables: Mapping[str, Any] | None = None,
+        *,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+    ) -> PreparedOperation | None:
+        """Return what `prepare` does, in microseconds, or `None` where the document was not seen lately."""
+        known = self._documents.known(query)
+        return None if known is None else self._prepared(known, operation_name, variables, timeout_s)
 
     def execute(
         self, query: str, operation_name: str | None = None, variables: Mapping[str, Any] | None = None
     ) -> Answer:
-        """Execute one operation.
-
-        Args:
-            query: The text of the document.
-            operation_name: Which operation of the document; needed only where it has several.
-            variables: Values by the name of the variable.
+        """Execute one operation; see `prepare`. Blocks while it reads.
 
         Returns:
             GraphQL's answer: `data`, `errors` or both. Without `data` nothing was executed. What has written has
             `extensions` with `positions`, by the name of each topic.
         """
-        checked = self._documents.checked(query)
-        if checked.document is None:
-            return answers.refused(checked.errors)
-        operation = GatewayOperation()
-        result = execute_sync(
-            self._executable,
-            checked.document,
-            root_value=PASS_THROUGH,
-            context_value=operation,
-            variable_values=dict(variables or {}),
-            operation_name=operation_name,
-        )
-        answer = answers.executed(result, self._gateway)
-        if operation.positions:
-            answer["extensions"] = {"positions": operation.positions}
-        return answer
+        return self.prepare(query, operation_name, variables).execute()
 
     def is_mutation(self, query: str, operation_name: str | None = None) -> bool:
         """Return whether *query*, executed under *operation_name*, would be a mutation."""
-        document = self._documents.checked(query).document
-        operation = get_operation_ast(document, operation_name) if document is not None else None
-        return operation is not None and operation.operation is OperationType.MUTATION
+        operation = self._documents.checked(query).operation(self.executable, operation_name)
+        return operation is not None and operation.is_mutation
 
     def used_topics(self, query: str, operation_name: str | None = None) -> UsedTopics:
         """Return the topics that *query*, executed under *operation_name*, would read and write."""
         document = self._documents.checked(query).document
         return NO_TOPICS if document is None else used_topics(self._schema, document, operation_name)
+
+    def _prepared(
+        self,
+        checked: CheckedDocument,
+        operation_name: str | None,
+        variables: Mapping[str, Any] | None,
+        timeout_s: float,
+    ) -> PreparedOperation:
+        running = RunningOperation(self._mirrors.begin(names_types=self._names_types), timeout_s)
+        return PreparedOperation(self, checked, operation_name, variables or {}, running)
+
+
+class PreparedOperation:
+    """One operation of one request. Made by `GatewayExecutor.prepare`; executed once."""
+
+    def __init__(
+        self,
+        executor: GatewayExecutor,
+        checked: CheckedDocument,
+        operation_name: str | None,
+        variables: Mapping[str, Any],
+        running: RunningOperation,
+    ) -> None:
+        self._executor = executor
+        self._checked = checked
+        self._operation_name = operation_name
+        self._given = variables
+        self._running = running
+        self._operation: PlannedOperation | None = checked.operation(executor.executable, operation_name)
+        coerced = None if self._operation is None else self._operation.variables.read(variables)
+        self._variables: Mapping[str, Any] | None = None if isinstance(coerced, list) else coerced
+        self._plan = self._found_plan()
+
+    @property
+    def is_mutation(self) -> bool:
+        """Whether it writes."""
+        return self._operation is not None and self._operation.is_mutation
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether it takes a millisecond at most and waits for nothing, so that it may run in an event loop.
+
+        It reads a few keys of mirrors that are open and ready, or has errors and reads nothing.
+        """
+        plan = self._plan
+        if plan is None:
+            return self._operation is None or self._variables is None
+        try:
+            if plan.key_count(self._variables or {}) > QUICK_KEYS:
+                return False
+        except GraphQLError:  # A variable that cannot be what it is: graphql-core tells it.
+            return False
+        is_at_hand = self._running.reading.is_at_hand
+        return all(is_at_hand(topic) for topic in plan.topics)
+
+    def execute(self) -> Answer:
+        """Execute it and return the answer, which goes to the client as it is; blocks unless it `is_quick`."""
+        try:
+            answer = self._planned()
+            return self._executed() if answer is None else answer
+        finally:
+            self._running.reading.close()
+
+    def _found_plan(self) -> Plan | None:
+        if self._operation is None or self._variables is None or not self._executor.uses_plans:
+            return None
+        return self._operation.plan(self._variables)
+
+    def _planned(self) -> Answer | None:
+        """Return the answer of the plan, `None` where there is no plan, or something is not as it expects it."""
+        if self._plan is None or self._variables is None:
+            return None
+        try:
+            return {"data": self._plan.execute(self._running, self._variables)}
+        except Exception:  # noqa: BLE001  Whatever it is: graphql-core meets it again, and tells it where it belongs.
+            self._running.recall()
+            return None
+
+    def _executed(self) -> Answer:
+        """Return the answer of graphql-core."""
+        document = self._checked.document
+        if document is None:
+            return answers.refused(self._checked.errors)
+        result = execute_sync(
+            self._executor.executable,
+            document,
+            root_value=PASS_THROUGH,
+            context_value=self._running,
+            variable_values=dict(self._given),
+            operation_name=self._operation_name,
+            type_resolver=resolve_type,
+        )
+        assert isinstance(result, ExecutionResult), "no resolver returns an awaitable"
+        return answers.executed(result, self._executor.gateway, self._running.positions)

@@ -38,3 +38,29 @@ def as_key(given: Any, key_type: TopicType, topic: str) -> Any:
         f'{given!r:.100} cannot be a key of topic "{topic}", whose keys are of type {key_type.lower()}. '
         "Give the key argument or key field of the schema the type of the topic's keys."
     )
+
+
+KEY_KINDS: Final = frozenset({str, int, float, dict})
+"""The types in Python of what can be a key."""
+
+_EXACT: Final = {
+    TopicType.STRING: {str},
+    TopicType.INTEGER: {int},
+    TopicType.LONG: {int},
+    TopicType.DOUBLE: {float},
+    TopicType.SCHEMA: {dict},
+}
+
+
+def are_keys(given: list[Any], kinds: set[type], key_type: TopicType) -> bool:
+    """Return whether each of *given*, of which there is one at least, is a key as it stands.
+
+    Args:
+        given: What may be keys.
+        kinds: Their types in Python.
+        key_type: The type of the topic's keys.
+    """
+    if kinds != _EXACT[key_type]:
+        return False
+    numbers = _WHOLE_NUMBERS.get(key_type)
+    return numbers is None or (min(given) in numbers and max(given) in numbers)

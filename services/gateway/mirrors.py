@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from core.types import TopicType
 
 
-class MirrorReader(Protocol):
-    """Reads the mirrors of topics. Safe to use from several threads.
+class MirrorReading(Protocol):
+    """What one operation reads: all of one topic as of one moment, and each key once. Not for two threads at a time.
 
-    Values are decoded: a record of a schema is a dict, everything else the Python value of its type. Every
-    method raises `NotFoundError` for a topic that does not exist or has no mirror.
+    Values are as `core.record_fields` tells: a record of a schema is a dict, whose fields are what the codec makes of
+    them, and where types are named a pair of its type's full name and the dict. They are shared: nobody changes them.
+
+    Each method raises `NotFoundError` for a topic that does not exist or has no mirror, `UnavailableError` for a
+    mirror that cannot be asked now, and `TooLargeError` when the operation has been given more than it may hold.
     """
 
+    def is_at_hand(self, topic: str) -> bool:
+        """Return whether a few keys of *topic* are read without waiting for anything."""
+
     def key_type(self, topic: str) -> TopicType:
-        """Return the type of the keys of *topic* as it is now; asked at every lookup, so it must be quick."""
+        """Return the type of the keys of *topic*, the same for the whole operation."""
 
-    def get(self, topic: str, key: Any) -> Any | None:
-        """Return the value under *key*, or `None` where there is none."""
+    def get_many(self, topic: str, keys: Sequence[Any]) -> list[Any]:
+        """Return one value for each of *keys*, in their order.
 
-    def get_many(self, topic: str, keys: Sequence[Any]) -> list[Any | None]:
-        """Return one value for each of *keys*, in their order, `None` where there is none."""
+        `None` stands where there is none, and an exception where a key or a value cannot be read.
+        """
 
     def range(self, topic: str, key: Any, low: Any, high: Any) -> list[Any]:
         """Return the values of a key from *low*, included, to *high*, not included, in the order of the range field.
@@ -37,5 +43,24 @@ class MirrorReader(Protocol):
             InvalidInputError: The mirror has no range field, or a bound or the key is of another type.
         """
 
-    def all(self, topic: str) -> Iterable[Any]:
-        """Return every value of *topic*, ordered by the bytes of the key."""
+    def all(self, topic: str, check_time: Callable[[], None]) -> list[Any]:
+        """Return every value of *topic*, ordered by the bytes of the key; an exception where one cannot be read.
+
+        Args:
+            topic: Name of the topic.
+            check_time: Called now and then; what it raises ends the reading.
+        """
+
+    def close(self) -> None:
+        """End the moments. Nothing is read after that."""
+
+
+class MirrorReader(Protocol):
+    """Reads the mirrors of topics. Safe to use from several threads."""
+
+    def begin(self, *, names_types: bool = False) -> MirrorReading:
+        """Begin the reading of one operation; what it needs is opened when it is asked for first.
+
+        Args:
+            names_types: Whether values come with the names of their types.
+        """

@@ -29,7 +29,6 @@ from graphql import (
 
 from core.sdl import GatewaySchema
 from services.gateway.long_scalar import Long
-from services.gateway.mirrors import MirrorReader
 from services.gateway.rest_client import RestClient
 from services.gateway.wiring import Wiring
 from services.gateway.writing import TopicWriter
@@ -48,12 +47,12 @@ _SCALARS: Final[Mapping[str, GrapheneType]] = {
 }
 
 
-def build(schema: GatewaySchema, mirrors: MirrorReader, writer: TopicWriter, rest: RestClient) -> graphene.Schema:
-    """Return a Graphene schema with the types of *schema*, whose fields are filled from *mirrors* and by *rest*.
+def build(schema: GatewaySchema, writer: TopicWriter, rest: RestClient) -> graphene.Schema:
+    """Return a Graphene schema with the types of *schema*, whose fields are filled by sources and by *rest*.
 
     Its mutations write with *writer*. Nothing is read or written here; topics need not exist yet.
     """
-    return _Builder(schema, Wiring(schema, mirrors, writer, rest)).build()
+    return _Builder(schema, Wiring(schema, writer, rest)).build()
 
 
 class _Builder:

@@ -1,21 +1,43 @@
-"""Which resolver each field of a gateway schema gets."""
+"""Which resolver each field of a gateway schema gets, and which source it asks."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
 
-from graphql import GraphQLField, GraphQLList, GraphQLNonNull, GraphQLObjectType, GraphQLOutputType, GraphQLType
+from graphql import (
+    GraphQLField,
+    GraphQLList,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLOutputType,
+    GraphQLType,
+    get_named_type,
+    is_leaf_type,
+)
 
 from core.directives import TopicField
 from core.sdl import GatewaySchema
-from services.gateway import resolvers
-from services.gateway.mirrors import MirrorReader
 from services.gateway.mutations import MutationField, MutationSource
-from services.gateway.resolvers import KeySource, Resolver
+from services.gateway.resolvers import (
+    FieldResolver,
+    MutationResolver,
+    PropertyResolver,
+    SharedSourceResolver,
+    SourceResolver,
+)
 from services.gateway.rest import RestSource
 from services.gateway.rest_client import RestClient
-from services.gateway.rest_resolver import resolver_of
+from services.gateway.topic_sources import (
+    AllValues,
+    KeyArgument,
+    KeyField,
+    KeySource,
+    TopicSource,
+    ValueOfKey,
+    ValuesInRange,
+    ValuesOfKeys,
+)
 from services.gateway.writing import TopicWriter
 
 
@@ -24,52 +46,37 @@ class Wiring:
 
     Args:
         schema: What the gateway serves.
-        mirrors: Where topics are read.
-        writer: Where they are written.
+        writer: Where mutations write.
         rest: Calls REST services.
     """
 
-    def __init__(self, schema: GatewaySchema, mirrors: MirrorReader, writer: TopicWriter, rest: RestClient) -> None:
+    def __init__(self, schema: GatewaySchema, writer: TopicWriter, rest: RestClient) -> None:
         self._schema = schema
-        self._mirrors = mirrors
         self._writer = writer
         self._rest = rest
 
-    def resolver(self, parent: GraphQLObjectType, name: str, field: GraphQLField) -> Resolver:
+    def resolver(self, parent: GraphQLObjectType, name: str, field: GraphQLField) -> FieldResolver:
         """Return the resolver of *field*, which *parent* has under *name*."""
-        resolver = self._resolver(parent, name, field)
-        is_query = parent is self._schema.definition.query_type
-        return resolvers.forwarding(resolver) if is_query and self._forwards_arguments else resolver
-
-    def _resolver(self, parent: GraphQLObjectType, name: str, field: GraphQLField) -> Resolver:
+        forwards = parent is self._schema.definition.query_type and self._forwards_arguments
+        is_leaf = is_leaf_type(get_named_type(field.type))
         topic_field = self._schema.topic_fields.get((parent.name, name))
         if topic_field is not None and parent is self._schema.definition.mutation_type:
-            return resolvers.written(MutationSource(_mutation_field(topic_field, field), self._writer))
+            return MutationResolver(MutationSource(_mutation_field(topic_field, field), self._writer), is_leaf=is_leaf)
         if topic_field is not None:
-            return self._of_topic(topic_field, field)
+            return SourceResolver(
+                _source(topic_field, field),
+                takes_forwarded=topic_field.key_argument is not None and topic_field.key_argument not in field.args,
+                forwards=forwards,
+                is_leaf=is_leaf,
+            )
         rest_field = self._schema.rest_fields.get((parent.name, name))
         if rest_field is not None:
-            return resolver_of(RestSource(rest_field, field.type, self._rest))
-        if _object_name(field.type) in self._passed_through:
-            return resolvers.passing_through(name)
-        return resolvers.from_parent(name)
-
-    def _of_topic(self, topic_field: TopicField, field: GraphQLField) -> Resolver:
-        if topic_field.reads_all:
-            return resolvers.everything(topic_field.topic, self._mirrors)
-        if topic_field.range_from is not None:
-            return _of_range(topic_field, self._mirrors)
-        keys = _key_source(topic_field, field)
-        is_required = isinstance(field.type, GraphQLNonNull)
-        if not topic_field.is_list:
-            return resolvers.one_value(topic_field.topic, keys, self._mirrors, is_required=is_required)
-        return resolvers.many_values(
-            topic_field.topic,
-            keys,
-            self._mirrors,
-            is_required=is_required,
-            are_required=_has_required_elements(field.type),
-        )
+            source = RestSource(rest_field, field.type, self._rest)
+            is_written = parent is self._schema.definition.mutation_type
+            resolver = SourceResolver if is_written else SharedSourceResolver
+            return resolver(source, forwards=forwards, is_leaf=is_leaf)
+        passes_through = _object_name(field.type) in self._passed_through
+        return PropertyResolver(name, passes_through=passes_through, forwards=forwards, is_leaf=is_leaf)
 
     @cached_property
     def _forwards_arguments(self) -> bool:
@@ -111,21 +118,32 @@ def _mutation_field(topic_field: TopicField, field: GraphQLField) -> MutationFie
     return MutationField(topic_field.topic, key, value, is_list=is_list, is_nullable=not is_required)
 
 
-def _of_range(topic_field: TopicField, mirrors: MirrorReader) -> Resolver:
+def _source(topic_field: TopicField, field: GraphQLField) -> TopicSource:
+    topic = topic_field.topic
+    if topic_field.reads_all:
+        return AllValues(topic)
+    if topic_field.range_from is not None:
+        return _range_source(topic_field)
+    is_required = isinstance(field.type, GraphQLNonNull)
+    if not topic_field.is_list:
+        return ValueOfKey(topic, _key_source(topic_field), is_required=is_required)
+    are_required = _has_required_elements(field.type)
+    return ValuesOfKeys(topic, _key_source(topic_field), is_required=is_required, are_required=are_required)
+
+
+def _range_source(topic_field: TopicField) -> ValuesInRange:
     key, low, high = topic_field.key_argument, topic_field.range_from, topic_field.range_to
     assert key is not None, "a range without a key is refused when a schema is parsed"
     assert low is not None, "as above, and so is one with one end"
     assert high is not None, "as above"
-    return resolvers.values_in_range(topic_field.topic, mirrors, key=key, low=low, high=high)
+    return ValuesInRange(topic_field.topic, key=key, low=low, high=high)
 
 
-def _key_source(topic_field: TopicField, field: GraphQLField) -> KeySource:
+def _key_source(topic_field: TopicField) -> KeySource:
     if topic_field.key_field is not None:
-        return resolvers.key_field(topic_field.key_field)
+        return KeyField(topic_field.key_field)
     assert topic_field.key_argument is not None, "a field without keys reads all"
-    if topic_field.key_argument in field.args:
-        return resolvers.own_argument(topic_field.key_argument)
-    return resolvers.forwarded_argument(topic_field.key_argument)
+    return KeyArgument(topic_field.key_argument)
 
 
 def _has_required_elements(type_: GraphQLOutputType) -> bool:

@@ -114,7 +114,7 @@ def _given(req: falcon.asgi.Request) -> dict[str, str]:
 
 
 def _range_body(access: TopicAccess, indexes: Indexes, key: bytes, wanted: Range) -> bytes:
-    return b'{"value":[%b]}' % encoded(access, ranged(indexes, key, wanted))
+    return b'{"value":[%b]}' % encoded(access, ranged(indexes.view, key, wanted))
 
 
 def _index_body(

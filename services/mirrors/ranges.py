@@ -46,8 +46,8 @@ class ComparableField(Protocol):
         """
 
 
-class IndexedView(Protocol):
-    """A mirror with indexes."""
+class RangedView(Protocol):
+    """A mirror with ranges, or one moment of it."""
 
     def range(self, key: bytes, bounds: Bounds, *, reverse: bool = False, limit: int | None) -> list[Entry]:
         """Return the records of a key within bounds of the range field, in its order.
@@ -58,6 +58,10 @@ class IndexedView(Protocol):
             reverse: From the high end down.
             limit: Most records.
         """
+
+
+class IndexedView(RangedView, Protocol):
+    """A mirror with indexes."""
 
     def find(
         self, field: str, bounds: Bounds, *, reverse: bool = False, limit: int, after: bytes | None = None
@@ -182,13 +186,13 @@ class Range(NamedTuple):
     """`None` for all rows, of which there may be `MAX_ROWS`."""
 
 
-def ranged(indexes: Indexes, key: bytes, wanted: Range) -> list[Entry]:
+def ranged(view: RangedView, key: bytes, wanted: Range) -> list[Entry]:
     """Return the rows of a range.
 
     Raises:
         InvalidInputError: No limit is given, and there are more rows than an answer takes.
     """
-    rows = indexes.view.range(key, wanted.bounds, reverse=wanted.reverse, limit=wanted.limit or MAX_ROWS + 1)
+    rows = view.range(key, wanted.bounds, reverse=wanted.reverse, limit=wanted.limit or MAX_ROWS + 1)
     if len(rows) > MAX_ROWS:
         raise InvalidInputError(
             f"The range has more than {MAX_ROWS} records. Narrow its bounds, or ask for the first ones with a limit."

@@ -11,12 +11,12 @@ from core.errors import UnavailableError
 from core.event_mapper import EventMapper
 from core.rest_settings import RestSettings
 from projections.registry import RecordedEvent, RegistryProjection
-from services.gateway.mirrors import MirrorReader
 from services.gateway.rest_client import RestClient
 from services.gateway.writing import READ_ONLY
 from services.gateways import Gateways
 from services.worker import Worker
 from tests.made_log import MadeLog
+from tests.services.memory_mirrors import MemoryMirrors
 
 T = TypeVar("T")
 
@@ -70,9 +70,7 @@ class Machine:
 
     def worker(self) -> Gateways:
         """Return the gateways of a worker that has just been started."""
-        self.workers.append(
-            Gateways(cast("Worker", self), cast("MirrorReader", object()), READ_ONLY, RestClient(RestSettings()))
-        )
+        self.workers.append(Gateways(cast("Worker", self), MemoryMirrors(), READ_ONLY, RestClient(RestSettings())))
         return self.workers[-1]
 
     def close(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,11 +62,17 @@ class MemoryTopics:
 
     # The port to mirrors.
 
+    def begin(self, *, names_types: bool = False) -> MemoryTopics:
+        return self
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def is_at_hand(self, topic: str) -> bool:
+        return topic in self._topics
+
     def key_type(self, topic: str) -> TopicType:
         return self.topic(topic).keys.type
-
-    def get(self, topic: str, key: Any) -> Any | None:
-        return self.topic(topic).current().get(key)
 
     def get_many(self, topic: str, keys: Sequence[Any]) -> list[Any | None]:
         current = self.topic(topic).current()
@@ -75,8 +81,9 @@ class MemoryTopics:
     def range(self, topic: str, key: Any, low: Any, high: Any) -> list[Any]:
         raise NotImplementedError
 
-    def all(self, topic: str) -> Iterable[Any]:
-        return self.topic(topic).current().values()
+    def all(self, topic: str, check_time: Callable[[], None]) -> list[Any]:
+        check_time()
+        return list(self.topic(topic).current().values())
 
     # The port to writing.
 

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import Any, TypeVar, cast
+from typing import Any, Self, TypeVar, cast
 
 import falcon.asgi
 import falcon.testing
@@ -109,7 +109,18 @@ class MemoryMirror:
         rest = [self.last[key] for key in sorted(self.last) if key_tail(key) > after]
         return Page(rest[:limit], key_tail(rest[limit - 1].key) if len(rest) > limit else None)
 
-    def range(self, key: bytes, bounds: Bounds, *, reverse: bool = False, limit: int | None) -> list[Entry]:
+    def moment(self) -> MemoryMirror:
+        return self
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def range(
+        self, key: bytes, bounds: Bounds, *, reverse: bool = False, limit: int | None, declared: Any = None
+    ) -> list[Entry]:
         rows = sorted(self.history.get(key, ()), key=_field_of, reverse=reverse)
         return [row for row in rows if is_within(_field_of(row), bounds)][:limit]
 

@@ -1,10 +1,16 @@
+import gc
 import time
+import tracemalloc
 from collections.abc import Iterator
 
 import pytest
 from graphql import build_schema
 
+from core.sdl import parse_gateway_schema
+from core.types import TopicType
 from services.gateway.documents import Documents
+from services.gateway.executor import GatewayExecutor
+from tests.services.memory_mirrors import MemoryMirrors
 
 SCHEMA = build_schema("type Query { a(k: Int, s: String): P } type P { id: Int p: P }")
 
@@ -55,6 +61,29 @@ def test_a_text_longer_than_all_may_be_is_not_kept_and_drives_nothing_out() -> N
     assert documents.checked(long_text).document is not None
     assert documents.checked(long_text) is not documents.checked(long_text)
     assert a is documents.checked("{ a { a: id } }")
+
+
+def test_a_thousand_documents_take_no_more_memory_when_they_come_again() -> None:
+    sdl = 'type Query { a(k: Int): P @topic(name: "t", keyArgument: "k") } type P { id: Int p: P }'
+    mirrors = MemoryMirrors(t=(TopicType.INTEGER, {1: {"id": 1, "p": {"id": 2}}}))
+    executor = GatewayExecutor(parse_gateway_schema(sdl), mirrors)
+
+    def round_of_a_thousand() -> int:
+        for n in range(1_000):
+            alias = f"f{n}"
+            answer = executor.execute(f"{{ a(k: 1) {{ {alias}: id p {{ id }} }} }}")
+            assert {"a": {alias: 1, "p": {"id": 2}}} == answer["data"]
+        mirrors.asked.clear()
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    try:
+        warm = round_of_a_thousand()
+        growths = [round_of_a_thousand() - warm for _ in range(2)]
+    finally:
+        tracemalloc.stop()
+    assert max(growths) < warm / 100
 
 
 def hostile() -> Iterator[tuple[str, str]]:

@@ -12,7 +12,7 @@ from core.errors import BusyError, KafkaRefusedError, QuickError, StandsStillErr
 from core.position import Position
 from core.sdl import parse_gateway_schema
 from core.types import TopicType
-from services.gateway import operation
+from services.gateway import operations
 from services.gateway.answers import Answer
 from services.gateway.executor import GatewayExecutor
 from services.gateway.writing import UnknownOutcomeError
@@ -69,7 +69,7 @@ def topics() -> MemoryTopics:
 
 
 def send(topics: MemoryTopics, query: str, **variables: Any) -> Answer:
-    executor = GatewayExecutor(parse_gateway_schema(SHOP), topics, "shop", topics)
+    executor = GatewayExecutor(parse_gateway_schema(SHOP), topics, "shop", writer=topics)
     answer = executor.execute(query, None, variables)
     json.dumps(answer)  # What goes back must be JSON.
     return answer
@@ -358,7 +358,7 @@ def test_what_an_unexpected_failure_says_stays_inside(topics: MemoryTopics) -> N
 
 
 def test_nothing_is_written_after_the_time_is_up(topics: MemoryTopics, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(operation.time, "monotonic", iter([0.0, 10.0, 31.0]).__next__)
+    monkeypatch.setattr(operations.time, "monotonic", iter([0.0, 10.0, 31.0]).__next__)
     answer = send(topics, 'mutation { a: setCount(key: "k", value: 1) b: setCount(key: "k", value: 2) }')
 
     assert {"a": 1, "b": None} == answer["data"]
@@ -370,7 +370,7 @@ def test_a_query_that_reaches_the_mutations_writes_nothing() -> None:
     topics = made()
     sdl = """type Query { way: Mutation }
       type Mutation { set(key: String, value: Long): Long @topic(name: "counts")  more: Mutation }"""
-    executor = GatewayExecutor(parse_gateway_schema(sdl), topics, "shop", topics)
+    executor = GatewayExecutor(parse_gateway_schema(sdl), topics, "shop", writer=topics)
     for query in ('{ way { set(key: "k", value: 1) } }', 'mutation { more { set(key: "k", value: 1) } }'):
         assert "at the top of a mutation only" in executor.execute(query)["errors"][0]["message"]
     assert [] == topics.topic("counts").log
@@ -409,7 +409,7 @@ def test_a_query_tells_no_positions(topics: MemoryTopics) -> None:
 
 
 def test_positions_of_several_writes_to_one_topic_are_joined() -> None:
-    written = operation.GatewayOperation()
+    written = operations.RunningOperation(MemoryTopics())
     for offsets in ({0: 5, 1: 2}, {1: 4}, {0: 3, 2: 0}):
         written.note_written("t", Position("id", offsets).token())
 

@@ -1,7 +1,9 @@
+from __future__ import annotations
+
 import asyncio
 import json
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -37,19 +39,31 @@ class OneMirror:
         self.is_free = threading.Event()
         self.is_free.set()
         self.is_reading = threading.Event()
+        self.threads: list[str] = []
+
+    def begin(self, *, names_types: bool = False) -> OneMirror:
+        return self
+
+    def close(self) -> None:
+        pass
+
+    def is_at_hand(self, topic: str) -> bool:
+        return self.is_free.is_set()
 
     def key_type(self, topic: str) -> TopicType:
         return TopicType.LONG
 
-    def get(self, topic: str, key: Any) -> Any | None:
+    def get_many(self, topic: str, keys: Sequence[Any]) -> list[Any]:
         self.is_reading.set()
         assert self.is_free.wait(30)
-        return {1: "Shoes"}.get(key)
+        self.threads.append(threading.current_thread().name)
+        return [{1: "Shoes"}.get(key) for key in keys]
 
-    def get_many(self, topic: str, keys: Sequence[Any]) -> list[Any | None]:
-        return [self.get(topic, key) for key in keys]
+    def range(self, topic: str, key: Any, low: Any, high: Any) -> list[Any]:
+        raise AssertionError(topic)
 
-    def all(self, topic: str) -> Iterable[Any]:
+    def all(self, topic: str, check_time: Callable[[], None]) -> list[Any]:
+        self.threads.append(threading.current_thread().name)
         return ["Shoes"]
 
 
@@ -71,7 +85,8 @@ def mirror() -> OneMirror:
 
 @pytest.fixture
 def resource(mirror: OneMirror) -> Iterator[GraphQLResource]:
-    resource = GraphQLResource(executors(mirror), threads=1, max_waiting=2)
+    of = executors(mirror)
+    resource = GraphQLResource(of, known=lambda name: of(name) if name == "shop" else None, threads=1, max_waiting=2)
     yield resource
     resource.close()
 
@@ -202,3 +217,17 @@ def test_the_event_loop_stays_free_and_too_many_operations_are_sent_away(
     assert "2 GraphQL operations are already waiting." in refused.json["detail"]
     assert [{"data": {"product": "Shoes"}}] * 2 == [result.json for result in answered]
     assert {"data": {"product": "Shoes"}} == post(client, {"query": "{ product(id: 1) }"}).json
+
+
+def test_a_quick_operation_is_executed_at_once_when_its_document_is_known(
+    client: TestClient, mirror: OneMirror
+) -> None:
+    def threads_of(query: str) -> list[str]:
+        mirror.threads.clear()
+        for _ in range(2):
+            assert 200 == post(client, {"query": query}).status_code
+        return [thread.partition("_")[0] for thread in mirror.threads]
+
+    loop = threading.current_thread().name
+    assert ["graphql", loop] == threads_of("{ product(id: 1) }")
+    assert ["graphql", "graphql"] == threads_of("{ products }")

@@ -14,8 +14,8 @@ from services.gateway.answers import Answer
 from services.gateway.executor import GatewayExecutor
 from services.gateway.rest import RestSource
 from services.gateway.rest_client import RestClient
+from tests.services.memory_mirrors import MemoryMirrors
 from tests.services.rest_service import Reply, RestService, rest_service
-from tests.services.test_gateway_executor import MemoryMirrors
 
 
 class Shop:

@@ -1,6 +1,3 @@
-from collections.abc import Iterable, Sequence
-from typing import Any
-
 import pytest
 from graphql import (
     GraphQLSchema,
@@ -13,9 +10,9 @@ from graphql import (
 
 from core.rest_settings import RestSettings
 from core.sdl import parse_gateway_schema
-from core.types import TopicType
 from services.gateway.rest_client import RestClient
 from services.gateway.schema import build
+from services.gateway.writing import READ_ONLY
 
 PLAIN = """
 type Query {
@@ -77,7 +74,7 @@ input from { from: Int  class: Int  Meta: from  items: Int  keys: Int  _meta: Py
 
 
 def schema_of(sdl: str) -> GraphQLSchema:
-    schema = build(parse_gateway_schema(sdl), NoMirrors(), RestClient(RestSettings())).graphql_schema
+    schema = build(parse_gateway_schema(sdl), READ_ONLY, RestClient(RestSettings())).graphql_schema
     assert isinstance(schema, GraphQLSchema)
     return schema
 
@@ -89,22 +86,6 @@ def types_of(schema: GraphQLSchema) -> dict[str, str]:
         for name, type_ in schema.type_map.items()
         if name not in {"RestDirectiveMethod", "Long"} and not is_introspection_type(type_)
     }
-
-
-class NoMirrors:
-    """A schema is built without reading anything."""
-
-    def key_type(self, topic: str) -> TopicType:
-        raise AssertionError(topic)
-
-    def get(self, topic: str, key: Any) -> Any | None:
-        raise AssertionError(topic)
-
-    def get_many(self, topic: str, keys: Sequence[Any]) -> list[Any | None]:
-        raise AssertionError(topic)
-
-    def all(self, topic: str) -> Iterable[Any]:
-        raise AssertionError(topic)
 
 
 @pytest.mark.parametrize("sdl", [PLAIN, EVERY_KIND, HARD_NAMES, ""], ids=["plain", "every kind", "hard names", "blank"])

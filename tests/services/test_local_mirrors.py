@@ -1,64 +1,174 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from core.avro import AvroCodec
-from core.errors import InvalidInputError
-from core.primitives import StringCodec
+from core.errors import InvalidInputError, NotFoundError, TooLargeError, UnavailableError, UnreadableEntryError
 from core.registered_schema import RegisteredSchema
-from services.local_mirrors import LocalMirrors
+from core.types import TopicType, codec_for
+from services.local_mirrors import LocalMirrors, LocalReading
 from services.mirrors.ranges import Indexes
+from services.row_cache import RowCache
 from tests.services.mirror_app import KEYS, VALUES, MemoryMirror, WholeNumberField, ordered
+from tests.services.written_mirror import Topics, WrittenMirror
 
 SCHEMA = {
     "type": "record",
-    "name": "R",
-    "fields": [{"name": "day", "type": {"type": "int", "logicalType": "date"}}, {"name": "raw", "type": "bytes"}],
+    "name": "shop.R",
+    "fields": [{"name": "n", "type": "int"}, {"name": "tags", "type": {"type": "array", "items": "string"}}],
 }
+REGISTERED = RegisteredSchema(schema_id=1, schema_type="AVRO", schema=json.dumps(SCHEMA))
+
+STRINGS = codec_for(TopicType.STRING)
+RECORDS = codec_for(TopicType.SCHEMA, schema=REGISTERED, schemas=lambda _: REGISTERED)
 
 
-class OneTopic:
-    """A topic and its mirror, which holds one value for every key."""
-
-    def __init__(self) -> None:
-        registered = RegisteredSchema(schema_id=1, schema_type="AVRO", schema=json.dumps(SCHEMA))
-        self.keys = StringCodec()
-        self.values = AvroCodec(registered, lambda _: registered)
-        self._entry = SimpleNamespace(value=b"\0\0\0\0\1\2\2\xff")
-
-    def topic(self, _: str) -> OneTopic:
-        return self
-
-    def mirror(self, _: Any) -> OneTopic:
-        return self
-
-    def get(self, _: bytes) -> Any:
-        return self._entry
-
-    def get_many(self, keys: list[bytes]) -> list[Any]:
-        return [self._entry, *(None for _ in keys[1:])]
-
-    def all(self) -> list[Any]:
-        return [self._entry]
+def row(n: int, *tags: str) -> dict[str, Any]:
+    return {"n": n, "tags": list(tags)}
 
 
-def test_a_gateway_reads_json_where_python_has_types_of_its_own() -> None:
-    mirrors: Any = LocalMirrors(OneTopic(), lambda *_: None)  # type: ignore[arg-type]  # a stand-in for the topics
-    node = {"day": "1970-01-02", "raw": "/w=="}
-    assert node == mirrors.get("t", "k")
-    assert [node, None] == mirrors.get_many("t", ["k", "l"])
-    assert [node] == list(mirrors.all("t"))
+@pytest.fixture
+def mirror(tmp_path: Path) -> Iterator[WrittenMirror]:
+    mirror = WrittenMirror(tmp_path / "m", STRINGS, RECORDS)
+    mirror.write({"a": row(1), "b": row(2)})
+    yield mirror
+    mirror.close()
 
 
-def ranged_mirrors(mirror: MemoryMirror, range_key: WholeNumberField | None = None) -> LocalMirrors:
-    access = SimpleNamespace(keys=KEYS, values=VALUES)
+@pytest.fixture
+def reading(mirror: WrittenMirror) -> Iterator[LocalReading]:
+    reading = mirrors_of(mirror).begin()
+    yield reading
+    reading.close()
+
+
+def mirrors_of(mirror: WrittenMirror, cache: RowCache | None = None, **options: Any) -> LocalMirrors:
+    topics: Any = Topics(mirror)
+    return LocalMirrors(topics, lambda *_: None, cache, **options)
+
+
+def do_nothing() -> None:
+    pass
+
+
+def test_values_come_in_the_order_of_their_keys_with_none_where_there_is_none(reading: LocalReading) -> None:
+    assert [row(2), None, row(1), row(2)] == reading.get_many("t", ["b", "x", "a", "b"])
+    assert [row(1), row(2)] == reading.all("t", do_nothing)
+    assert TopicType.STRING is reading.key_type("t")
+
+
+def test_everything_of_a_topic_is_as_of_the_first_read(mirror: WrittenMirror, reading: LocalReading) -> None:
+    assert [row(1)] == reading.get_many("t", ["a"])
+
+    mirror.write({"a": row(10), "b": row(20), "c": row(30)})
+
+    assert [row(1), row(2), None] == reading.get_many("t", ["a", "b", "c"])
+    assert [row(1), row(2)] == reading.all("t", do_nothing)
+    assert [[row(10)]] == [mirrors_of(mirror).begin().get_many("t", ["a"])]
+
+
+def test_a_key_is_read_and_decoded_once(mirror: WrittenMirror) -> None:
+    reading = mirrors_of(mirror).begin()
+    first = reading.get_many("t", ["a", "a"])
+    assert first[0] is first[1] is reading.get_many("t", ["a"])[0]
+    reading.close()
+
+
+def test_the_transactions_end_with_the_reading(mirror: WrittenMirror) -> None:
+    reading = mirrors_of(mirror).begin()
+    assert 0 == mirror.readers()
+    reading.get_many("t", ["a"])
+    reading.all("t", do_nothing)
+    assert 1 == mirror.readers()
+    reading.close()
+    reading.close()
+    assert 0 == mirror.readers()
+
+
+def test_a_scan_ends_when_time_is_up_and_so_does_its_transaction(mirror: WrittenMirror) -> None:
+    def time_is_up() -> None:
+        raise UnavailableError("too late")
+
+    reading = mirrors_of(mirror).begin()
+    with pytest.raises(UnavailableError, match="too late"):
+        reading.all("t", time_is_up)
+    reading.close()
+    assert 0 == mirror.readers()
+
+
+def test_an_unreadable_value_is_the_error_of_that_one(mirror: WrittenMirror, reading: LocalReading) -> None:
+    mirror.write({"b": b"\0\0\0\0\1\1"})
+    good, bad = reading.get_many("t", ["a", "b"])
+    assert row(1) == good
+    assert isinstance(bad, UnreadableEntryError)
+    assert isinstance(reading.all("t", do_nothing)[1], UnreadableEntryError)
+
+
+def test_a_key_that_cannot_be_is_the_error_of_that_one(reading: LocalReading) -> None:
+    bad, good = reading.get_many("t", ["\ud800", "a"])
+    assert isinstance(bad, InvalidInputError)
+    assert row(1) == good
+
+
+def test_what_an_operation_is_given_is_bounded_also_where_it_is_given_again(mirror: WrittenMirror) -> None:
+    size = len(RECORDS.encode(row(1)))
+    mirrors = mirrors_of(mirror, max_bytes=3 * size)
+    assert 3 == len(mirrors.begin().get_many("t", ["a", "b", "a"]))
+    for ask in (
+        lambda reading: reading.get_many("t", ["a", "a", "b", "a"]),
+        lambda reading: [reading.get_many("t", ["a"]) for _ in range(4)],
+        lambda reading: [reading.all("t", do_nothing) for _ in range(2)],
+    ):
+        with pytest.raises(TooLargeError, match=f"have more than {3 * size} bytes. Ask for fewer at once."):
+            ask(mirrors.begin())
+
+
+def test_a_topic_that_does_not_exist_is_not_found(reading: LocalReading) -> None:
+    for ask in (reading.key_type, lambda topic: reading.get_many(topic, ["a"])):
+        with pytest.raises(NotFoundError, match="Topic gone not found"):
+            ask("gone")
+    assert not reading.is_at_hand("gone")
+
+
+def test_a_topic_is_at_hand_when_its_mirror_is_ready_and_every_schema_is_here(mirror: WrittenMirror) -> None:
+    topics: Any = Topics(mirror)
+    mirrors = LocalMirrors(topics, lambda *_: None)
+    assert mirrors.begin().is_at_hand("t")
+    topics.is_ready = False
+    assert not mirrors.begin().is_at_hand("t")
+    assert not mirrors_of(mirror, decodes_at_hand=False).begin().is_at_hand("t")
+
+
+def test_types_are_named_where_that_is_wanted(mirror: WrittenMirror) -> None:
+    cache = RowCache(1_000_000)
+    for _ in range(3):
+        assert [("shop.R", row(1))] == mirrors_of(mirror, cache).begin(names_types=True).get_many("t", ["a"])
+        assert [row(1)] == mirrors_of(mirror, cache).begin().get_many("t", ["a"])
+
+
+def test_a_row_that_is_asked_for_again_is_not_decoded_again(mirror: WrittenMirror) -> None:
+    cache = RowCache(1_000_000)
+
+    def read() -> Any:
+        return mirrors_of(mirror, cache).begin().get_many("t", ["a"])[0]
+
+    kept = [read() for _ in range(4)]
+    assert [row(1)] * 4 == kept
+    assert kept[1] is kept[2] is kept[3]
+    mirror.write({"a": row(5)})
+    assert row(5) == read()
+
+
+def ranged_mirrors(mirror: MemoryMirror, range_key: WholeNumberField | None = None) -> LocalReading:
+    access = SimpleNamespace(keys=KEYS, values=VALUES, mirror=None)
     topics: Any = SimpleNamespace(topic=lambda _: access, mirror=lambda _: mirror)
     indexes = Indexes(mirror, WholeNumberField("at"), range_key, {})
-    return LocalMirrors(topics, lambda *_: indexes)
+    return LocalMirrors(topics, lambda *_: indexes).begin()
 
 
 def test_a_range_is_read_in_its_order_from_the_lower_bound_up_to_the_upper_one() -> None:
@@ -85,7 +195,6 @@ def test_a_range_key_takes_the_place_of_the_key() -> None:
         mirrors.range("t", "k", 0, 9)
 
 
-def test_a_mirror_without_a_range_field_says_so() -> None:
-    mirrors: Any = LocalMirrors(OneTopic(), lambda *_: None)  # type: ignore[arg-type]  # a stand-in for the topics
+def test_a_mirror_without_a_range_field_says_so(reading: LocalReading) -> None:
     with pytest.raises(InvalidInputError, match=r"You are trying to query a range. But no range index set\."):
-        mirrors.range("t", "k", 1, 2)
+        reading.range("t", "k", 1, 2)

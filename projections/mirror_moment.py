@@ -1,0 +1,178 @@
+"""One consistent moment of a mirror: several things read as of one commit, whatever the projector writes meanwhile."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from operator import itemgetter
+from types import TracebackType
+from typing import Final, Self
+
+from core.errors import TooLargeError
+from core.mirrors import MirrorDefinition
+from core.ordered_bytes import Bounds
+from core.store import BROKEN, Moment, Reader, Store
+from projections.mirror_entries import (
+    PARTITIONS,
+    Entry,
+    Kept,
+    counts_against,
+    entry_of,
+    get_entry,
+    is_grave,
+    is_past,
+    meta_number,
+    partition_struct,
+    value_getter,
+)
+from projections.mirror_indexes import IndexReader
+from projections.pages import Page
+
+SCAN_ENTRIES: Final = 1000
+"""Entries that a full scan reads at once."""
+
+
+class MirrorMoment:
+    """One moment of a mirror, open while its `with` lasts: LMDB keeps every page of it for so long.
+
+    Not for two threads at a time; another thread than the one that opened it may use and end it.
+
+    Args:
+        store: Of the mirror.
+        indexes: Of the mirror.
+        kept_for: Returns what the mirror was built for.
+    """
+
+    __slots__ = ("_indexes", "_is_first", "_kept_for", "_moment", "_oldest_ms", "_partitions", "_store", "_txn")
+
+    def __init__(self, store: Store, indexes: IndexReader, kept_for: Callable[[Reader], Kept]) -> None:
+        self._store = store
+        self._indexes = indexes
+        self._kept_for = kept_for
+
+    def __enter__(self) -> Self:
+        self._moment: Moment = self._store.read()
+        self._txn = txn = self._moment.__enter__()
+        try:
+            kept = self._kept_for(txn)
+            self._is_first, self._oldest_ms = kept.is_first, _oldest_ms(kept)
+            self._partitions = range(meta_number(txn, PARTITIONS))
+        except BaseException as error:
+            self._moment.__exit__(type(error), error, error.__traceback__)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._moment.__exit__(kind, error, trace)
+
+    def get(self, key: bytes) -> Entry | None:
+        """Return the entry of a key, `None` when it was never written or was deleted."""
+        return self.get_many([key])[0]
+
+    def get_many(self, keys: Sequence[bytes], *, max_bytes: int | None = None) -> list[Entry | None]:
+        """Return the entries of *keys* in their order.
+
+        Raises:
+            TooLargeError: The values together have more than *max_bytes*.
+        """
+        txn, partitions, is_first, oldest_ms = self._txn, self._partitions, self._is_first, self._oldest_ms
+        entries: list[Entry | None] = []
+        held = 0
+        try:
+            for key in keys:
+                entry = get_entry(txn, partitions, key, is_first=is_first)
+                if entry is not None and is_past(entry, oldest_ms):
+                    entry = None
+                held += 0 if entry is None else len(entry.value)
+                if max_bytes is not None and held > max_bytes:
+                    raise TooLargeError(
+                        f"The values of {len(keys)} keys have more than {max_bytes} bytes. Ask for fewer keys at once."
+                    )
+                entries.append(entry)
+        except BROKEN as error:
+            raise self._store.broken(error) from error
+        return entries
+
+    def values(self, keys: Iterable[bytes]) -> Iterator[bytes | None]:
+        """Yield the values of *keys* in their order, without what else is known of their entries."""
+        value_of = value_getter(self._txn, self._partitions, is_first=self._is_first, oldest_ms=self._oldest_ms)
+        try:
+            yield from map(value_of, keys)
+        except BROKEN as error:
+            raise self._store.broken(error) from error
+
+    def range(
+        self,
+        key: bytes,
+        bounds: Bounds,
+        *,
+        reverse: bool = False,
+        limit: int | None = None,
+        declared: MirrorDefinition | None = None,
+    ) -> list[Entry]:
+        """Return the history of a key within bounds of the range field; see `IndexReader.range`."""
+        try:
+            return self._indexes.range_in(self._txn, key, bounds, reverse=reverse, limit=limit, declared=declared)
+        except BROKEN as error:
+            raise self._store.broken(error) from error
+
+    def pages(self, limit: int = SCAN_ENTRIES) -> Iterator[list[Entry]]:
+        """Yield all entries by key, so many at a time."""
+        after: bytes | None = b""
+        while after is not None:
+            page = self.page(after, limit)
+            yield page.entries
+            after = page.next
+
+    def page(self, after: bytes = b"", limit: int = SCAN_ENTRIES) -> Page:
+        """Return the entries behind the cursor *after*, at most *limit*, by key."""
+        share = -(-limit // max(1, len(self._partitions)))
+        rows: list[tuple[bytes, bytes, bytes]] = []
+        end: bytes | None = None  # Up to here every partition was read.
+        try:
+            for partition in self._partitions:
+                head = partition_struct.pack(partition)
+                start = head + after + b"\x00" if after else head
+                found = list(islice(self._txn.scan("entries", start), share))
+                rows += [(stored[4:], stored, value) for stored, value in found if stored.startswith(head)]
+                if len(found) == share and found[-1][0].startswith(head):
+                    end = found[-1][0][4:] if end is None else min(end, found[-1][0][4:])
+        except BROKEN as error:
+            raise self._store.broken(error) from error
+        if len(self._partitions) > 1:
+            rows.sort(key=itemgetter(0, 1))
+        return _page(rows, end, limit, is_first=self._is_first, oldest_ms=self._oldest_ms)
+
+
+def _page(
+    rows: list[tuple[bytes, bytes, bytes]], end: bytes | None, limit: int, *, is_first: bool, oldest_ms: int | None
+) -> Page:
+    """Return one entry for each key of *rows*, which are sorted by key, then partition, up to the key *end*."""
+    entries: list[Entry] = []
+    counts: Entry | None = None
+    is_deleted, last = True, b""
+    for tail, stored, value in rows:
+        if end is not None and tail > end:
+            break
+        entry = entry_of(stored, value, has_offset=is_first)
+        if counts is not None and tail == last:  # The key in another partition.
+            if counts_against(counts, entry, is_first=is_first):
+                counts, is_deleted = entry, is_grave(value)
+            continue
+        if counts is not None and not is_deleted and not is_past(counts, oldest_ms):
+            entries.append(counts)
+            if len(entries) == limit:
+                return Page(entries, last)
+        counts, is_deleted, last = entry, is_grave(value), tail
+    if counts is not None and not is_deleted and not is_past(counts, oldest_ms):
+        entries.append(counts)
+    return Page(entries, end)
+
+
+def _oldest_ms(kept: Kept) -> int | None:
+    """Return the time before which records are past, `None` where they are kept for ever."""
+    retention_ms = kept.definition.retention_ms
+    return None if retention_ms is None else int(time.time() * 1000) - retention_ms

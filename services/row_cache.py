@@ -1,0 +1,110 @@
+"""Rows that were decoded a moment ago, kept by their bytes.
+
+The bytes say everything: a value that was written anew is another entry, so nothing in here can be stale. A row is kept
+when it is asked for the second time: one long scan, or keys at random, drive nothing out and pay for nothing.
+
+There are two generations. New rows go to the young one; when that is half of what may be kept, it becomes the old one,
+and the old one is dropped but for the rows that were asked for meanwhile. So a hit takes no lock and moves nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Hashable
+from sys import getsizeof
+from typing import Any, Final
+
+from core.record_fields import Decoder
+
+MAX_ROWS: Final = 100_000
+"""Most rows that are kept, however small."""
+
+LARGEST_ROW_BYTES: Final = 16 * 1024
+"""Longest value that is kept, as it stands in Kafka: a longer one would drive out hundreds."""
+
+_KEY_BYTES: Final = 250
+"""What a row takes beside itself: a place in a dict, the key around its bytes."""
+
+_Key = tuple[bytes, Hashable]
+
+
+class RowCache:
+    """Decoded rows of all topics of one process. Safe to use from several threads; nobody changes what it gives.
+
+    Args:
+        max_bytes: Memory that the rows may take, measured when each is kept; 0 for none.
+        max_rows: Most rows.
+    """
+
+    def __init__(self, max_bytes: int, max_rows: int = MAX_ROWS) -> None:
+        self._half_bytes = max_bytes // 2
+        self._half_rows = max_rows // 2
+        self._lock = threading.Lock()
+        self._young: dict[_Key, Any] = {}
+        self._old: dict[_Key, Any] = {}
+        self._young_bytes = 0
+        self._old_bytes = 0
+        self._seen: set[int] = set()
+
+    @property
+    def size_bytes(self) -> int:
+        """What the kept rows take."""
+        return self._young_bytes + self._old_bytes
+
+    def __len__(self) -> int:
+        return len(self._young) + len(self._old)
+
+    def decoder(self, scope: Hashable, decode: Decoder) -> Decoder:
+        """Return what does the same as *decode*, looking here first.
+
+        Args:
+            scope: Tells the values of one topic and form from others of the same bytes.
+            decode: Always makes the same of the same bytes.
+        """
+        if not self._half_bytes:
+            return decode
+
+        def look_first(raw: bytes) -> Any:
+            key = (raw, scope)
+            found = self._young.get(key)
+            return self._found(key, decode) if found is None else found
+
+        return look_first
+
+    def _found(self, key: _Key, decode: Decoder) -> Any:
+        found = self._old.get(key)
+        if found is not None:
+            self._keep(key, found)
+            return found
+        value = decode(key[0])
+        mark = hash(key)
+        if mark in self._seen:
+            self._keep(key, value)
+        else:
+            if len(self._seen) >= self._half_rows:
+                self._seen = set()
+            self._seen.add(mark)
+        return value
+
+    def _keep(self, key: _Key, value: Any) -> None:
+        if len(key[0]) > LARGEST_ROW_BYTES:
+            return
+        size = size_of(value) + len(key[0]) + _KEY_BYTES
+        with self._lock:
+            if key in self._young or size > self._half_bytes:
+                return
+            if self._young_bytes + size > self._half_bytes or len(self._young) >= self._half_rows:
+                self._old, self._young = self._young, {}
+                self._old_bytes, self._young_bytes = self._young_bytes, 0
+            self._young[key] = value
+            self._young_bytes += size
+
+
+def size_of(value: Any) -> int:
+    """Return the bytes that a decoded value takes at most; names of fields, which rows share, are counted too."""
+    size = getsizeof(value)
+    if isinstance(value, dict):
+        return size + sum(map(getsizeof, value)) + sum(map(size_of, value.values()))
+    if isinstance(value, list | tuple):
+        return size + sum(map(size_of, value))
+    return size
