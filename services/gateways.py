@@ -37,6 +37,8 @@ class Gateways:
             known = self._executors.get(name)
             if known is not None and known[0] == row.position:
                 return known[1]
-            executor = GatewayExecutor(parse_gateway_schema(row.state.sdl), self._mirrors, name)
+            executor = GatewayExecutor(
+                parse_gateway_schema(row.state.sdl), self._mirrors, name, self._worker.settings.gateway
+            )
             self._executors[name] = (row.position, executor)
             return executor

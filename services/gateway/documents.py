@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
-from graphql import DocumentNode, GraphQLError, GraphQLSchema, parse, validate
-
-from services.gateway.limits import MAX_TOKENS, limit_errors
+from services.gateway.checks import CheckedDocument, Checks
 
 MAX_DOCUMENTS: Final = 1_000
 """Most documents that are kept for one schema."""
@@ -19,31 +15,23 @@ MAX_CHARACTERS: Final = 200_000
 """Most characters of text of all kept documents. A parsed one takes some 240 bytes a character: 50 MB at most."""
 
 
-@dataclass(frozen=True, slots=True)
-class CheckedDocument:
-    """A document that can be executed, or what is wrong with it."""
-
-    document: DocumentNode | None
-    errors: Sequence[GraphQLError] = ()
-
-
 class Documents:
-    """Parses and checks documents for *schema*. Safe to use from several threads.
+    """Keeps documents that passed *checks*. Safe to use from several threads.
 
     Args:
-        schema: What documents are checked against; never changed.
+        checks: What documents have to pass.
         max_documents: Most documents that are kept.
         max_characters: Most characters that their texts have together; a longer one is never kept.
     """
 
     def __init__(
         self,
-        schema: GraphQLSchema,
+        checks: Checks,
         *,
         max_documents: int = MAX_DOCUMENTS,
         max_characters: int = MAX_CHARACTERS,
     ) -> None:
-        self._schema = schema
+        self._checks = checks
         self._max_documents = max_documents
         self._max_characters = max_characters
         self._kept: OrderedDict[str, CheckedDocument] = OrderedDict()
@@ -56,7 +44,7 @@ class Documents:
             if (kept := self._kept.get(text)) is not None:
                 self._kept.move_to_end(text)
                 return kept
-        checked = _checked(self._schema, text)
+        checked = self._checks.check(text)
         if not checked.errors:
             self._keep(text, checked)
         return checked
@@ -70,13 +58,3 @@ class Documents:
             while len(self._kept) > self._max_documents or self._characters > self._max_characters:
                 oldest, _ = self._kept.popitem(last=False)
                 self._characters -= len(oldest)
-
-
-def _checked(schema: GraphQLSchema, text: str) -> CheckedDocument:
-    try:
-        document = parse(text, max_tokens=MAX_TOKENS)
-    except GraphQLError as error:
-        return CheckedDocument(None, (error,))
-    if errors := validate(schema, document) or limit_errors(document):
-        return CheckedDocument(None, errors)
-    return CheckedDocument(document)
