@@ -16,6 +16,8 @@ import falcon.asgi
 
 from core.errors import NotAvailableYetError
 from core.settings import Settings
+from services.compression import GzipMiddleware
+from services.cors import OriginsMiddleware
 from services.errors import add_error_handlers
 from services.gateway.assets import GraphiQLAssetResource
 from services.gateway.resource import GraphQLResource
@@ -132,10 +134,14 @@ class NotAvailableYet:
 
 def create_app(worker: Worker) -> App:
     """Return the ASGI application with all services over the parts of *worker*."""
-    app = App(cors_enable=True)
+    settings = worker.settings
+    app = App()
+    app.add_middleware(OriginsMiddleware(settings.cors_origins))
+    if settings.gzip_level:
+        app.add_middleware(GzipMiddleware(settings.gzip_level))
     app.add_middleware(WorkerLifespan(worker))
     app.add_middleware(EncodedSlashes())
-    app.add_middleware(ApiKeyMiddleware(worker.settings.api_key, lambda: worker.views.registry))
+    app.add_middleware(ApiKeyMiddleware(settings.api_key, lambda: worker.views.registry))
     app.req_options.strip_url_path_trailing_slash = True
     add_error_handlers(app)
     topics = TopicAccesses(worker)
@@ -209,7 +215,8 @@ def _add_mirror(app: App, worker: Worker, topics: TopicAccesses) -> None:
 
 
 def _add_gateway(app: App, worker: Worker, topics: TopicAccesses) -> None:
-    graphql = GraphQLResource(Gateways(worker, LocalMirrors(topics, DeclaredIndexes())).executor)
+    gateways = Gateways(worker, LocalMirrors(topics, DeclaredIndexes()))
+    graphql = GraphQLResource(gateways.executor, worker.settings.gateway)
     worker.at_stop(graphql.close)
     app.add_route("/gateway/{name}/graphql", graphql)
     app.add_route("/gateway/{name}/graphiql-assets/{file}", GraphiQLAssetResource())

@@ -7,37 +7,38 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from falcon.asgi import Request, Response
-from falcon.util.mediatypes import best_match
 
 from core.errors import UnavailableError
+from core.gateway_settings import GatewaySettings, LimitMode
+from services.gateway import bodies
 from services.gateway.assets import is_page_request, serve_page
 from services.gateway.executor import GatewayExecutor
-from services.gateway.requests import (
-    MAX_BODY_BYTES,
-    GraphQLRequest,
-    Refusal,
-    from_body,
-    from_parameters,
-    too_long,
-)
-
-JSON: Final = "application/json"
-GRAPHQL_RESPONSE: Final = "application/graphql-response+json"
+from services.gateway.media import CONTENT_TYPES, GRAPHQL_RESPONSE, JSON, body_type, preferred
+from services.gateway.registered_documents import RegisteredDocuments
+from services.gateway.requests import PARAMETERS, Asked, GraphQLRequest, Refusal, from_body, from_parameters
 
 DEFAULT_THREADS: Final = 8
 """Operations that are executed at the same time in one process."""
 
 MAX_WAITING: Final = 512
 """Operations in execution or waiting for a thread; whoever comes then is told to come again."""
+
+COST_HEADER: Final = "Quick-Report-Cost"
+"""Request header; `true` asks for what the operation costs, in the extensions of its answer."""
+
+_COST_EXTENSION: Final = "reportCost"
+
+_AS_REFUSED: Final = (HTTPStatus.OK, HTTPStatus.UNPROCESSABLE_ENTITY)
+"""Statuses of refusals in JSON, as Quick has them, that are 400 in the media type of the specification."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,24 +49,42 @@ class _Reply:
     body: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class _Client:
+    """What all operations of one HTTP request share."""
+
+    gateway: str
+    media_type: str
+    may_write: bool
+    wants_cost: bool
+
+
 class GraphQLResource:
     """Answers `GET` and `POST` of `/gateway/{name}/graphql`, and shows GraphiQL to browsers.
 
     Args:
         executors: Returns the executor of a gateway by its name, and raises `NotFoundError` for an unknown one.
             It is called in a thread, since it may have to build one.
+        settings: How requests are taken.
         threads: Operations that are executed at the same time; the event loop stays free meanwhile.
         max_waiting: Operations in execution or waiting at most.
+
+    Raises:
+        SettingsError: The registered documents cannot be read.
     """
 
     def __init__(
         self,
         executors: Callable[[str], GatewayExecutor],
+        settings: GatewaySettings | None = None,
         *,
         threads: int = DEFAULT_THREADS,
         max_waiting: int = MAX_WAITING,
     ) -> None:
         self._executors = executors
+        self._settings = settings or GatewaySettings()
+        self._registered = RegisteredDocuments.from_settings(self._settings)
+        self._reports_all = self._settings.limits.mode is LimitMode.MEASURE
         self._max_waiting = max_waiting
         self._waiting = 0
         # Its threads start with the first operation, so that a resource may be made before a fork.
@@ -88,75 +107,142 @@ class GraphQLResource:
             await self._answer(req, resp, name, from_parameters(_parameters(req)))
 
     async def on_post(self, req: Request, resp: Response, name: str) -> None:
-        """Execute the posted operation.
+        """Execute what was posted: an operation, or several in an array.
 
         Raises:
             NotFoundError: There is no such gateway.
             UnavailableError: Too many operations wait.
         """
-        media_type = (req.content_type or "").partition(";")[0].strip().lower()
-        body = await _read(req)
-        request = too_long() if body is None else from_body(media_type, body, _parameters(req))
-        await self._answer(req, resp, name, request)
+        body = await bodies.read(req)
+        if not isinstance(body, Refusal):
+            await self._answer(req, resp, name, from_body(body_type(req.content_type), body, _parameters(req)))
+            return
+        await self._answer(req, resp, name, body)
+        if body.status == HTTPStatus.UNSUPPORTED_MEDIA_TYPE:
+            resp.set_header("Accept-Encoding", "gzip")
 
-    async def _answer(self, req: Request, resp: Response, name: str, request: GraphQLRequest | Refusal) -> None:
-        media_type = _preferred(req.accept)
-        if isinstance(request, Refusal):
-            reply = _refused(request)
-        else:
-            is_get, tells_refusal = req.method == "GET", media_type == GRAPHQL_RESPONSE
-            reply = await self._in_a_thread(
-                partial(self._execute, name, request, is_get=is_get, tells_refusal=tells_refusal)
-            )
+    async def _answer(self, req: Request, resp: Response, name: str, asked: Asked) -> None:
+        media_type = preferred(req.get_header("Accept"))
+        if media_type is None:
+            media_type, asked = JSON, _not_acceptable()
+        client = _Client(name, media_type, req.method != "GET", req.get_header(COST_HEADER) == "true")
+        reply = await self._reply(client, asked)
         resp.status = reply.status
-        resp.content_type = media_type
+        resp.content_type = CONTENT_TYPES[media_type]
         resp.data = reply.body
         if reply.status == HTTPStatus.METHOD_NOT_ALLOWED:
             resp.set_header("Allow", "POST")
 
-    async def _in_a_thread(self, work: Callable[[], _Reply]) -> _Reply:
-        if self._waiting >= self._max_waiting:
+    async def _reply(self, client: _Client, asked: Asked) -> _Reply:
+        if isinstance(asked, Refusal):
+            return _refused(asked, client.media_type)
+        if isinstance(asked, GraphQLRequest):
+            self._refuse_too_many(1)
+            return await self._one(client, asked)
+        if refusal := self._batch_refusal(asked):
+            return _refused(refusal, client.media_type)
+        self._refuse_too_many(len(asked))
+        return await self._several(client, asked)
+
+    def _batch_refusal(self, requests: Sequence[GraphQLRequest]) -> Refusal | None:
+        most = self._settings.max_batch
+        if most <= 1:
+            return Refusal(400, "An array of operations is not taken here. Send each in a request of its own.")
+        if not requests:
+            return Refusal(400, f"The array holds no operation. Send 1 to {most}.")
+        if len(requests) > most:
+            return Refusal(400, f"The array holds {len(requests)} operations, and {most} are taken at once. Split it.")
+        return None
+
+    async def _several(self, client: _Client, requests: Sequence[GraphQLRequest]) -> _Reply:
+        """Execute *requests*, and answer in their order: all at once unless one of them may write."""
+        if any(self._may_write(client, request) for request in requests):
+            replies = [await self._one(client, request) for request in requests]
+        else:
+            replies = await asyncio.gather(*(self._one(client, request) for request in requests))
+        return _Reply(HTTPStatus.OK, b"[" + b",".join(reply.body for reply in replies) + b"]")
+
+    def _may_write(self, client: _Client, request: GraphQLRequest) -> bool:
+        """Return whether *request* could be a mutation; the word alone decides, so that nothing is parsed twice."""
+        text = self._registered.text(client.gateway, request)
+        return isinstance(text, str) and "mutation" in text
+
+    async def _one(self, client: _Client, request: GraphQLRequest) -> _Reply:
+        text = self._registered.text(client.gateway, request)
+        if isinstance(text, Refusal):
+            return _refused(text, client.media_type)
+        return await self._run(client, partial(self._execute, client, request, text))
+
+    async def _run(self, client: _Client, work: Callable[[], _Reply]) -> _Reply:
+        """Do *work*, which reads mirrors and so blocks, in a thread; after the longest allowed time give it up."""
+        timeout_s = self._settings.timeout_s
+        self._waiting += 1
+        in_thread = self._pool.submit(work)
+        future = asyncio.wrap_future(in_thread)
+        # A place is free when the thread is, and not when nobody waits any longer.
+        future.add_done_callback(self._end_one)
+        try:
+            done, _ = await asyncio.wait({future}, timeout=timeout_s or None)
+        except asyncio.CancelledError:
+            in_thread.cancel()
+            raise
+        if done:
+            return future.result()
+        in_thread.cancel()  # It may still wait for a thread.
+        return _refused(_took_too_long(timeout_s), client.media_type)
+
+    def _end_one(self, future: asyncio.Future[_Reply]) -> None:
+        self._waiting -= 1
+        if not future.cancelled():
+            future.exception()  # Seen, if nobody waits for it any longer.
+
+    def _refuse_too_many(self, new: int) -> None:
+        if self._waiting + new > self._max_waiting:
             raise UnavailableError(
                 f"{self._waiting} GraphQL operations are already waiting. Repeat the request in a moment."
             )
-        self._waiting += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
-        finally:
-            self._waiting -= 1
 
-    def _execute(self, name: str, request: GraphQLRequest, *, is_get: bool, tells_refusal: bool) -> _Reply:
-        executor = self._executors(name)
-        if is_get and executor.is_mutation(request.query, request.operation_name):
+    def _execute(self, client: _Client, request: GraphQLRequest, text: str) -> _Reply:
+        executor = self._executors(client.gateway)
+        if not client.may_write and executor.is_mutation(text, request.operation_name):
             return _refused(
-                Refusal(HTTPStatus.METHOD_NOT_ALLOWED, "A mutation cannot be sent with GET. Send it with POST.")
+                Refusal(HTTPStatus.METHOD_NOT_ALLOWED, "A mutation cannot be sent with GET. Send it with POST."),
+                client.media_type,
             )
-        answer = executor.execute(request.query, request.operation_name, request.variables)
-        is_refused = tells_refusal and "data" not in answer
-        status = HTTPStatus.BAD_REQUEST if is_refused else HTTPStatus.OK
-        return _Reply(status, msgspec.json.encode(answer))
+        answer = executor.execute(text, request.operation_name, request.variables)
+        if self._reports_all or client.wants_cost or (request.extensions or {}).get(_COST_EXTENSION) is True:
+            report = executor.report(text, request.operation_name, request.variables)
+            if report is not None:
+                answer = {**answer, "extensions": {**answer.get("extensions", {}), "cost": report}}
+        is_refused = client.media_type == GRAPHQL_RESPONSE and "data" not in answer
+        return _Reply(HTTPStatus.BAD_REQUEST if is_refused else HTTPStatus.OK, msgspec.json.encode(answer))
 
 
-def _refused(refusal: Refusal) -> _Reply:
-    return _Reply(refusal.status, msgspec.json.encode({"errors": [{"message": refusal.message}]}))
+def _refused(refusal: Refusal, media_type: str) -> _Reply:
+    status = refusal.status
+    if media_type == GRAPHQL_RESPONSE and status in _AS_REFUSED:
+        status = HTTPStatus.BAD_REQUEST
+    error: dict[str, Any] = {"message": refusal.message}
+    if refusal.code is not None:
+        error["extensions"] = {"code": refusal.code}
+    return _Reply(status, msgspec.json.encode({"errors": [error]}))
 
 
-async def _read(req: Request) -> bytes | None:
-    """Return the body of *req*, or `None` when it is longer than allowed."""
-    if (req.content_length or 0) > MAX_BODY_BYTES:
-        return None
-    body = await req.stream.read(MAX_BODY_BYTES + 1)
-    return body if len(body) <= MAX_BODY_BYTES else None
+def _not_acceptable() -> Refusal:
+    return Refusal(
+        HTTPStatus.NOT_ACCEPTABLE,
+        f"No media type of the header Accept can be answered with. Accept {GRAPHQL_RESPONSE} or {JSON}.",
+    )
+
+
+def _took_too_long(timeout_s: float) -> Refusal:
+    return Refusal(
+        HTTPStatus.GATEWAY_TIMEOUT,
+        f"The operation took longer than {timeout_s:g} s and is no longer waited for; what it writes may still be "
+        "written. Ask for less at once.",
+        "TIMEOUT",
+    )
 
 
 def _parameters(req: Request) -> Mapping[str, str]:
-    names = ("query", "operationName", "variables")
-    return {name: value for name in names if (value := req.get_param(name)) is not None}
-
-
-def _preferred(accept: str) -> str:
-    """Return the media type of the answer that suits the header *accept* best."""
-    try:
-        return best_match((JSON, GRAPHQL_RESPONSE), accept) or JSON
-    except ValueError:
-        return JSON  # an unreadable header; whoever sends it gets what most clients want
+    return {name: value for name in PARAMETERS if (value := req.get_param(name)) is not None}

@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import Final
 
 from services.errors import ErrorBody
+from services.gateway.media import GRAPHQL_RESPONSE
 from services.gateway.requests import GraphQLRequest
-from services.gateway.resource import GRAPHQL_RESPONSE
-from services.openapi.parts import JSON, Json, answer, operation, path_parameter, query, refusals
+from services.gateway.resource import COST_HEADER
+from services.openapi.parts import JSON, Json, answer, header, operation, path_parameter, query, refusals
 
 TAG: Final = "gateway"
 
 _NAME: Final = path_parameter("name", "Name of the gateway.")
 
-_ANSWER: Final[Json] = {
+_ONE: Final[Json] = {
     "type": "object",
     "properties": {
         "data": {"anyOf": [{"type": "object"}, {"type": "null"}]},
@@ -26,8 +27,12 @@ _ANSWER: Final[Json] = {
                 "properties": {"message": {"type": "string"}},
             },
         },
+        "extensions": {"type": "object"},
     },
 }
+
+_ANSWER: Final[Json] = {"anyOf": [_ONE, {"type": "array", "minItems": 1, "items": _ONE}]}
+"""An array answers an array of operations, in its order."""
 
 _MEDIA: Final[Json] = {JSON: {"schema": _ANSWER}, GRAPHQL_RESPONSE: {"schema": _ANSWER}}
 
@@ -39,8 +44,11 @@ def _answer(description: str) -> Json:
 _ANSWERS: Final[Json] = {
     "200": _answer("The answer of the operation; with errors in it too, unless graphql-response+json is preferred."),
     "400": _answer("The request is unreadable, or its operation could not be executed at all."),
+    "406": _answer("The header Accept names no media type that there is."),
     "413": _answer("The body is too long."),
-    "422": _answer("The request holds no operation."),
+    "415": _answer("The body is not in UTF-8, or packed in a way that is not read."),
+    "422": _answer("The request holds no operation; 400 where graphql-response+json is preferred."),
+    "504": _answer("The operation took longer than is waited for."),
     **refusals(404),
 }
 
@@ -51,6 +59,9 @@ PATHS: Final[Json] = {
             query("query", "The operation."),
             query("operationName", "Which operation of several."),
             query("variables", "Its variables, as the text of a JSON object."),
+            query("extensions", "Extensions of the request, as the text of a JSON object."),
+            query("documentId", "Id of a registered document, in the place of the query."),
+            header(COST_HEADER, "`true`: tell what the operation costs, in the extensions of its answer."),
         ],
         "get": operation(
             "query",
@@ -73,7 +84,9 @@ PATHS: Final[Json] = {
             body={
                 "required": False,
                 "content": {
-                    JSON: {"schema": GraphQLRequest},
+                    JSON: {
+                        "schema": {"anyOf": [GraphQLRequest, {"type": "array", "minItems": 1, "items": GraphQLRequest}]}
+                    },
                     "application/graphql": {"schema": {"type": "string"}},
                 },
             },
