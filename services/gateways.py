@@ -9,14 +9,14 @@ import threading
 
 from core.sdl import parse_gateway_schema
 from services.gateway.executor import GatewayExecutor
-from services.gateway.mirrors import MirrorReader
+from services.local_mirrors import LocalMirrors
 from services.worker import Worker
 
 
 class Gateways:
     """Finds the executor of a gateway's schema as it is now."""
 
-    def __init__(self, worker: Worker, mirrors: MirrorReader) -> None:
+    def __init__(self, worker: Worker, mirrors: LocalMirrors) -> None:
         self._worker = worker
         self._mirrors = mirrors
         self._lock = threading.Lock()
@@ -38,7 +38,11 @@ class Gateways:
             if known is not None and known[0] == row.position:
                 return known[1]
             executor = GatewayExecutor(
-                parse_gateway_schema(row.state.sdl), self._mirrors, name, self._worker.settings.gateway
+                parse_gateway_schema(row.state.sdl),
+                self._mirrors,
+                name,
+                self._worker.settings.gateway,
+                entry_counts=self._mirrors.entry_count,
             )
             self._executors[name] = (row.position, executor)
             return executor

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from core.errors import QuickError
 from core.types import TopicType
 from services.gateway.keys import as_key
 from services.mirrors.ranges import IndexSource, Range, bounds_of, range_indexes, ranged
@@ -50,3 +51,10 @@ class LocalMirrors:
         """Yield all values by key."""
         access = self._topics.topic(topic)
         return (value_of(access, entry) for entry in self._topics.mirror(access).all())
+
+    def entry_count(self, topic: str) -> int | None:
+        """Return how many entries *topic* has, those included that were deleted of late; `None` where none is read."""
+        try:
+            return self._topics.mirror(self._topics.topic(topic)).size().entries
+        except QuickError:
+            return None

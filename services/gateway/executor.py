@@ -12,6 +12,7 @@ from core.sdl import GatewaySchema
 from services.gateway import answers
 from services.gateway.answers import Answer
 from services.gateway.checks import Checks
+from services.gateway.cost import EntryCounts
 from services.gateway.documents import Documents
 from services.gateway.mirrors import MirrorReader
 from services.gateway.resolvers import PASS_THROUGH
@@ -28,6 +29,7 @@ class GatewayExecutor:
         mirrors: Where the values are read.
         gateway: Name of the gateway, for the log.
         settings: What operations may ask for.
+        entry_counts: Tells how many entries a topic has, where that is known.
     """
 
     def __init__(
@@ -36,11 +38,14 @@ class GatewayExecutor:
         mirrors: MirrorReader,
         gateway: str = "(unnamed)",
         settings: GatewaySettings = _DEFAULTS,
+        *,
+        entry_counts: EntryCounts | None = None,
     ) -> None:
         self._gateway = gateway
         self._hides = not settings.introspection
         self._executable = build(schema, mirrors).graphql_schema
-        self._documents = Documents(Checks(self._executable, settings, schema.topic_fields, gateway=gateway))
+        checks = Checks(self._executable, settings, schema.topic_fields, entry_counts=entry_counts, gateway=gateway)
+        self._documents = Documents(checks)
 
     def execute(
         self, query: str, operation_name: str | None = None, variables: Mapping[str, Any] | None = None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
@@ -175,26 +175,38 @@ class GraphQLResource:
 
     async def _run(self, client: _Client, work: Callable[[], _Reply]) -> _Reply:
         """Do *work*, which reads mirrors and so blocks, in a thread; after the longest allowed time give it up."""
-        timeout_s = self._settings.timeout_s
+        loop, timeout_s = asyncio.get_running_loop(), self._settings.timeout_s
+        reply: asyncio.Future[_Reply] = loop.create_future()
         self._waiting += 1
         in_thread = self._pool.submit(work)
-        future = asyncio.wrap_future(in_thread)
         # A place is free when the thread is, and not when nobody waits any longer.
-        future.add_done_callback(self._end_one)
+        in_thread.add_done_callback(partial(self._end_in_loop, loop, reply))
+        timer = loop.call_later(timeout_s, _give_up, reply, client, timeout_s) if timeout_s else None
         try:
-            done, _ = await asyncio.wait({future}, timeout=timeout_s or None)
-        except asyncio.CancelledError:
-            in_thread.cancel()
-            raise
-        if done:
-            return future.result()
-        in_thread.cancel()  # It may still wait for a thread.
-        return _refused(_took_too_long(timeout_s), client.media_type)
+            return await reply
+        finally:
+            if timer is not None:
+                timer.cancel()
+            in_thread.cancel()  # It may still wait for a thread, and nobody for it.
 
-    def _end_one(self, future: asyncio.Future[_Reply]) -> None:
+    def _end_in_loop(
+        self, loop: asyncio.AbstractEventLoop, reply: asyncio.Future[_Reply], in_thread: Future[_Reply]
+    ) -> None:
+        if loop.is_closed():
+            self._waiting -= 1
+        else:
+            loop.call_soon_threadsafe(self._end, reply, in_thread)
+
+    def _end(self, reply: asyncio.Future[_Reply], in_thread: Future[_Reply]) -> None:
         self._waiting -= 1
-        if not future.cancelled():
-            future.exception()  # Seen, if nobody waits for it any longer.
+        if reply.done():
+            return
+        if in_thread.cancelled():
+            reply.cancel()
+        elif (error := in_thread.exception()) is not None:
+            reply.set_exception(error)
+        else:
+            reply.set_result(in_thread.result())
 
     def _refuse_too_many(self, new: int) -> None:
         if self._waiting + new > self._max_waiting:
@@ -233,6 +245,11 @@ def _not_acceptable() -> Refusal:
         HTTPStatus.NOT_ACCEPTABLE,
         f"No media type of the header Accept can be answered with. Accept {GRAPHQL_RESPONSE} or {JSON}.",
     )
+
+
+def _give_up(reply: asyncio.Future[_Reply], client: _Client, timeout_s: float) -> None:
+    if not reply.done():
+        reply.set_result(_refused(_took_too_long(timeout_s), client.media_type))
 
 
 def _took_too_long(timeout_s: float) -> Refusal:

@@ -151,3 +151,13 @@ def test_deeply_nested_variables_are_refused_and_exhaust_no_stack() -> None:
     executor = GatewayExecutor(parse_gateway_schema(SDL), NoMirrors(), "shop")
 
     assert "errors" in executor.execute("query ($ids: [Long!]) { some(ids: $ids) { id } }", None, {"ids": value})
+
+
+def test_a_topic_that_is_known_to_be_large_is_refused_before_it_is_read() -> None:
+    sdl = 'type Query { all: [String] @topic(name: "products") }'
+    entries = {"products": 1_000_000}
+    executor = GatewayExecutor(parse_gateway_schema(sdl), NoMirrors(), "shop", entry_counts=entries.get)
+
+    (error,) = executor.execute("{ all }")["errors"]
+
+    assert error["message"].startswith("The operation asks for 1000001 values")

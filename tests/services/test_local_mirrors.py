@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from core.avro import AvroCodec
-from core.errors import InvalidInputError
+from core.errors import InvalidInputError, NotFoundError
 from core.primitives import StringCodec
 from core.registered_schema import RegisteredSchema
 from services.local_mirrors import LocalMirrors
@@ -52,6 +52,17 @@ def test_a_gateway_reads_json_where_python_has_types_of_its_own() -> None:
     assert node == mirrors.get("t", "k")
     assert [node, None] == mirrors.get_many("t", ["k", "l"])
     assert [node] == list(mirrors.all("t"))
+
+
+def test_entries_are_counted_where_there_is_a_mirror() -> None:
+    def mirror(topic: str) -> Any:
+        if topic != "t":
+            raise NotFoundError("There is no mirror")
+        return SimpleNamespace(size=lambda: SimpleNamespace(entries=7))
+
+    topics: Any = SimpleNamespace(topic=lambda name: name, mirror=mirror)
+    mirrors = LocalMirrors(topics, lambda *_: None)
+    assert (7, None) == (mirrors.entry_count("t"), mirrors.entry_count("other"))
 
 
 def ranged_mirrors(mirror: MemoryMirror, range_key: WholeNumberField | None = None) -> LocalMirrors:
