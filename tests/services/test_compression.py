@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from falcon.asgi import Request, Response
 from falcon.testing import Result, TestClient
 
 from services.compression import IN_THREAD_BYTES, MIN_BYTES, compressed, takes_gzip
@@ -61,6 +62,40 @@ def test_what_is_no_json_is_sent_as_it_is(graphql: GraphQLResource) -> None:
 
     assert len(result.content) > MIN_BYTES
     assert "content-encoding" not in result.headers
+
+
+class Plain:
+    """Answers with JSON, whole or as a stream."""
+
+    async def on_get(self, req: Request, resp: Response) -> None:
+        resp.content_type = "application/json"
+        if req.get_param_as_bool("stream"):
+            resp.stream = self._pieces()
+        else:
+            resp.data = b"[" + b" " * MIN_BYTES + b"]"
+
+    async def _pieces(self) -> AsyncIterator[bytes]:
+        yield b"[" + b" " * MIN_BYTES
+        yield b"]"
+
+
+@pytest.mark.parametrize(
+    ("path", "is_packed"), [("/mirror/t", True), ("/mirror/t?stream=true", False), ("/manager/log", False)]
+)
+def test_answers_of_mirrors_are_packed_and_streams_are_not(
+    graphql: GraphQLResource,
+    path: str,
+    is_packed: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    made = app(graphql)
+    made.add_route("/mirror/t", Plain())
+    made.add_route("/manager/log", Plain())
+    address, _, query = path.partition("?")
+
+    result = TestClient(made).simulate_get(address, query_string=query, headers={"Accept-Encoding": "gzip"})
+
+    assert is_packed == ("content-encoding" in result.headers)
+    assert b"[" + b" " * MIN_BYTES + b"]" == (gzip.decompress(result.content) if is_packed else result.content)
 
 
 @pytest.mark.parametrize(

@@ -148,3 +148,32 @@ def test_an_operation_that_found_no_thread_in_time_is_never_executed(
 
     assert [504] * 3 == [result.status_code for result in asyncio.run(scenario())]
     assert 1 == mirror.most_readers
+
+
+def test_an_operation_that_waits_for_a_thread_when_the_server_ends_is_given_up(
+    made: Callable[..., GraphQLResource], mirror: OneMirror
+) -> None:
+    graphql = made(threads=1)
+    mirror.is_free.clear()
+
+    async def scenario() -> list[Result | BaseException]:
+        async with ASGIConductor(app(graphql)) as conductor:
+            ask = [
+                asyncio.create_task(conductor.simulate_post(URL, json=PRODUCT, headers={"Accept": "*/*"}))
+                for _ in range(2)
+            ]
+            async with asyncio.timeout(30):
+                while graphql._waiting < 2 or not mirror.is_reading.is_set():
+                    await asyncio.sleep(0.001)
+                closing = asyncio.create_task(asyncio.to_thread(graphql.close))
+                while not ask[1].done():
+                    await asyncio.sleep(0.001)
+                mirror.is_free.set()
+                await closing
+                return await asyncio.gather(*ask, return_exceptions=True)
+
+    answered, given_up = asyncio.run(scenario())
+
+    assert isinstance(answered, Result)
+    assert SHOES == answered.json
+    assert isinstance(given_up, asyncio.CancelledError)
