@@ -13,6 +13,7 @@ from typing import Final, Self
 
 import msgspec
 
+from core.environment import Environment, between, some_seconds
 from core.rest_urls import parse_host
 
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -121,6 +122,26 @@ class RestSettings:
     def headers_for(self, host: str, port: int) -> Headers:
         """Return the headers that *host* is sent at *port*."""
         return {**self.headers.get(host, {}), **self.headers.get(f"{host}:{port}", {})}
+
+    @classmethod
+    def read(cls, env: Environment) -> Self:
+        """Return the settings in *env*.
+
+        Raises:
+            SettingsError: One cannot be used.
+        """
+        return cls(
+            hosts=env.optional("QUICK_REST_HOSTS", RestHosts.parse, cls.hosts),
+            headers=env.secret("QUICK_REST_HEADERS", parse_headers, {}),
+            connect_timeout_s=env.optional("QUICK_REST_CONNECT_TIMEOUT_S", some_seconds, cls.connect_timeout_s),
+            read_timeout_s=env.optional("QUICK_REST_READ_TIMEOUT_S", some_seconds, cls.read_timeout_s),
+            total_timeout_s=env.optional("QUICK_REST_TOTAL_TIMEOUT_S", some_seconds, cls.total_timeout_s),
+            connections=env.optional("QUICK_REST_CONNECTIONS", between(1, 10_000), cls.connections),
+            calls_per_host=env.optional("QUICK_REST_CALLS_PER_HOST", between(1, 10_000), cls.calls_per_host),
+            max_response_bytes=env.optional(
+                "QUICK_REST_MAX_RESPONSE_BYTES", between(1, 1_073_741_824), cls.max_response_bytes
+            ),
+        )
 
 
 def parse_headers(text: str) -> Mapping[str, Headers]:

@@ -16,6 +16,8 @@ import falcon.asgi
 
 from core.errors import NotAvailableYetError
 from core.settings import Settings
+from services.compression import GzipMiddleware
+from services.cors import OriginsMiddleware
 from services.errors import add_error_handlers
 from services.gateway.assets import GraphiQLAssetResource
 from services.gateway.control import ControlSchemaResource, GatewayTypeResource
@@ -133,10 +135,14 @@ class NotAvailableYet:
 
 def create_app(worker: Worker) -> App:
     """Return the ASGI application with all services over the parts of *worker*."""
-    app = App(cors_enable=True)
+    settings = worker.settings
+    app = App()
+    app.add_middleware(OriginsMiddleware(settings.cors_origins))
+    if settings.gzip_level:
+        app.add_middleware(GzipMiddleware(settings.gzip_level))
     app.add_middleware(WorkerLifespan(worker))
     app.add_middleware(EncodedSlashes())
-    app.add_middleware(ApiKeyMiddleware(worker.settings.api_key, lambda: worker.views.registry))
+    app.add_middleware(ApiKeyMiddleware(settings.api_key, lambda: worker.views.registry))
     app.req_options.strip_url_path_trailing_slash = True
     add_error_handlers(app)
     topics = TopicAccesses(worker)
@@ -216,7 +222,12 @@ def _add_mirror(app: App, mirrors: Mirrors) -> None:
 
 
 def _add_gateway(app: App, worker: Worker, gateways: Gateways, mirrors: Mirrors, rest: RestClient) -> None:
-    graphql = GraphQLResource(gateways.executor, GatewayPositions(mirrors, gateways.executor))
+    graphql = GraphQLResource(
+        gateways.executor,
+        worker.settings.gateway,
+        GatewayPositions(mirrors, gateways.executor),
+        known=gateways.known,
+    )
     worker.at_start(gateways.start)
     worker.at_stop(gateways.close)
     worker.at_stop(graphql.close)

@@ -23,9 +23,9 @@ from core.gateways import NOUN, Gateway, GatewayCreated, GatewayDeleted, Gateway
 from core.stored_schemas import stored_schema, unusable
 from projections.registry import RegistryView, Row
 from services.gateway.executor import GatewayExecutor
-from services.gateway.mirrors import MirrorReader
 from services.gateway.rest_client import RestClient
 from services.gateway.writing import TopicWriter
+from services.local_mirrors import LocalMirrors
 from services.worker import Worker
 
 logger = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ class Gateways:
     An executor never changes: operations that are being executed end with the schema with which they began.
     """
 
-    def __init__(self, worker: Worker, mirrors: MirrorReader, writer: TopicWriter, rest: RestClient) -> None:
+    def __init__(self, worker: Worker, mirrors: LocalMirrors, writer: TopicWriter, rest: RestClient) -> None:
         self._worker = worker
         self._mirrors = mirrors
         self._writer = writer
@@ -191,7 +191,15 @@ class Gateways:
     def _executor(self, name: str, sdl: str) -> GatewayExecutor:
         schema = stored_schema(name, sdl)
         try:
-            return GatewayExecutor(schema, self._mirrors, name, writer=self._writer, rest=self._rest)
+            return GatewayExecutor(
+                schema,
+                self._mirrors,
+                name,
+                writer=self._writer,
+                rest=self._rest,
+                settings=self._worker.settings.gateway,
+                entry_counts=self._mirrors.entry_count,
+            )
         except Exception as error:
             error_id = uuid.uuid4().hex[:12]
             logger.exception("Gateway %s cannot be built from its schema, error %s", name, error_id)

@@ -50,6 +50,13 @@ class LocalMirrors:
         """Begin the reading of one operation."""
         return LocalReading(self, names_types=names_types)
 
+    def entry_count(self, topic: str) -> int | None:
+        """Return how many entries *topic* has, those included that were deleted of late; `None` where none is read."""
+        try:
+            return self.topics.mirror(self.topics.topic(topic)).size().entries
+        except QuickError:
+            return None
+
 
 class _Topic:
     """A topic in one operation."""

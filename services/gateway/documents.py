@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Final
 
-from graphql import DocumentNode, GraphQLError, GraphQLSchema, get_operation_ast, parse, validate
-
-from services.gateway.limits import MAX_TOKENS, limit_errors
-from services.gateway.planned_operations import PlannedOperation
+from services.gateway.checks import CheckedDocument, Checks
 
 MAX_DOCUMENTS: Final = 1_000
 """Most documents that are kept for one schema."""
@@ -20,47 +15,23 @@ MAX_CHARACTERS: Final = 200_000
 """Most characters of text of all kept documents. A parsed one takes some 240 bytes a character: 50 MB at most."""
 
 
-@dataclass(frozen=True, slots=True)
-class CheckedDocument:
-    """A document that can be executed, or what is wrong with it."""
-
-    document: DocumentNode | None
-    errors: Sequence[GraphQLError] = ()
-    operations: dict[str | None, PlannedOperation] = field(default_factory=dict)
-    """What `operation` has found."""
-
-    def operation(self, schema: GraphQLSchema, name: str | None) -> PlannedOperation | None:
-        """Return the operation that is executed under *name*, `None` where there is none; made once.
-
-        Args:
-            schema: The schema that the document was checked against.
-            name: `None` where the client names none.
-        """
-        found = self.operations.get(name)
-        if found is None and self.document is not None:
-            node = get_operation_ast(self.document, name)
-            if node is not None:
-                found = self.operations[name] = PlannedOperation(schema, self.document, node)
-        return found
-
-
 class Documents:
-    """Parses and checks documents for *schema*. Safe to use from several threads.
+    """Keeps documents that passed *checks*. Safe to use from several threads.
 
     Args:
-        schema: What documents are checked against; never changed.
+        checks: What documents have to pass.
         max_documents: Most documents that are kept.
         max_characters: Most characters that their texts have together; a longer one is never kept.
     """
 
     def __init__(
         self,
-        schema: GraphQLSchema,
+        checks: Checks,
         *,
         max_documents: int = MAX_DOCUMENTS,
         max_characters: int = MAX_CHARACTERS,
     ) -> None:
-        self._schema = schema
+        self._checks = checks
         self._max_documents = max_documents
         self._max_characters = max_characters
         self._kept: OrderedDict[str, CheckedDocument] = OrderedDict()
@@ -77,7 +48,7 @@ class Documents:
             if (kept := self._kept.get(text)) is not None:
                 self._kept.move_to_end(text)
                 return kept
-        checked = _checked(self._schema, text)
+        checked = self._checks.check(text)
         if not checked.errors:
             self._keep(text, checked)
         return checked
@@ -91,13 +62,3 @@ class Documents:
             while len(self._kept) > self._max_documents or self._characters > self._max_characters:
                 oldest, _ = self._kept.popitem(last=False)
                 self._characters -= len(oldest)
-
-
-def _checked(schema: GraphQLSchema, text: str) -> CheckedDocument:
-    try:
-        document = parse(text, max_tokens=MAX_TOKENS)
-    except GraphQLError as error:
-        return CheckedDocument(None, (error,))
-    if errors := validate(schema, document) or limit_errors(document):
-        return CheckedDocument(None, errors)
-    return CheckedDocument(document)

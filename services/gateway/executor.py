@@ -7,13 +7,16 @@ from typing import Any, Final
 
 from graphql import ExecutionResult, GraphQLError, GraphQLSchema, execute_sync, is_abstract_type
 
+from core.gateway_settings import GatewaySettings
 from core.rest_settings import RestSettings
 from core.sdl import GatewaySchema, topics_of
 from services.gateway import answers
 from services.gateway.answers import Answer
-from services.gateway.documents import CheckedDocument, Documents
+from services.gateway.checks import CheckedDocument, Checks
+from services.gateway.cost import EntryCounts
+from services.gateway.documents import Documents
 from services.gateway.mirrors import MirrorReader
-from services.gateway.operations import DEFAULT_TIMEOUT_S, RunningOperation
+from services.gateway.operations import RunningOperation
 from services.gateway.plan import Plan
 from services.gateway.planned_operations import PlannedOperation
 from services.gateway.records import PASS_THROUGH, resolve_type
@@ -25,6 +28,8 @@ from services.gateway.writing import READ_ONLY, TopicWriter
 QUICK_KEYS: Final = 100
 """Keys that are read and shown at once without holding up other requests: about a millisecond."""
 
+_DEFAULTS: Final = GatewaySettings()
+
 
 class GatewayExecutor:
     """Prepares and executes operations of one gateway. Safe to use from several threads.
@@ -35,6 +40,8 @@ class GatewayExecutor:
         gateway: Name of the gateway, for the log.
         writer: Where mutations write.
         rest: Calls REST services; one with the settings' defaults where none is given.
+        settings: What operations may ask for, and how long they may take.
+        entry_counts: Tells how many entries a topic has, where that is known.
         uses_plans: Whether operations are executed by plans where they can be; graphql-core gives the same answers.
 
     Attributes:
@@ -49,6 +56,8 @@ class GatewayExecutor:
         *,
         writer: TopicWriter = READ_ONLY,
         rest: RestClient | None = None,
+        settings: GatewaySettings = _DEFAULTS,
+        entry_counts: EntryCounts | None = None,
         uses_plans: bool = True,
     ) -> None:
         self.topics = topics_of(schema)
@@ -57,7 +66,10 @@ class GatewayExecutor:
         self.uses_plans = uses_plans
         self.executable: GraphQLSchema = build(schema, writer, rest or RestClient(RestSettings())).graphql_schema
         self._mirrors = mirrors
-        self._documents = Documents(self.executable)
+        checks = Checks(self.executable, settings, schema.topic_fields, entry_counts=entry_counts, gateway=gateway)
+        self._documents = Documents(checks)
+        self._timeout_s = settings.timeout_s or None
+        self.hides_schema = not settings.introspection
         self._names_types = any(is_abstract_type(type_) for type_ in self.executable.type_map.values())
 
     def prepare(
@@ -65,8 +77,6 @@ class GatewayExecutor:
         query: str,
         operation_name: str | None = None,
         variables: Mapping[str, Any] | None = None,
-        *,
-        timeout_s: float = DEFAULT_TIMEOUT_S,
     ) -> PreparedOperation:
         """Return an operation that is ready to be executed, once, or to say why it cannot be.
 
@@ -74,21 +84,18 @@ class GatewayExecutor:
             query: The text of the document. One that is new is parsed and checked, which can take milliseconds.
             operation_name: Which operation of the document; needed only where it has several.
             variables: Values by the name of the variable.
-            timeout_s: How long the operation may take from now on.
         """
-        return self._prepared(self._documents.checked(query), operation_name, variables, timeout_s)
+        return self._prepared(self._documents.checked(query), operation_name, variables)
 
     def prepare_known(
         self,
         query: str,
         operation_name: str | None = None,
         variables: Mapping[str, Any] | None = None,
-        *,
-        timeout_s: float = DEFAULT_TIMEOUT_S,
     ) -> PreparedOperation | None:
         """Return what `prepare` does, in microseconds, or `None` where the document was not seen lately."""
         known = self._documents.known(query)
-        return None if known is None else self._prepared(known, operation_name, variables, timeout_s)
+        return None if known is None else self._prepared(known, operation_name, variables)
 
     def execute(
         self, query: str, operation_name: str | None = None, variables: Mapping[str, Any] | None = None
@@ -106,6 +113,13 @@ class GatewayExecutor:
         operation = self._documents.checked(query).operation(self.executable, operation_name)
         return operation is not None and operation.is_mutation
 
+    def report(
+        self, query: str, operation_name: str | None = None, variables: Mapping[str, Any] | None = None
+    ) -> Mapping[str, int] | None:
+        """Return what the operation is expected to cost and what is allowed; `None` where nothing is measured."""
+        weights = self._documents.checked(query).weights
+        return None if weights is None else weights.report(operation_name, variables or {})
+
     def used_topics(self, query: str, operation_name: str | None = None) -> UsedTopics:
         """Return the topics that *query*, executed under *operation_name*, would read and write."""
         document = self._documents.checked(query).document
@@ -116,9 +130,8 @@ class GatewayExecutor:
         checked: CheckedDocument,
         operation_name: str | None,
         variables: Mapping[str, Any] | None,
-        timeout_s: float,
     ) -> PreparedOperation:
-        running = RunningOperation(self._mirrors.begin(names_types=self._names_types), timeout_s)
+        running = RunningOperation(self._mirrors.begin(names_types=self._names_types), self._timeout_s)
         return PreparedOperation(self, checked, operation_name, variables or {}, running)
 
 
@@ -141,7 +154,8 @@ class PreparedOperation:
         self._operation: PlannedOperation | None = checked.operation(executor.executable, operation_name)
         coerced = None if self._operation is None else self._operation.variables.read(variables)
         self._variables: Mapping[str, Any] | None = None if isinstance(coerced, list) else coerced
-        self._plan = self._found_plan()
+        self._refusal = checked.refusal(operation_name, variables)
+        self._plan = None if self._refusal is not None else self._found_plan()
 
     @property
     def is_mutation(self) -> bool:
@@ -156,7 +170,7 @@ class PreparedOperation:
         """
         plan = self._plan
         if plan is None:
-            return self._operation is None or self._variables is None
+            return self._operation is None or self._variables is None or self._refusal is not None
         try:
             if plan.key_count(self._variables or {}) > QUICK_KEYS:
                 return False
@@ -193,6 +207,8 @@ class PreparedOperation:
         document = self._checked.document
         if document is None:
             return answers.refused(self._checked.errors)
+        if self._refusal is not None:
+            return answers.refused([self._refusal])
         result = execute_sync(
             self._executor.executable,
             document,
@@ -201,6 +217,7 @@ class PreparedOperation:
             variable_values=dict(self._given),
             operation_name=self._operation_name,
             type_resolver=resolve_type,
+            hide_suggestions=self._executor.hides_schema,
         )
         assert isinstance(result, ExecutionResult), "no resolver returns an awaitable"
         return answers.executed(result, self._executor.gateway, self._running.positions)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from math import inf
 from typing import Any, Final
 
 from graphql import FieldNode
@@ -24,12 +25,12 @@ class RunningOperation:
 
     Args:
         reading: What it reads of mirrors.
-        timeout_s: How long it may take from now on.
+        timeout_s: How long it may take from now on; `None` for as long as it wants.
     """
 
     __slots__ = ("_deadline", "_fetched", "_known", "_timeout_s", "forwarded", "positions", "reading", "shared")
 
-    def __init__(self, reading: MirrorReading, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
+    def __init__(self, reading: MirrorReading, timeout_s: float | None = DEFAULT_TIMEOUT_S) -> None:
         self.reading = reading
         self.forwarded: dict[str | int, Arguments] = {}
         """The arguments of each field of `Query`, by its name in the answer, where fields below may need them."""
@@ -38,7 +39,7 @@ class RunningOperation:
         self.shared: dict[tuple[int, str | int], Any] = {}
         """What sources gave that are asked once for all parents, by the field's node and its root."""
         self._timeout_s = timeout_s
-        self._deadline = time.monotonic() + timeout_s
+        self._deadline = inf if timeout_s is None else time.monotonic() + timeout_s
         self._fetched: list[tuple[FieldNode, str | int, Sequence[Any], Sequence[Any]]] = []
         self._known: dict[tuple[int, str | int, int], Any] = {}
 

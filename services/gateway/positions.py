@@ -42,9 +42,16 @@ class GatewayPositions:
         self._executors = executors
 
     async def wait(
-        self, req: falcon.asgi.Request, resp: falcon.asgi.Response, gateway: str, request: GraphQLRequest
+        self, req: falcon.asgi.Request, resp: falcon.asgi.Response, gateway: str, request: GraphQLRequest, text: str
     ) -> None:
         """Return when the mirrors are as fresh as the request wants; where they are not, *resp* says how fresh.
+
+        Args:
+            req: The HTTP request.
+            resp: Its answer.
+            gateway: Name of the gateway.
+            request: One operation of it.
+            text: The document of the operation.
 
         Raises:
             NotFoundError: There is no such gateway, or a topic has no mirror.
@@ -61,7 +68,7 @@ class GatewayPositions:
         if tokens:
             await self._include(resp, gateway, executor, [Position.parse(token) for token in tokens])
         if most is not None:
-            used = executor.used_topics(request.query, request.operation_name)
+            used = executor.used_topics(text, request.operation_name)
             for topic in sorted(used.read):
                 await self._check_lag(resp, topic, most)
 

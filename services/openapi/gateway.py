@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from services.errors import ErrorBody
+from services.gateway.media import GRAPHQL_RESPONSE
 from services.gateway.requests import GraphQLRequest
-from services.gateway.resource import GRAPHQL_RESPONSE
+from services.gateway.resource import COST_HEADER
 from services.manager.gateway_schemas import SchemaBody
 from services.mirrors.freshness import AT_LEAST_HEADER, MAX_LAG_HEADER, POSITION_HEADER
 from services.openapi.manager import APPLY_SCHEMA
@@ -16,7 +17,7 @@ TAG: Final = "gateway"
 
 _NAME: Final = path_parameter("name", "Name of the gateway.")
 
-_ANSWER: Final[Json] = {
+_ONE: Final[Json] = {
     "type": "object",
     "properties": {
         "data": {"anyOf": [{"type": "object"}, {"type": "null"}]},
@@ -35,6 +36,9 @@ _ANSWER: Final[Json] = {
         },
     },
 }
+
+_ANSWER: Final[Json] = {"anyOf": [_ONE, {"type": "array", "minItems": 1, "items": _ONE}]}
+"""An array answers an array of operations, in its order."""
 
 _MEDIA: Final[Json] = {JSON: {"schema": _ANSWER}, GRAPHQL_RESPONSE: {"schema": _ANSWER}}
 
@@ -56,8 +60,11 @@ _ANSWERS: Final[Json] = {
         "headers": _POSITIONS,
     },
     "400": _answer("The request is unreadable, or its operation could not be executed at all."),
+    "406": _answer("The header Accept names no media type that there is."),
     "413": _answer("The body is too long."),
-    "422": _answer("The request holds no operation."),
+    "415": _answer("The body is not in UTF-8, or packed in a way that is not read."),
+    "422": _answer("The request holds no operation; 400 where graphql-response+json is preferred."),
+    "504": _answer("The operation took longer than is waited for."),
     **refusals(404),
 }
 
@@ -68,7 +75,10 @@ PATHS: Final[Json] = {
             query("query", "The operation."),
             query("operationName", "Which operation of several."),
             query("variables", "Its variables, as the text of a JSON object."),
-            query("extensions", 'As the text of a JSON object: {"atLeast": POSITION or [POSITION, …]}.'),
+            query(
+                "extensions",
+                'As the text of a JSON object: {"atLeast": POSITION or [POSITION, …]}, {"reportCost": true}.',
+            ),
             header(
                 AT_LEAST_HEADER,
                 "Positions of writes that the answer has to include, separated by commas, as they were answered.",
@@ -80,6 +90,8 @@ PATHS: Final[Json] = {
                 type="string",
                 examples=["5s", "500ms", "100 records", "5s, 100 records"],
             ),
+            query("documentId", "Id of a registered document, in the place of the query."),
+            header(COST_HEADER, "`true`: tell what the operation costs, in the extensions of its answer."),
         ],
         "get": operation(
             "query",
@@ -102,7 +114,9 @@ PATHS: Final[Json] = {
             body={
                 "required": False,
                 "content": {
-                    JSON: {"schema": GraphQLRequest},
+                    JSON: {
+                        "schema": {"anyOf": [GraphQLRequest, {"type": "array", "minItems": 1, "items": GraphQLRequest}]}
+                    },
                     "application/graphql": {"schema": {"type": "string"}},
                 },
             },

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from core.errors import SettingsError
+from core.gateway_settings import DocumentMode, GatewaySettings, GraphQLLimits, LimitMode
 from core.registered_schema import SchemaFormat
 from core.settings import Settings
 
@@ -37,10 +39,24 @@ def test_a_required_setting_that_is_missing_is_named(name: str) -> None:
         ("QUICK_KAFKA_SCHEMA_REGISTRY_URL", "registry:8081"),
         ("QUICK_EFFECT_TIMEOUT_S", "-1"),
         ("QUICK_EFFECT_TIMEOUT_S", "nan"),
+        ("QUICK_CORS_ORIGINS", "shop.example"),
+        ("QUICK_CORS_ORIGINS", "https://shop.example/path"),
+        ("QUICK_CORS_ORIGINS", "https://shop.example,*"),
+        ("QUICK_CORS_ORIGINS", ","),
+        ("QUICK_GZIP_LEVEL", "10"),
+        ("QUICK_GRAPHQL_MAX_BATCH", "-1"),
+        ("QUICK_GRAPHQL_TIMEOUT_S", "-1"),
+        ("QUICK_GRAPHQL_INTROSPECTION", "true"),
+        ("QUICK_GRAPHQL_DOCUMENTS", "/there/is/none"),
+        ("QUICK_GRAPHQL_DOCUMENTS_MODE", "some"),
+        ("QUICK_GRAPHQL_LIMITS", "on"),
+        ("QUICK_GRAPHQL_MAX_TOKENS", "0"),
+        ("QUICK_GRAPHQL_MAX_DEPTH", "0"),
+        ("QUICK_GRAPHQL_MAX_COST", "1e6"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_named_with_its_setting(name: str, value: str) -> None:
-    with pytest.raises(SettingsError, match=f"{name}='{value}' cannot be used"):
+    with pytest.raises(SettingsError, match=re.escape(f"{name}='{value}' cannot be used")):
         Settings.from_env({**REQUIRED, name: value})
 
 
@@ -68,3 +84,54 @@ def test_the_password_of_a_registry_is_never_printed() -> None:
     with pytest.raises(SettingsError) as caught:
         Settings.from_env({**REQUIRED, name: "ftp://user:secret@registry:8081"})
     assert f"{name}='ftp://***@registry:8081' cannot be used" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "origins"),
+    [
+        ("*", ("*",)),
+        ("none", ()),
+        ("https://shop.example", ("https://shop.example",)),
+        ("https://shop.example/, http://localhost:3000", ("https://shop.example", "http://localhost:3000")),
+    ],
+)
+def test_origins_are_divided_by_commas(text: str, origins: tuple[str, ...]) -> None:
+    assert origins == Settings.from_env({**REQUIRED, "QUICK_CORS_ORIGINS": text}).cors_origins
+
+
+def test_gateways_have_settings_of_their_own(tmp_path: Path) -> None:
+    numbers = ["TOKENS", "DEPTH", "FIELDS", "BREADTH", "ALIASES", "ROOT_FIELDS", "DIRECTIVES", "COST"]
+    settings = Settings.from_env(
+        {
+            **REQUIRED,
+            "QUICK_GRAPHQL_MAX_BATCH": "0",
+            "QUICK_GRAPHQL_TIMEOUT_S": "2.5",
+            "QUICK_GRAPHQL_INTROSPECTION": "Off",
+            "QUICK_GRAPHQL_DOCUMENTS": str(tmp_path),
+            "QUICK_GRAPHQL_DOCUMENTS_MODE": "Only",
+            "QUICK_GRAPHQL_LIMITS": "measure",
+            "QUICK_GRAPHQL_LIST_LENGTH": "9",
+            **{f"QUICK_GRAPHQL_MAX_{name}": str(place) for place, name in enumerate(numbers, start=1)},
+        }
+    ).gateway
+
+    limits = GraphQLLimits(
+        mode=LimitMode.MEASURE,
+        list_length=9,
+        **{f"max_{name.lower()}": place for place, name in enumerate(numbers, start=1)},
+    )
+    expected = GatewaySettings(
+        max_batch=0,
+        timeout_s=2.5,
+        introspection=False,
+        documents=tmp_path,
+        document_mode=DocumentMode.ONLY,
+        limits=limits,
+    )
+    assert expected == settings
+    assert GatewaySettings() == Settings.from_env(REQUIRED).gateway
+
+
+def test_a_mode_without_documents_says_what_is_missing() -> None:
+    with pytest.raises(SettingsError, match=r"QUICK_GRAPHQL_DOCUMENTS_MODE=only has no documents\. Set QUICK_"):
+        Settings.from_env({**REQUIRED, "QUICK_GRAPHQL_DOCUMENTS_MODE": "only"})

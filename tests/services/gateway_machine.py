@@ -9,11 +9,13 @@ from typing import TypeVar, cast
 
 from core.errors import UnavailableError
 from core.event_mapper import EventMapper
+from core.gateway_settings import GatewaySettings
 from core.rest_settings import RestSettings
 from projections.registry import RecordedEvent, RegistryProjection
 from services.gateway.rest_client import RestClient
 from services.gateway.writing import READ_ONLY
 from services.gateways import Gateways
+from services.local_mirrors import LocalMirrors
 from services.worker import Worker
 from tests.made_log import MadeLog
 from tests.services.memory_mirrors import MemoryMirrors
@@ -43,7 +45,7 @@ class Machine:
 
     @property
     def settings(self) -> SimpleNamespace:
-        return SimpleNamespace(default_image_tag="1.0")
+        return SimpleNamespace(default_image_tag="1.0", gateway=GatewaySettings())
 
     async def in_thread(self, work: Callable[[], T]) -> T:
         return work()
@@ -70,7 +72,9 @@ class Machine:
 
     def worker(self) -> Gateways:
         """Return the gateways of a worker that has just been started."""
-        self.workers.append(Gateways(cast("Worker", self), MemoryMirrors(), READ_ONLY, RestClient(RestSettings())))
+        self.workers.append(
+            Gateways(cast("Worker", self), cast("LocalMirrors", MemoryMirrors()), READ_ONLY, RestClient(RestSettings()))
+        )
         return self.workers[-1]
 
     def close(self) -> None:

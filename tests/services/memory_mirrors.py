@@ -28,6 +28,9 @@ class MemoryMirrors:
     def is_at_hand(self, topic: str) -> bool:
         return topic in self.topics
 
+    def entry_count(self, topic: str) -> int | None:
+        return len(self.topics[topic][1]) if topic in self.topics else None
+
     def key_type(self, topic: str) -> TopicType:
         return self._topic(topic)[0]
 

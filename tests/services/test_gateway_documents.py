@@ -1,28 +1,26 @@
 import gc
-import time
 import tracemalloc
-from collections.abc import Iterator
 
-import pytest
 from graphql import build_schema
 
 from core.sdl import parse_gateway_schema
 from core.types import TopicType
+from services.gateway.checks import Checks
 from services.gateway.documents import Documents
 from services.gateway.executor import GatewayExecutor
 from tests.services.memory_mirrors import MemoryMirrors
 
-SCHEMA = build_schema("type Query { a(k: Int, s: String): P } type P { id: Int p: P }")
+CHECKS = Checks(build_schema("type Query { a(k: Int, s: String): P } type P { id: Int p: P }"))
 
 
 def test_a_valid_document_is_parsed_once() -> None:
-    documents = Documents(SCHEMA)
+    documents = Documents(CHECKS)
 
     assert documents.checked("{ a { id } }") is documents.checked("{ a { id } }")
 
 
 def test_a_document_with_errors_takes_no_place() -> None:
-    documents = Documents(SCHEMA)
+    documents = Documents(CHECKS)
 
     first, second = documents.checked("{ b }"), documents.checked("{ b }")
 
@@ -32,7 +30,7 @@ def test_a_document_with_errors_takes_no_place() -> None:
 
 
 def test_what_was_not_used_for_longest_goes_first() -> None:
-    documents = Documents(SCHEMA, max_documents=2)
+    documents = Documents(CHECKS, max_documents=2)
     a, b = documents.checked("{ a { a: id } }"), documents.checked("{ a { b: id } }")
     documents.checked("{ a { a: id } }")
 
@@ -43,7 +41,7 @@ def test_what_was_not_used_for_longest_goes_first() -> None:
 
 
 def test_the_texts_together_are_bounded() -> None:
-    documents = Documents(SCHEMA, max_characters=30)
+    documents = Documents(CHECKS, max_characters=30)
     a = documents.checked("{ a { a: id } }")
     documents.checked("{ a { b: id } }")
     assert a is documents.checked("{ a { a: id } }")
@@ -54,7 +52,7 @@ def test_the_texts_together_are_bounded() -> None:
 
 
 def test_a_text_longer_than_all_may_be_is_not_kept_and_drives_nothing_out() -> None:
-    documents = Documents(SCHEMA, max_characters=20)
+    documents = Documents(CHECKS, max_characters=20)
     a = documents.checked("{ a { a: id } }")
     long_text = "{ a { id } }" + " " * 20
 
@@ -84,28 +82,3 @@ def test_a_thousand_documents_take_no_more_memory_when_they_come_again() -> None
     finally:
         tracemalloc.stop()
     assert max(growths) < warm / 100
-
-
-def hostile() -> Iterator[tuple[str, str]]:
-    yield "many tokens", "{" + "a " * 10_001 + "}"
-    yield "deep selections", "{ a " + "{ p " * 9_000
-    yield "deep values", "{ a(k: " + "[" * 9_000
-    yield "same fields", "{" + "a { id } " * 2_400 + "}"
-    yield "deep but parsed", "{ a " + "{ p " * 150 + "{ id }" + "}" * 151
-    doubling = " ".join(f"fragment F{n} on P {{ x: p {{ ...F{n + 1} }} y: p {{ ...F{n + 1} }} }}" for n in range(18))
-    yield "doubling fragments", f"{{ a {{ ...F0 }} }} {doubling} fragment F18 on P {{ id }}"
-    circle = " ".join(f"fragment F{n} on P {{ ...F{(n + 1) % 1_000} }}" for n in range(1_000))
-    yield "a circle of fragments", f"{{ a {{ ...F0 }} }} {circle}"
-    yield (
-        "introspection in circles",
-        "{ __schema { types { fields { type { fields { type { fields { type { fields { name } } } } } } } } } }",
-    )
-    yield "a lone surrogate", '{ a(s: "\ud800") { id } }'
-
-
-@pytest.mark.parametrize("text", [text for _, text in hostile()], ids=[name for name, _ in hostile()])
-def test_a_hostile_document_is_refused_quickly(text: str) -> None:
-    started = time.monotonic()
-
-    assert Documents(SCHEMA).checked(text).errors
-    assert time.monotonic() - started < 10

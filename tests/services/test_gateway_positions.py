@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from types import SimpleNamespace
 from typing import Any, TypeVar, cast
@@ -86,6 +86,15 @@ class Shop:
     def of(self, topic_id: str, offsets: object) -> Freshness:
         return self.lags.get(topic_id.removeprefix("id-of-"), Freshness(0, 0.0))
 
+    def begin(self, *, names_types: bool = False) -> Shop:
+        return self
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def is_at_hand(self, topic: str) -> bool:
+        return False
+
     def key_type(self, topic: str) -> TopicType:
         return self.topic(topic).keys.type
 
@@ -99,7 +108,7 @@ class Shop:
     def range(self, topic: str, key: Any, low: Any, high: Any) -> list[Any]:
         raise NotImplementedError
 
-    def all(self, topic: str) -> Iterable[Any]:
+    def all(self, topic: str, check_time: Callable[[], None]) -> list[Any]:
         raise NotImplementedError
 
     def target(self, topic: str) -> WriteTarget:
@@ -127,14 +136,14 @@ def shop() -> Shop:
 
 @pytest.fixture
 def client(shop: Shop) -> Iterator[TestClient]:
-    executor = GatewayExecutor(parse_gateway_schema(SDL), shop, "shop", shop)
+    executor = GatewayExecutor(parse_gateway_schema(SDL), shop, "shop", writer=shop)
 
     async def in_thread(work: Any) -> Any:
         return work()
 
     worker = cast("Worker", SimpleNamespace(in_thread=in_thread))
     positions = GatewayPositions(Mirrors(worker, cast("TopicAccesses", shop), shop), lambda _: executor)
-    resource = GraphQLResource(lambda _: executor, positions)
+    resource = GraphQLResource(lambda _: executor, positions=positions)
     app: falcon.asgi.App[Any, Any] = falcon.asgi.App()
     app.add_middleware(Scoped())
     app.add_route("/gateway/{name}/graphql", resource)

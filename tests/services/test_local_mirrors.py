@@ -164,6 +164,17 @@ def test_a_row_that_is_asked_for_again_is_not_decoded_again(mirror: WrittenMirro
     assert row(5) == read()
 
 
+def test_entries_are_counted_where_there_is_a_mirror() -> None:
+    def mirror(topic: str) -> Any:
+        if topic != "t":
+            raise NotFoundError("There is no mirror")
+        return SimpleNamespace(size=lambda: SimpleNamespace(entries=7))
+
+    topics: Any = SimpleNamespace(topic=lambda name: name, mirror=mirror)
+    mirrors = LocalMirrors(topics, lambda *_: None)
+    assert (7, None) == (mirrors.entry_count("t"), mirrors.entry_count("other"))
+
+
 def ranged_mirrors(mirror: MemoryMirror, range_key: WholeNumberField | None = None) -> LocalReading:
     access = SimpleNamespace(keys=KEYS, values=VALUES, mirror=None)
     topics: Any = SimpleNamespace(topic=lambda _: access, mirror=lambda _: mirror)
