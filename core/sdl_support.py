@@ -6,20 +6,13 @@ from collections.abc import Iterator
 
 from graphql import (
     FieldDefinitionNode,
-    GraphQLInterfaceType,
     GraphQLObjectType,
-    GraphQLScalarType,
     GraphQLSchema,
-    GraphQLUnionType,
     Node,
     is_introspection_type,
-    is_specified_scalar_type,
 )
 
 from core.directives import directive_on
-
-KNOWN_SCALARS = frozenset({"Long"})
-"""Scalars that can be served beside those that GraphQL itself defines."""
 
 
 def unsupported(schema: GraphQLSchema) -> list[str]:
@@ -30,17 +23,8 @@ def unsupported(schema: GraphQLSchema) -> list[str]:
 
 def _findings(schema: GraphQLSchema) -> Iterator[tuple[int, str]]:
     for type_ in schema.type_map.values():
-        if is_introspection_type(type_):
-            continue
-        match type_:
-            case GraphQLInterfaceType():
-                yield _line(type_.ast_node), f"the interface {type_.name}"
-            case GraphQLUnionType():
-                yield _line(type_.ast_node), f"the union {type_.name}"
-            case GraphQLScalarType() if not is_specified_scalar_type(type_) and type_.name not in KNOWN_SCALARS:
-                yield _line(type_.ast_node), f"the scalar {type_.name}"
-            case GraphQLObjectType():
-                yield from _of_object(schema, type_)
+        if isinstance(type_, GraphQLObjectType) and not is_introspection_type(type_):
+            yield from _of_object(schema, type_)
 
 
 def _of_object(schema: GraphQLSchema, type_: GraphQLObjectType) -> Iterator[tuple[int, str]]:
@@ -48,15 +32,13 @@ def _of_object(schema: GraphQLSchema, type_: GraphQLObjectType) -> Iterator[tupl
         yield _line(type_.ast_node), f"subscriptions (type {type_.name})"
     for name, field in type_.fields.items():
         if field.ast_node is not None:
-            for what in _of_field(schema, type_, field.ast_node):
+            for what in _of_field(field.ast_node):
                 yield _line(field.ast_node), f"{what} on {type_.name}.{name}"
 
 
-def _of_field(schema: GraphQLSchema, parent: GraphQLObjectType, field: FieldDefinitionNode) -> Iterator[str]:
+def _of_field(field: FieldDefinitionNode) -> Iterator[str]:
     if directive_on(field, "rest") is not None:
         yield "@rest"
-    if parent is schema.mutation_type and directive_on(field, "topic") is not None:
-        yield "@topic of a mutation"
 
 
 def _line(node: Node | None) -> int:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from graphql import GraphQLResolveInfo
 
-from core.errors import InvalidInputError, InvalidValueError, NotFoundError
+from core.errors import InvalidInputError, InvalidValueError, NotAvailableYetError, NotFoundError
 from services.gateway.keys import as_key
 from services.gateway.mirrors import MirrorReader
 
@@ -48,6 +48,15 @@ def passing_through(name: str) -> Resolver:
         if parent is PASS_THROUGH:
             return PASS_THROUGH
         return from_record(parent, info, **arguments)
+
+    return resolve
+
+
+def not_written(topic: str) -> Resolver:
+    """Return the resolver of a mutation that writes to *topic*: it refuses."""
+
+    def resolve(_parent: Any, _info: GraphQLResolveInfo, /, **_arguments: Any) -> Any:
+        raise NotAvailableYetError(f'Writing to topic "{topic}" through a gateway is not available yet.')
 
     return resolve
 

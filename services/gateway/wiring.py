@@ -29,6 +29,8 @@ class Wiring:
 
     def _resolver(self, parent: GraphQLObjectType, name: str, field: GraphQLField) -> Resolver:
         topic_field = self._schema.topic_fields.get((parent.name, name))
+        if topic_field is not None and parent is self._schema.definition.mutation_type:
+            return resolvers.not_written(topic_field.topic)
         if topic_field is not None:
             return self._of_topic(topic_field, field)
         if _object_name(field.type) in self._passed_through:
