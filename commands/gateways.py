@@ -38,7 +38,7 @@ def create_gateway(commands: Commands, settings: Settings, caller: Caller, new: 
         if gateway.state is not None:
             raise ConflictError(f"The resource with the name {new.name} already exists")
         if schema is not None:
-            _check_topics(consulted, schema)
+            _check_topics(consulted, new.name, schema)
         created = gateway.record(
             gateways.GatewayCreated,
             name=new.name,
@@ -70,7 +70,7 @@ def apply_schema(commands: Commands, caller: Caller, name: str, sdl: str) -> int
             raise NotFoundError(f"Could not find resource {name}")
         if gateway.state.sdl == sdl:
             return []
-        _check_topics(consulted, schema)
+        _check_topics(consulted, name, schema)
         return [gateway.record(gateways.GatewaySchemaApplied, name=name, sdl=sdl)]
 
     return commands.carry_out(caller, "apply_schema", f"gateway/{name}", decide)
@@ -92,13 +92,15 @@ def delete_gateway(commands: Commands, caller: Caller, name: str) -> int | None:
     return commands.carry_out(caller, "delete_gateway", f"gateway/{name}", decide)
 
 
-def _check_topics(consulted: Consulted, schema: GatewaySchema) -> None:
-    """Refuse keys and values that do not fit the topics; one that does not exist yet is checked when it appears."""
+def _check_topics(consulted: Consulted, gateway: str, schema: GatewaySchema) -> None:
+    """Refuse what does not fit the topics; what may become right, such as a topic that does not exist yet, may stay."""
+    ranged = {field.topic for field in schema.topic_fields.values() if field.range_from is not None}
 
     def types_of(name: str) -> TopicTypes | None:
         topic = consulted.topic(name).state
-        return None if topic is None else TopicTypes(topic.key_type, topic.value_type)
+        mirror = consulted.mirror(name).state if name in ranged else None
+        return None if topic is None else TopicTypes.of(topic, gateway, mirror.definition if mirror else None)
 
-    problems = [finding.problem for finding in check_topics(schema, types_of) if not finding.is_missing]
+    problems = [finding.problem for finding in check_topics(schema, types_of) if not finding.is_warning]
     if problems:
         raise InvalidSdlError(problems)

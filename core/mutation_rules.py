@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from graphql import InputValueDefinitionNode, ListTypeNode, NonNullTypeNode, OperationType, TypeNode
+from graphql import InputValueDefinitionNode, OperationType
 
-from core.topic_rules import TopicUse, named_type
+from core.topic_rules import TopicUse, lists_in, named_type
 
 
 def _key_comes_from_the_first_argument(use: TopicUse, key: str, _value: str) -> str | None:
@@ -23,14 +23,14 @@ def _key_comes_from_the_first_argument(use: TopicUse, key: str, _value: str) -> 
 
 
 def _one_record_or_a_list(use: TopicUse, key: str, value: str) -> str | None:
-    keys, values = (_lists(argument.type) for argument in use.field.arguments)
+    keys, values = (lists_in(argument.type) for argument in use.field.arguments)
     if keys > 1 or values > 1:
         return f"A mutation writes one record or a list of them. Let {key} and {value} be no lists of lists."
     if keys != values:
         return (
             f"A mutation writes as many records as it has keys. Let both {key} and {value} be lists, or none of them."
         )
-    if _lists(use.field.type) != values:
+    if lists_in(use.field.type) != values:
         written, wanted = ("a list of records", "a list of them") if values else ("one record", "no list")
         return f"The mutation writes {written}. Let it return {wanted}."
     return None
@@ -68,12 +68,3 @@ def _if_a_mutation(rule: _Rule) -> Callable[[TopicUse], str | None]:
 
 MUTATION_RULES: Final = tuple(map(_if_a_mutation, _OF_TWO_ARGUMENTS))
 """In the order in which they are checked."""
-
-
-def _lists(node: TypeNode) -> int:
-    """Return how many lists *node* has inside one another."""
-    lists = 0
-    while isinstance(node, ListTypeNode | NonNullTypeNode):
-        lists += isinstance(node, ListTypeNode)
-        node = node.type
-    return lists

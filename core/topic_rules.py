@@ -283,6 +283,12 @@ def _range_bounds_are_single(use: TopicUse) -> str | None:
     return None
 
 
+def _returns_no_lists_of_lists(use: TopicUse) -> str | None:
+    if use.is_on(OperationType.MUTATION) or not use.topic.is_list or lists_in(use.field.type) == 1:
+        return None
+    return "A topic holds values and no lists of them. Let the field return a list of its values."
+
+
 def _topic_has_a_name_of_kafka(use: TopicUse) -> str | None:
     try:
         topics.check_name(use.topic.topic)
@@ -306,6 +312,7 @@ _RULES: tuple[Rule, ...] = (
     _key_field_is_as_deep_as_the_field,
     _key_argument_is_as_deep_as_the_field,
     _range_bounds_are_single,
+    _returns_no_lists_of_lists,
     _topic_has_a_name_of_kafka,
 )
 """In the order in which they are checked."""
@@ -317,6 +324,15 @@ def named_type(node: TypeNode) -> str:
         node = node.type
     assert isinstance(node, NamedTypeNode), "a type is non-null, a list or a name"
     return node.name.value
+
+
+def lists_in(node: TypeNode) -> int:
+    """Return how many lists *node* has inside one another."""
+    lists = 0
+    while isinstance(node, ListTypeNode | NonNullTypeNode):
+        lists += isinstance(node, ListTypeNode)
+        node = node.type
+    return lists
 
 
 def _by_name(

@@ -14,6 +14,7 @@ from commands.schemas import converted
 from core import topics
 from core.errors import NotFoundError
 from core.gateways import NOUN, Gateway
+from core.mirrors import MirrorDefinition
 from core.registered_schema import SchemaFormat
 from core.sdl import parse_gateway_schema
 from core.settings import Settings
@@ -147,9 +148,16 @@ def _warnings(gateway: Gateway, registry: Registry) -> list[str]:
             topic = registry.topic(name).state
         except NotFoundError:
             return None
-        return TopicTypes(topic.key_type, topic.value_type)
+        return TopicTypes.of(topic, gateway.name, _mirror(registry, name))
 
     return [str(finding.problem) for finding in check_topics(parse_gateway_schema(gateway.sdl), types_of)]
+
+
+def _mirror(registry: Registry, name: str) -> MirrorDefinition | None:
+    try:
+        return registry.mirror(name).state.definition
+    except NotFoundError:
+        return None
 
 
 def _body(gateway: Gateway, default_tag: str) -> GatewayBody:

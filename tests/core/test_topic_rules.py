@@ -127,6 +127,10 @@ BROKEN = {
         ),
         "A bound of a range is one value. The rangeFrom f should not be a list.",
     ),
+    "list of lists": (
+        'type Query { a: [[Int!]!]! @topic(name: "t") }',
+        "A topic holds values and no lists of them. Let the field return a list of its values.",
+    ),
     "topic without a name": (
         'type Query { a: [Int] @topic(name: "") }',
         'Topic name "" is invalid: Kafka takes 1 to 249 of the characters a-z, A-Z, 0-9, ".", "_" and "-".',
