@@ -7,7 +7,7 @@ know better. A type is compared once with each record, however often it is met.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from graphql import (
     GraphQLEnumType,
@@ -31,7 +31,7 @@ from core.sdl import GatewaySchema
 from core.stored_shapes import Shape, StoredKind
 from core.topic_type import TopicType
 
-_NO_LEAVES = (GraphQLObjectType, GraphQLInterfaceType, GraphQLUnionType, GraphQLInputObjectType)
+_NUMBERS: Final = frozenset({StoredKind.INT, StoredKind.LONG, StoredKind.DOUBLE})
 
 
 class Place(NamedTuple):
@@ -144,11 +144,10 @@ class RecordCheck:
     ) -> Iterator[RecordFinding]:
         if fit is Fit.NEVER:
             yield self._problem(place, f"is {type_}", f"{shape.words}: use {wanted}")
-        # Texts that stand for something else, and numbers that fit, are the writer's business.
-        if fit is Fit.AT_TIMES and type_.name in {"Int", "Long"} and shape.kind in {StoredKind.LONG, StoredKind.DOUBLE}:
-            yield self._warning(
-                place, f"is {type_}", f"is {shape.words}: a value that is no {type_} is an error. Use {wanted}"
-            )
+        # What a text stands for is its writer's business: only numbers that may be too large are told.
+        if fit is Fit.AT_TIMES and type_.name in {"Int", "Long"} and shape.kind in _NUMBERS:
+            stored = f"is {shape.words}: a value that does not fit is an error. Use {wanted}"
+            yield self._warning(place, f"is {type_}", stored)
 
     def _served_enum(self, place: Place, type_: GraphQLEnumType, shape: Shape) -> Iterator[RecordFinding]:
         if shape.kind not in {StoredKind.ENUM, StoredKind.STRING}:

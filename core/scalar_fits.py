@@ -28,6 +28,9 @@ class _Scalars(NamedTuple):
 
 _TEXTS: Final = ("String", "ID")
 
+_UNITS: Final = ("Int", "Long", "BigInt")
+"""Scalars for numbers of a logical type's own unit, such as milliseconds."""
+
 _SERVING: Final[Mapping[StoredKind, _Scalars]] = {
     StoredKind.BOOLEAN: _Scalars(("Boolean", "String", "Int", "Float")),
     StoredKind.INT: _Scalars(("Int", "Long", "BigInt", "Decimal", "Float", "Boolean", *_TEXTS)),
@@ -53,10 +56,10 @@ _WRITING: Final[Mapping[StoredKind, _Scalars]] = {
     StoredKind.STRING: _Scalars((*_TEXTS, "DateTime", "Date", "Time", "UUID", "Decimal", "Bytes")),
     StoredKind.ENUM: _Scalars((), _TEXTS),
     StoredKind.BYTES: _Scalars(("Bytes",), _TEXTS),
-    StoredKind.DATE: _Scalars(("Date",), (*_TEXTS, "Int", "Long")),
-    StoredKind.TIME: _Scalars(("Time",), (*_TEXTS, "Int", "Long")),
-    StoredKind.MOMENT: _Scalars(("DateTime",), (*_TEXTS, "Int", "Long")),
-    StoredKind.LOCAL_MOMENT: _Scalars((), (*_TEXTS, "Int", "Long")),
+    StoredKind.DATE: _Scalars(("Date",), (*_TEXTS, *_UNITS)),
+    StoredKind.TIME: _Scalars(("Time",), (*_TEXTS, *_UNITS)),
+    StoredKind.MOMENT: _Scalars(("DateTime",), (*_TEXTS, *_UNITS)),
+    StoredKind.LOCAL_MOMENT: _Scalars((), (*_TEXTS, *_UNITS)),
     StoredKind.DECIMAL: _Scalars((), ("Decimal", *_TEXTS, "Int", "Long", "BigInt", "Float")),
     StoredKind.UUID: _Scalars(("UUID",), _TEXTS),
 }
@@ -68,10 +71,10 @@ _BOUNDS: Final[Mapping[FieldKind, tuple[str, ...]]] = {
     FieldKind.DECIMAL: ("Decimal", "Int", "Long", "BigInt", "Float", *_TEXTS),
     FieldKind.STRING: (*_TEXTS, "DateTime", "Date", "Time", "UUID", "Decimal", "Bytes"),
     FieldKind.BOOLEAN: ("Boolean",),
-    FieldKind.DATE: ("Date", "Int", "Long", *_TEXTS),
-    FieldKind.TIME: ("Time", "Int", "Long", *_TEXTS),
-    FieldKind.TIMESTAMP: ("DateTime", "Int", "Long", *_TEXTS),
-    FieldKind.LOCAL_TIMESTAMP: ("Int", "Long", *_TEXTS),
+    FieldKind.DATE: ("Date", *_UNITS, *_TEXTS),
+    FieldKind.TIME: ("Time", *_UNITS, *_TEXTS),
+    FieldKind.TIMESTAMP: ("DateTime", *_UNITS, *_TEXTS),
+    FieldKind.LOCAL_TIMESTAMP: (*_UNITS, *_TEXTS),
     FieldKind.ENUM: _TEXTS,
 }
 
