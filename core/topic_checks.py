@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 from typing import Final
 
@@ -139,9 +140,18 @@ class _Check:
         """Return the types that the argument can have: that of the field's own one, or of Query's for it."""
         if name in field.args:
             return [get_named_type(field.args[name].type)]
+        return self._query_arguments.get(name, [])
+
+    @cached_property
+    def _query_arguments(self) -> dict[str, list[GraphQLNamedType]]:
+        """The types of the arguments of Query's fields, each once, by the argument's name."""
+        types: dict[str, dict[str, GraphQLNamedType]] = {}
         query = self._schema.definition.query_type
-        others = query.fields.values() if query is not None else ()
-        return [get_named_type(other.args[name].type) for other in others if name in other.args]
+        for field in query.fields.values() if query is not None else ():
+            for name, argument in field.args.items():
+                named = get_named_type(argument.type)
+                types.setdefault(name, {})[named.name] = named
+        return {name: list(found.values()) for name, found in types.items()}
 
     def _mutation(
         self, where: str, field: GraphQLField, topic_field: TopicField, types: TopicTypes
@@ -243,7 +253,7 @@ def _key_mismatch(
 ) -> Iterator[str]:
     if any(_fits_key(candidate, key_type) for candidate in candidates):
         return
-    names = " or ".join(dict.fromkeys(candidate.name for candidate in candidates))
+    names = " or ".join(candidate.name for candidate in candidates)
     wanted = " or ".join(KEY_SCALARS.get(key_type, ("an object or input type",))[:2])
     yield f'{what} is {names}, but the keys of topic "{field.topic}" are of type {key_type.lower()}: use {wanted}.'
 
