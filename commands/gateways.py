@@ -61,7 +61,7 @@ def create_gateway(commands: Commands, settings: Settings, caller: Caller, new: 
         if gateway.state is not None:
             raise ConflictError(f"The resource with the name {new.name} already exists")
         if schema is not None:
-            _missing_topics(consulted, schema)
+            _unfitting_topics(consulted, new.name, schema)
         created = gateway.record(
             gateways.GatewayCreated,
             name=new.name,
@@ -110,7 +110,7 @@ def apply_schema(
         if gateway.state is None:
             raise NotFoundError(f"Could not find resource {name}")
         before = gateway.state.sdl
-        warnings = _missing_topics(consulted, schema)
+        warnings = _unfitting_topics(consulted, name, schema)
         made = [] if before == sdl else _changes(gateway.state, schema)
         found[:] = [AppliedSchema(None, before, before != sdl, made, warnings)]
         if fail_on_breaking and (worst := breaking(made)):
@@ -142,19 +142,21 @@ def delete_gateway(commands: Commands, caller: Caller, name: str) -> int | None:
     return commands.carry_out(caller, "delete_gateway", f"gateway/{name}", decide)
 
 
-def _missing_topics(consulted: Consulted, schema: GatewaySchema) -> list[str]:
-    """Return the topics that do not exist yet, which are checked when they appear.
+def _unfitting_topics(consulted: Consulted, gateway: str, schema: GatewaySchema) -> list[str]:
+    """Return what may become right, such as a topic that does not exist yet.
 
     Raises:
-        InvalidSdlError: Keys or values do not fit a topic that exists.
+        InvalidSdlError: Something does not fit a topic and never will.
     """
+    ranged = {field.topic for field in schema.topic_fields.values() if field.range_from is not None}
 
     def types_of(name: str) -> TopicTypes | None:
         topic = consulted.topic(name).state
-        return None if topic is None else TopicTypes(topic.key_type, topic.value_type)
+        mirror = consulted.mirror(name).state if name in ranged else None
+        return None if topic is None else TopicTypes.of(topic, gateway, mirror.definition if mirror else None)
 
     findings = check_topics(schema, types_of)
-    if problems := [finding.problem for finding in findings if not finding.is_missing]:
+    if problems := [finding.problem for finding in findings if not finding.is_warning]:
         raise InvalidSdlError(problems)
     return [str(finding.problem) for finding in findings]
 

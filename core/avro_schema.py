@@ -2,7 +2,8 @@
 
 Fields keep the order in which the SDL has them, and a nullable field has the default null, so that it may be
 left out and a later schema may add it. A type that occurs again, in itself or elsewhere, is referred to by
-its full name: Avro defines a name once.
+its full name: Avro defines a name once. A union of object types is a union of their records; what implements an
+interface is stored as the object type that it is.
 
 Legacy schemas are those of bakdata/quick, so that records go on with the fields and bytes that its topics have:
 `Float` has 32 bits, fields and symbols stand in alphabetical order. The default null stays: it changes no bytes.
@@ -11,6 +12,7 @@ Legacy schemas are those of bakdata/quick, so that records go on with the fields
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any, Final
 
 from graphql import (
@@ -23,6 +25,7 @@ from graphql import (
     ScalarTypeDefinitionNode,
     TypeDefinitionNode,
     TypeNode,
+    UnionTypeDefinitionNode,
 )
 
 from core.avro_types import AvroNode, parse_avro
@@ -36,14 +39,19 @@ from core.sdl_definitions import (
     unstorable,
 )
 
-_WORDS: Final = {
+_WORDS: Final[Mapping[Stored, AvroNode]] = {
     Stored.INT: "int",
     Stored.LONG: "long",
     Stored.DOUBLE: "double",
     Stored.STRING: "string",
     Stored.BOOLEAN: "boolean",
+    Stored.BYTES: "bytes",
+    Stored.MOMENT: {"type": "long", "logicalType": "timestamp-micros"},
+    Stored.DATE: {"type": "int", "logicalType": "date"},
+    Stored.TIME: {"type": "long", "logicalType": "time-micros"},
+    Stored.UUID: {"type": "string", "logicalType": "uuid"},
 }
-_LEGACY_WORDS: Final = _WORDS | {Stored.DOUBLE: "float"}
+_LEGACY_WORDS: Final[Mapping[Stored, AvroNode]] = {**_WORDS, Stored.DOUBLE: "float"}
 
 
 def to_avro(sdl: str, root: str, namespace: str, *, legacy: bool = False) -> str:
@@ -57,8 +65,8 @@ def to_avro(sdl: str, root: str, namespace: str, *, legacy: bool = False) -> str
 
     Raises:
         InvalidSdlError: The SDL is no GraphQL.
-        InvalidInputError: No object type is called *root*, or it holds what cannot be stored: an interface, a
-            union, an input, an unknown scalar, or an object that always holds another one of its type.
+        InvalidInputError: No object type is called *root*, or it holds what cannot be stored: an interface, an
+            input, an unknown scalar, or an object that always holds another one of its type.
     """
     definitions = definitions_for(sdl, root)
     try:
@@ -97,6 +105,10 @@ class _Conversion:
                 return header | {
                     "symbols": [value.name.value for value in ordered(definition.values, legacy=self._legacy)]
                 }
+            case UnionTypeDefinitionNode(types=[only]):
+                return self.named(only.name.value)
+            case UnionTypeDefinitionNode() as definition:
+                return [self.named(member.name.value) for member in definition.types]
             case definition:
                 raise unstorable(name, definition)
 
@@ -112,7 +124,8 @@ class _Conversion:
     def _type(self, node: TypeNode) -> AvroNode:
         if isinstance(node, NonNullTypeNode):
             return self._present(node.type)
-        return ["null", self._present(node)]
+        present = self._present(node)
+        return ["null", *present] if isinstance(present, list) else ["null", present]
 
     def _present(self, node: TypeNode) -> AvroNode:
         if isinstance(node, ListTypeNode):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from graphql import (
+    DefinitionNode,
     DirectiveNode,
-    DocumentNode,
     FieldDefinitionNode,
     GraphQLArgument,
     GraphQLDirective,
@@ -22,9 +22,9 @@ from graphql import (
 )
 from graphql.language import DirectiveLocation
 
-LONG_DESCRIPTION = "A whole number of 64 bits with a sign; a literal may also be a numeric string."
+from core.built_in_scalars import BUILT_IN_SCALARS
 
-BUILT_IN_SDL = f'''
+BUILT_IN_SDL = """
 directive @topic(name: String!, keyArgument: String, keyField: String, rangeFrom: String, rangeTo: String)
   on FIELD_DEFINITION
 
@@ -33,14 +33,11 @@ directive @rest(
   httpMethod: RestDirectiveMethod = GET
 ) on FIELD_DEFINITION
 
-enum RestDirectiveMethod {{ GET POST }}
+enum RestDirectiveMethod { GET POST }
+"""
+"""What every gateway schema has without declaring it, beside the scalar `Long`."""
 
-"""{LONG_DESCRIPTION}"""
-scalar Long
-'''
-"""What every gateway schema has without declaring it."""
-
-BUILT_INS: DocumentNode = parse(BUILT_IN_SDL)
+BUILT_INS: Sequence[DefinitionNode] = (*parse(BUILT_IN_SDL).definitions, BUILT_IN_SCALARS["Long"])
 
 TOPIC_DIRECTIVE = GraphQLDirective(
     name="topic",

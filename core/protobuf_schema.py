@@ -3,8 +3,9 @@
 The root is the first message, because a record's frame names its message by position. Fields and enum values are
 numbered as they stand in the SDL: append new ones at the end, since the numbers are what is stored.
 
-A nullable scalar or enum is `optional`, so that null and 0 differ. Two differences of GraphQL have no place in
-Protobuf: a null list is stored as an empty one, and `T!` of an object type is not enforced. Enum values get the
+A `DateTime` is Google's Timestamp, a message, so that it can be null as it is; scalars that Protobuf has no type for
+are text. A nullable scalar or enum is `optional`, so that null and 0 differ. Two differences of GraphQL have no place
+in Protobuf: a null list is stored as an empty one, and `T!` of an object type is not enforced. Enum values get the
 prefix that Protobuf needs, and a first value `UNSPECIFIED`; readers see neither (see `core.protobuf_enums`).
 
 Legacy schemas are those of bakdata/quick: fields and values by the alphabet, `Float` with 32 bits, and no `optional`
@@ -40,6 +41,11 @@ _WORDS: Final = {
     Stored.DOUBLE: "double",
     Stored.STRING: "string",
     Stored.BOOLEAN: "bool",
+    Stored.BYTES: "bytes",
+    Stored.MOMENT: ".google.protobuf.Timestamp",
+    Stored.DATE: "string",
+    Stored.TIME: "string",
+    Stored.UUID: "string",
 }
 _LEGACY_WORDS: Final = _WORDS | {Stored.DOUBLE: "float"}
 
@@ -59,8 +65,10 @@ def to_protobuf(sdl: str, root: str, package: str, *, legacy: bool = False) -> s
             union, an input, an unknown scalar, a list of lists, or names that are one name to Protobuf.
         UnavailableError: The Protobuf compiler could not be run.
     """
-    lines = _Conversion(definitions_for(sdl, root), package, legacy=legacy).lines(root)
-    text = "\n".join(['syntax = "proto3";', "", f"package {package};", *lines, ""])
+    conversion = _Conversion(definitions_for(sdl, root), package, legacy=legacy)
+    lines = list(conversion.lines(root))
+    imports = ["", 'import "google/protobuf/timestamp.proto";'] if conversion.has_moments else []
+    text = "\n".join(['syntax = "proto3";', "", f"package {package};", *imports, *lines, ""])
     compile_protobuf(text)
     return text
 
@@ -76,6 +84,7 @@ class _Conversion:
         self._met: set[str] = set()
         self._waiting: list[str] = []
         self._taken: dict[str, str] = {}
+        self.has_moments = False
 
     def lines(self, root: str) -> Iterator[str]:
         check_object_type(root, self._stored(root))
@@ -125,11 +134,13 @@ class _Conversion:
         if lists:
             return f"repeated {self._word(inner, definition, siblings)}"
         is_enum = isinstance(definition, EnumTypeDefinitionNode)
-        is_optional = not is_required and (is_enum or (definition is None and not self._legacy))
+        is_scalar = definition is None and SCALARS[inner] is not Stored.MOMENT
+        is_optional = not is_required and (is_enum or (is_scalar and not self._legacy))
         return f"{'optional ' if is_optional else ''}{self._word(inner, definition, siblings)}"
 
     def _word(self, name: str, definition: TypeDefinitionNode | None, siblings: set[str]) -> str:
         if definition is None:
+            self.has_moments = self.has_moments or SCALARS[name] is Stored.MOMENT
             return self._words[SCALARS[name]]
         # A word of the language (all are lower case) or a field would be taken for it.
         is_ambiguous = not name[0].isupper() or name in siblings

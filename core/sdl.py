@@ -13,6 +13,7 @@ from graphql import (
     EnumTypeDefinitionNode,
     FieldDefinitionNode,
     GraphQLError,
+    GraphQLScalarType,
     GraphQLSchema,
     NamedTypeNode,
     NameNode,
@@ -22,16 +23,20 @@ from graphql import (
     ScalarTypeDefinitionNode,
     Source,
     build_ast_schema,
-    validate_schema,
+    is_specified_scalar_type,
 )
 from graphql.language.parser import Parser
 from graphql.language.token_kind import TokenKind
 
+from core.built_in_scalars import needed_scalars
+from core.directive_places import place_errors
 from core.directives import BUILT_INS, TopicField
 from core.errors import InvalidSdlError, NotAvailableYetError, SdlProblem
+from core.mutation_rules import MUTATION_RULES
 from core.rest_fields import RestField
 from core.rest_rules import read_rest_fields
-from core.sdl_rules import default_errors, sdl_errors
+from core.scalar_values import complete as complete_scalar
+from core.sdl_rules import MAX_PROBLEMS, default_errors, schema_errors, sdl_errors
 from core.sdl_support import unsupported
 from core.topic_rules import ObjectTypes, read_topic_fields
 
@@ -70,11 +75,13 @@ def parse_gateway_schema(sdl: str) -> GatewaySchema:
     """Parse and check *sdl*; a blank one gives the placeholder schema, whose query type is `Empty`.
 
     The directives `@topic` and `@rest`, the enum `RestDirectiveMethod` and the scalar `Long` need no
-    declaration; one of the same name and kind, as editors want it, is dropped. A `Query` type without
+    declaration; one of the same name and kind, as editors want it, is dropped. The other scalars of
+    `core.built_in_scalars` are added where they are used and not declared. A `Query` type without
     fields gets the placeholder's field, because GraphQL knows no type without fields.
 
     Raises:
-        InvalidSdlError: Something is wrong; holds every problem that was found, in the order of the text.
+        InvalidSdlError: Something is wrong; holds every problem that was found, a hundred at most, in the order
+            of the text.
         NotAvailableYetError: The schema is right, but uses what this version cannot serve.
     """
     try:
@@ -101,9 +108,9 @@ def _parse(sdl: str) -> GatewaySchema:
     _refuse_too_long(source.body)
     document = _complete(_document(source))
     types = ObjectTypes.of(document)
-    topic_fields, topic_errors = read_topic_fields(types)
+    topic_fields, topic_errors = read_topic_fields(types, MUTATION_RULES)
     rest_fields, rest_errors = read_rest_fields(document, types)
-    own_errors = [*topic_errors, *rest_errors]
+    own_errors = [*topic_errors, *rest_errors, *place_errors(types)]
     errors = [*sdl_errors(document), *own_errors]
     definition = None if _has_other(errors, own_errors) else _definition(document, errors)
     if errors or definition is None:
@@ -123,7 +130,14 @@ def _definition(document: DocumentNode, errors: list[GraphQLError]) -> GraphQLSc
     except GraphQLError as error:
         errors.append(_innermost(error))
         return None
-    errors += validate_schema(definition)
+    except TypeError as error:
+        if _is_too_deep(error):
+            raise RecursionError from error
+        raise
+    for type_ in definition.type_map.values():
+        if isinstance(type_, GraphQLScalarType) and not is_specified_scalar_type(type_):
+            complete_scalar(type_)
+    errors += schema_errors(definition)
     errors += default_errors(definition)
     return definition
 
@@ -133,6 +147,13 @@ def _innermost(error: GraphQLError) -> GraphQLError:
     while isinstance(error.__cause__, GraphQLError):
         error = error.__cause__
     return error
+
+
+def _is_too_deep(error: BaseException | None) -> bool:
+    """Return whether graphql-core gave up because types go too deep: it wraps that in others, level by level."""
+    while error is not None and not isinstance(error, RecursionError):
+        error = error.__cause__
+    return error is not None
 
 
 def _refuse_too_long(text: str) -> None:
@@ -162,7 +183,7 @@ def _complete(document: DocumentNode) -> DocumentNode:
     """Return *document* with the built-ins in place of the user's own ones, and with a field in `Query`."""
     own = [node for node in document.definitions if not _redeclares_a_built_in(node)]
     _fill_empty_query(own)
-    return DocumentNode(definitions=(*BUILT_INS.definitions, *own))
+    return DocumentNode(definitions=(*BUILT_INS, *needed_scalars([*BUILT_INS, *own]), *own))
 
 
 def _redeclares_a_built_in(node: DefinitionNode) -> bool:
@@ -192,9 +213,14 @@ def _fill_empty_query(nodes: Iterable[DefinitionNode]) -> None:
 
 
 def _problems(errors: Iterable[GraphQLError], source: Source) -> list[SdlProblem]:
-    """Return *errors* in the order of the text, each once; those without a place come first."""
-    problems = {_problem(error, source) for error in errors}
-    return sorted(problems, key=lambda problem: (problem.line or 0, problem.column or 0, problem.message))
+    """Return *errors* in the order of the text, each once, not too many; those without a place come first."""
+    problems = sorted(
+        {_problem(error, source) for error in errors},
+        key=lambda problem: (problem.line or 0, problem.column or 0, problem.message),
+    )
+    if len(problems) > MAX_PROBLEMS:
+        problems[MAX_PROBLEMS:] = [SdlProblem("There are more problems, which are not shown. Correct these first.")]
+    return problems
 
 
 def _problem(error: GraphQLError, source: Source) -> SdlProblem:

@@ -60,7 +60,7 @@ class Severity(StrEnum):
 
 _RANKS: Final = {severity: rank for rank, severity in enumerate(Severity)}
 
-_BUILT_IN: Final = frozenset(node.name.value for node in BUILT_INS.definitions if isinstance(node, TypeDefinitionNode))
+_BUILT_IN: Final = frozenset(node.name.value for node in BUILT_INS if isinstance(node, TypeDefinitionNode))
 
 _SOURCES: Final = ("topic", "rest")
 """Directives that say where the values of a field come from."""

@@ -35,6 +35,13 @@ class Stored(Enum):
     DOUBLE = auto()
     STRING = auto()
     BOOLEAN = auto()
+    BYTES = auto()
+    MOMENT = auto()
+    """With microseconds."""
+    DATE = auto()
+    TIME = auto()
+    """Of a day, with microseconds."""
+    UUID = auto()
 
 
 SCALARS: Final[Mapping[str, Stored]] = {
@@ -46,8 +53,18 @@ SCALARS: Final[Mapping[str, Stored]] = {
     "ID": Stored.STRING,
     "Char": Stored.STRING,
     "Boolean": Stored.BOOLEAN,
+    "Bytes": Stored.BYTES,
+    "DateTime": Stored.MOMENT,
+    "Date": Stored.DATE,
+    "Time": Stored.TIME,
+    "UUID": Stored.UUID,
+    "Decimal": Stored.STRING,
 }
-"""The scalars that can be stored, by name; a type that the SDL defines goes before one of them."""
+"""The scalars that can be stored, by name; a type that the SDL defines goes before one of them.
+
+A `Decimal` is stored as its text: the decimals of Avro have a number of digits that GraphQL has no word for, and
+Protobuf has none. `BigInt` and `JSON` have no form that other programs would expect, and are refused.
+"""
 
 
 def definitions_for(sdl: str, root: str) -> dict[str, TypeDefinitionNode]:
@@ -94,7 +111,7 @@ def unstorable(name: str, definition: TypeDefinitionNode | None) -> InvalidInput
         case InterfaceTypeDefinitionNode():
             reason = "it is an interface, which cannot be stored. Use the object types that implement it."
         case UnionTypeDefinitionNode():
-            reason = "it is a union, which cannot be stored. Use a nullable field for each of its types."
+            reason = "it is a union, which only Avro can store. Use a nullable field for each of its types."
         case InputObjectTypeDefinitionNode():
             reason = "it is an input, which is for arguments only. Use an object type with the same fields."
         case _:

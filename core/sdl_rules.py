@@ -6,9 +6,10 @@ written or gives up without naming the place.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from itertools import chain
-from typing import Any
+from typing import Any, Final
 
 from graphql import (
     DefinitionNode,
@@ -33,24 +34,66 @@ from graphql import (
     Undefined,
     UnionTypeDefinitionNode,
     UnionTypeExtensionNode,
+    ast_from_value,
+    get_named_type,
     specified_scalar_types,
+    value_from_ast,
 )
-from graphql.validation import ASTValidationRule, SDLValidationContext
+from graphql.language import ParallelVisitor, visit
+from graphql.type.validate import SchemaValidationContext
+from graphql.validation import ASTValidationRule, KnownTypeNamesRule, SDLValidationContext
 from graphql.validation.specified_rules import specified_sdl_rules
-from graphql.validation.validate import validate_sdl
 
 _OUTPUT_ONLY = (ObjectTypeDefinitionNode, InterfaceTypeDefinitionNode, UnionTypeDefinitionNode)
 
 
+MAX_PROBLEMS: Final = 100
+"""Most problems of one SDL that are told; each error costs time to make, and ten thousand take a minute."""
+
+MAX_DEFAULT_PARTS: Final = 10_000
+"""Most values in one default, those of the input types in it included: each may double what the one before has."""
+
+
+class _EnoughError(Exception):
+    """More errors are found than are told; never leaves this module."""
+
+
+class _Errors(list[GraphQLError]):
+    """Errors that are found one by one, until there are enough."""
+
+    def append(self, error: GraphQLError) -> None:
+        super().append(error)
+        if len(self) > MAX_PROBLEMS:
+            raise _EnoughError
+
+
 def sdl_errors(document: DocumentNode) -> list[GraphQLError]:
-    """Return every error of *document* that can be found without building its schema."""
-    return validate_sdl(document, rules=(*specified_sdl_rules, _OnlyDefinitions, _OwnNamesOnly, _KindsInTheirPlaces))
+    """Return every error of *document* that can be found without building its schema, if they are not too many."""
+    standard = (rule for rule in specified_sdl_rules if rule is not KnownTypeNamesRule)
+    own = (_KnownTypeNames, _OnlyDefinitions, _OwnNamesOnly, _KindsInTheirPlaces)
+    rules: list[type[ASTValidationRule]] = [*own, *standard]
+    errors = _Errors()
+    context = SDLValidationContext(document, None, errors.append)
+    with suppress(_EnoughError):
+        visit(document, ParallelVisitor([rule(context) for rule in rules]))
+    return errors
+
+
+def schema_errors(schema: GraphQLSchema) -> list[GraphQLError]:
+    """Return every error of the built *schema*, if they are not too many."""
+    context = SchemaValidationContext(schema)
+    context.errors = errors = _Errors()
+    with suppress(_EnoughError):
+        context.validate_root_types()
+        context.validate_directives()
+        context.validate_types()
+    return errors
 
 
 def default_errors(schema: GraphQLSchema) -> list[GraphQLError]:
-    """Return an error for every default value in *schema* that does not fit its type.
+    """Return an error for every default value in *schema* that does not fit its type, and read the others by it.
 
-    graphql-core drops such a default without a word.
+    graphql-core drops such a default without a word, and knows no scalars beyond its own when it reads one.
     """
     places: list[Any] = []
     for type_ in schema.type_map.values():
@@ -58,14 +101,77 @@ def default_errors(schema: GraphQLSchema) -> list[GraphQLError]:
             places += chain.from_iterable(field.args.values() for field in type_.fields.values())
         elif isinstance(type_, GraphQLInputObjectType):
             places += type_.fields.values()
-    return [
-        GraphQLError(
-            f"The default value of {place.ast_node.name.value} does not fit its type {place.type}.",
-            place.ast_node.default_value,
+    sizes = _Sizes()
+    _read_defaults(places, set())
+    errors = _Errors()
+    with suppress(_EnoughError):
+        for place in places:
+            if _has_default(place) and (what := _broken_default(place, sizes)) is not None:
+                name, node = place.ast_node.name.value, place.ast_node.default_value
+                errors.append(GraphQLError(f"The default value of {name} {what}", node))
+    return errors
+
+
+class _Sizes:
+    """How many values a default has: computed once for each part, because many may share one."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Any, int]] = {}
+
+    def of(self, value: Any) -> int:
+        """Return how many values *value* has, itself included."""
+        if not isinstance(value, dict | list):
+            return 1
+        if id(value) not in self._known:
+            parts = value.values() if isinstance(value, dict) else value
+            self._known[id(value)] = value, 1 + sum(map(self.of, parts))  # kept, so that its id stays its own
+        return self._known[id(value)][1]
+
+
+def _has_default(place: Any) -> bool:
+    return place.ast_node is not None and place.ast_node.default_value is not None
+
+
+def _read_defaults(places: Iterable[Any], read: set[str]) -> None:
+    """Read the default of each of *places*, after those of the input types in it; *read* names the types read."""
+    for place in places:
+        named = get_named_type(place.type)
+        if isinstance(named, GraphQLInputObjectType) and named.name not in read:
+            read.add(named.name)
+            _read_defaults(named.fields.values(), read)
+        if _has_default(place):
+            place.default_value = value_from_ast(place.ast_node.default_value, place.type)
+
+
+def _broken_default(place: Any, sizes: _Sizes) -> str | None:
+    if place.default_value is Undefined:
+        return f"does not fit its type {place.type}."
+    if sizes.of(place.default_value) > MAX_DEFAULT_PARTS:
+        return f"has more than {MAX_DEFAULT_PARTS} parts, those of its input types included. Shorten them."
+    try:
+        ast_from_value(place.default_value, place.type)
+    except (TypeError, GraphQLError):
+        return (
+            f"of type {place.type} cannot be shown to tools: GraphQL has no text for an object or a list of a scalar. "
+            "Use a string, a number or a Boolean, or leave it out."
         )
-        for place in places
-        if place.ast_node is not None and place.ast_node.default_value is not None and place.default_value is Undefined
-    ]
+    return None
+
+
+class _KnownTypeNames(KnownTypeNamesRule):
+    """Every type is defined. Only for the first ones that are not, others of a similar name are looked for: slowly."""
+
+    _SUGGESTED: Final = 10
+
+    def __init__(self, context: SDLValidationContext) -> None:
+        super().__init__(context)
+        self._told = 0
+
+    def report_error(self, error: GraphQLError) -> None:
+        self._told += 1
+        if self._told >= self._SUGGESTED:
+            self.type_names = []
+        super().report_error(error)
 
 
 class _OnlyDefinitions(ASTValidationRule):

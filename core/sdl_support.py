@@ -5,18 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from graphql import (
-    GraphQLInterfaceType,
     GraphQLObjectType,
-    GraphQLScalarType,
     GraphQLSchema,
-    GraphQLUnionType,
     Node,
     is_introspection_type,
-    is_specified_scalar_type,
 )
-
-KNOWN_SCALARS = frozenset({"Long"})
-"""Scalars that can be served beside those that GraphQL itself defines."""
 
 
 def unsupported(schema: GraphQLSchema) -> list[str]:
@@ -27,17 +20,8 @@ def unsupported(schema: GraphQLSchema) -> list[str]:
 
 def _findings(schema: GraphQLSchema) -> Iterator[tuple[int, str]]:
     for type_ in schema.type_map.values():
-        if is_introspection_type(type_):
-            continue
-        match type_:
-            case GraphQLInterfaceType():
-                yield _line(type_.ast_node), f"the interface {type_.name}"
-            case GraphQLUnionType():
-                yield _line(type_.ast_node), f"the union {type_.name}"
-            case GraphQLScalarType() if not is_specified_scalar_type(type_) and type_.name not in KNOWN_SCALARS:
-                yield _line(type_.ast_node), f"the scalar {type_.name}"
-            case GraphQLObjectType():
-                yield from _of_object(schema, type_)
+        if isinstance(type_, GraphQLObjectType) and not is_introspection_type(type_):
+            yield from _of_object(schema, type_)
 
 
 def _of_object(schema: GraphQLSchema, type_: GraphQLObjectType) -> Iterator[tuple[int, str]]:

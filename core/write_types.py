@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from graphql import (
-    GraphQLEnumType,
     GraphQLField,
     GraphQLNamedType,
     GraphQLObjectType,
+    GraphQLScalarType,
+    GraphQLUnionType,
     get_named_type,
     print_type,
 )
@@ -16,14 +17,16 @@ from graphql import (
 from core.directives import directive_on
 from core.errors import InvalidInputError
 from core.sdl import GatewaySchema
+from core.sdl_definitions import SCALARS
 
 
 def write_type(schema: GatewaySchema, name: str) -> str:
-    """Return the SDL of the object type *name* and of every object and enum type that it stores.
+    """Return the SDL of the object type *name* and of every type that it stores.
 
-    Fields that are filled from elsewhere, by `@topic` or `@rest`, are left out, and so are arguments. Fields
-    and enum values stand in the order in which the user wrote them: the storage order changes only where the
-    user changes it. The wanted type comes first, scalars are not printed.
+    Fields that are filled from elsewhere, by `@topic` or `@rest`, are left out, and so are arguments and the
+    interfaces of object types. Fields and enum values stand in the order in which the user wrote them: the storage
+    order changes only where the user changes it. The wanted type comes first. Scalars that can be stored are not
+    printed; others are, and interfaces too, so that whoever converts the text can say what is wrong with them.
 
     Args:
         schema: The schema of the gateway.
@@ -42,17 +45,26 @@ def _stored_types(root: GraphQLObjectType) -> Iterator[GraphQLNamedType]:
     """Yield what is stored of *root* and of the types below it, each once, in the order of meeting them."""
     waiting: list[GraphQLNamedType] = [root]
     met = {root.name}
-    for type_ in waiting:
-        if not isinstance(type_, GraphQLObjectType):
-            yield type_
-            continue
-        fields = _stored_fields(type_)
-        yield GraphQLObjectType(type_.name, fields, description=type_.description)
-        for field in fields.values():
-            below = get_named_type(field.type)
-            if below.name not in met and isinstance(below, GraphQLObjectType | GraphQLEnumType):
+    for type_ in waiting:  # grows
+        stored = type_
+        if isinstance(type_, GraphQLObjectType):
+            stored = GraphQLObjectType(type_.name, _stored_fields(type_), description=type_.description)
+        yield stored
+        for below in _below(stored):
+            if below.name not in met and not _is_scalar_without_definition(below):
                 met.add(below.name)
                 waiting.append(below)
+
+
+def _below(stored: GraphQLNamedType) -> Iterator[GraphQLNamedType]:
+    if isinstance(stored, GraphQLObjectType):
+        yield from (get_named_type(field.type) for field in stored.fields.values())
+    if isinstance(stored, GraphQLUnionType):
+        yield from stored.types
+
+
+def _is_scalar_without_definition(type_: GraphQLNamedType) -> bool:
+    return isinstance(type_, GraphQLScalarType) and type_.name in SCALARS
 
 
 def _stored_fields(type_: GraphQLObjectType) -> dict[str, GraphQLField]:

@@ -19,7 +19,7 @@ from services.gateway.mirrors import MirrorReader
 from services.gateway.operations import RunningOperation
 from services.gateway.plan import Plan
 from services.gateway.planned_operations import PlannedOperation
-from services.gateway.records import PASS_THROUGH, resolve_type
+from services.gateway.records import PASS_THROUGH
 from services.gateway.rest_client import RestClient
 from services.gateway.schema import build
 from services.gateway.used_topics import NO_TOPICS, UsedTopics, used_topics
@@ -216,7 +216,6 @@ class PreparedOperation:
             context_value=self._running,
             variable_values=dict(self._given),
             operation_name=self._operation_name,
-            type_resolver=resolve_type,
             hide_suggestions=self._executor.hides_schema,
         )
         assert isinstance(result, ExecutionResult), "no resolver returns an awaitable"

@@ -26,10 +26,10 @@ from graphql import (
 )
 from graphql.execution.collect_fields import collect_fields, collect_sub_fields
 
+from services.gateway.abstract_types import concrete_type_name, unwrapped
 from services.gateway.argument_readers import ArgumentReader, argument_reader
 from services.gateway.plan import Plan, Step, fixed_key_count
 from services.gateway.projection_code import ProjectionCode
-from services.gateway.records import concrete_type
 from services.gateway.resolvers import FieldResolver, MutationResolver, PropertyResolver, SourceResolver
 from services.gateway.topic_sources import TopicSource
 
@@ -238,7 +238,7 @@ class _Compiler:
             name: self._object(one, self._selected(one, nodes), unit, is_in_list=is_in_list)
             for name, one in possible.items()
         }
-        return self._code.abstract_function(partial(concrete_type, possible=frozenset(possible)), functions)
+        return self._code.abstract_function(partial(_concrete_type, frozenset(possible)), functions)
 
     def _selected(self, type_: GraphQLObjectType, nodes: list[FieldNode]) -> dict[str, list[FieldNode]]:
         return collect_sub_fields(self._schema, self._fragments, self._conditions, type_, nodes)
@@ -250,6 +250,10 @@ class _RootUnit(_Unit):
     def __init__(self, unit: _Unit, root: str) -> None:
         super().__init__(root)
         self.steps = unit.steps
+
+
+def _concrete_type(possible: frozenset[str], value: Any) -> str:
+    return concrete_type_name(*unwrapped(value), possible)
 
 
 def _nullable(type_: GraphQLOutputType) -> Any:

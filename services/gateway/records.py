@@ -7,11 +7,9 @@ nobody asks for.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType, NoneType
 from typing import Any, Final
-
-from graphql import GraphQLAbstractType, GraphQLResolveInfo
 
 from core.avro_to_json import to_json_node
 from core.errors import InvalidValueError
@@ -55,34 +53,3 @@ def shown(value: Any) -> Any:
         raise InvalidValueError(
             "This value is nested too deep to be shown as JSON. Write it with fewer levels."
         ) from None
-
-
-def concrete_type(value: Any, possible: Collection[str]) -> str | None:
-    """Return which of the object types with the names *possible* a value is, `None` where nothing tells.
-
-    The name of the Avro record or Protobuf message counts, its last part, and else the field `__typename`.
-    """
-    fields = value
-    if type(value) is tuple:
-        name, fields = value
-        last = name.rpartition(".")[2]
-        if last in possible:
-            return str(last)
-    named = fields.get("__typename") if isinstance(fields, Mapping) else None
-    return named if isinstance(named, str) and named in possible else None
-
-
-def resolve_type(value: Any, info: GraphQLResolveInfo, abstract: GraphQLAbstractType) -> str:
-    """Return the name of the object type that a value of an interface or a union is, as graphql-core asks for it.
-
-    Raises:
-        InvalidValueError: Nothing tells.
-    """
-    possible = {type_.name for type_ in info.schema.get_possible_types(abstract)}
-    found = concrete_type(value, possible)
-    if found is None:
-        raise InvalidValueError(
-            f"Nothing tells which type of {abstract.name} this value is ({', '.join(sorted(possible))}). "
-            "Name the record of its schema like that type, or let it have a field __typename."
-        )
-    return found

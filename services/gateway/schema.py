@@ -7,7 +7,7 @@ get a prefix and their real name beside it, enums get a stand-in for the Python 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -18,18 +18,23 @@ from graphql import (
     GraphQLField,
     GraphQLInputField,
     GraphQLInputObjectType,
+    GraphQLInterfaceType,
     GraphQLList,
     GraphQLNamedType,
     GraphQLNonNull,
     GraphQLObjectType,
+    GraphQLScalarType,
     GraphQLType,
+    GraphQLUnionType,
     get_named_type,
     is_introspection_type,
 )
 
 from core.sdl import GatewaySchema
-from services.gateway.long_scalar import Long
+from services.gateway.abstract_types import concrete_type_name, unwrapped
+from services.gateway.resolvers import FieldResolver
 from services.gateway.rest_client import RestClient
+from services.gateway.scalars import OF_GRAPHQL, graphene_scalar
 from services.gateway.wiring import Wiring
 from services.gateway.writing import TopicWriter
 
@@ -37,14 +42,15 @@ GrapheneType = Any
 
 _PREFIX: Final = "field_"
 
-_SCALARS: Final[Mapping[str, GrapheneType]] = {
-    "Boolean": graphene.Boolean,
-    "Float": graphene.Float,
-    "ID": graphene.ID,
-    "Int": graphene.Int,
-    "Long": Long,
-    "String": graphene.String,
-}
+_INNER_FIRST: Final = (
+    GraphQLScalarType,
+    GraphQLEnumType,
+    GraphQLInputObjectType,
+    GraphQLInterfaceType,
+    GraphQLObjectType,
+    GraphQLUnionType,
+)
+"""Kinds of types in the order in which they are made: Graphene wants the classes that a type belongs to or joins."""
 
 
 def build(schema: GatewaySchema, writer: TopicWriter, rest: RestClient) -> graphene.Schema:
@@ -61,46 +67,90 @@ class _Builder:
     def __init__(self, schema: GatewaySchema, wiring: Wiring) -> None:
         self._definition = schema.definition
         self._wiring = wiring
-        self._types: dict[str, GrapheneType] = dict(_SCALARS)
+        self._types: dict[str, GrapheneType] = dict(OF_GRAPHQL)
 
     def build(self) -> graphene.Schema:
-        own = {type_.name: self._made(type_) for type_ in self._served_types()}
-        self._types |= own
+        served = list(self._served_types())
+        for kind in _INNER_FIRST:
+            for type_ in served:
+                if isinstance(type_, kind):
+                    self._made(type_)
         query, mutation = self._definition.query_type, self._definition.mutation_type
         assert query is not None, "a gateway schema without a query type is refused when it is parsed"
-        return graphene.Schema(
-            query=own[query.name],
-            mutation=own[mutation.name] if mutation is not None else None,
-            types=list(own.values()),
+        schema = graphene.Schema(
+            query=self._types[query.name],
+            mutation=self._types[mutation.name] if mutation is not None else None,
+            # `Long` is there without being asked for: Graphene finds it where it is used.
+            types=[self._types[type_.name] for type_ in served if type_.name != "Long"],
             auto_camelcase=False,
         )
+        for type_ in served:
+            if isinstance(type_, GraphQLScalarType) and type_.specified_by_url is not None:
+                # Graphene knows no `@specifiedBy`.
+                schema.graphql_schema.type_map[type_.name].specified_by_url = type_.specified_by_url
+        return schema
 
     def _served_types(self) -> Iterator[GraphQLNamedType]:
         for type_ in self._definition.type_map.values():
-            is_ours = type_.name in _SCALARS or type_.name == "RestDirectiveMethod"
+            is_ours = type_.name in OF_GRAPHQL or type_.name == "RestDirectiveMethod"
             if not is_ours and not is_introspection_type(type_):
                 yield type_
 
     def _made(self, type_: GraphQLNamedType) -> GrapheneType:
+        """Return what stands for *type_*; made at first need, because interfaces may implement others."""
+        if type_.name not in self._types:
+            self._types[type_.name] = self._make(type_)
+        return self._types[type_.name]
+
+    def _make(self, type_: GraphQLNamedType) -> GrapheneType:
         match type_:
+            case GraphQLScalarType():
+                return graphene_scalar(type_)
             case GraphQLEnumType():
                 return _enum(type_)
             case GraphQLInputObjectType():
                 return self._input(type_)
+            case GraphQLInterfaceType():
+                return self._interface(type_)
             case GraphQLObjectType():
                 return self._object(type_)
-        raise AssertionError(f"{type_} is refused when a gateway schema is parsed")
+            case GraphQLUnionType():
+                return self._union(type_)
+        raise AssertionError(f"GraphQL has no further kind of type, but here is {type_}")
 
     def _object(self, type_: GraphQLObjectType) -> GrapheneType:
-        fields = {_PREFIX + name: self._field(type_, name, field) for name, field in type_.fields.items()}
-        return type(type_.name, (graphene.ObjectType,), {"Meta": _names(type_), **fields})
+        fields = {
+            _PREFIX + name: self._field(name, field, self._wiring.resolver(type_, name, field))
+            for name, field in type_.fields.items()
+        }
+        return _with_fields(type(type_.name, (graphene.ObjectType,), {"Meta": self._implementing(type_)}), fields)
 
-    def _field(self, parent: GraphQLObjectType, name: str, field: GraphQLField) -> graphene.Field:
+    def _interface(self, type_: GraphQLInterfaceType) -> GrapheneType:
+        fields = {_PREFIX + name: self._field(name, field, None) for name, field in type_.fields.items()}
+        members = {"Meta": self._implementing(type_), "resolve_type": self._resolve_type(type_)}
+        return _with_fields(type(type_.name, (graphene.Interface,), members), fields)
+
+    def _implementing(self, type_: GraphQLObjectType | GraphQLInterfaceType) -> dict[str, Any]:
+        return {**_names(type_), "interfaces": tuple(map(self._made, type_.interfaces))}
+
+    def _union(self, type_: GraphQLUnionType) -> GrapheneType:
+        meta = {**_names(type_), "types": tuple(map(self._made, type_.types))}
+        return type(type_.name, (graphene.Union,), {"Meta": meta, "resolve_type": self._resolve_type(type_)})
+
+    def _resolve_type(self, type_: GraphQLInterfaceType | GraphQLUnionType) -> Callable[..., GrapheneType]:
+        possible = frozenset(concrete.name for concrete in self._definition.get_possible_types(type_))
+
+        def resolve_type(value: Any, _info: Any) -> GrapheneType:
+            return self._types[concrete_type_name(*unwrapped(value), possible)]
+
+        return staticmethod(resolve_type)
+
+    def _field(self, name: str, field: GraphQLField, resolver: FieldResolver | None) -> graphene.Field:
         return graphene.Field(
             self._reference(field.type),
             name=name,
             args={name: self._argument(argument) for name, argument in field.args.items()},
-            resolver=self._wiring.resolver(parent, name, field),
+            resolver=resolver,
             description=field.description,
             deprecation_reason=field.deprecation_reason,
         )
@@ -134,6 +184,18 @@ class _Builder:
         if isinstance(type_, GraphQLList):
             return graphene.List(self._reference(type_.of_type))
         return partial(self._types.__getitem__, get_named_type(type_).name)
+
+
+def _with_fields(made: GrapheneType, fields: Mapping[str, graphene.Field]) -> GrapheneType:
+    """Give the class *made* its fields.
+
+    As attributes, they would stand behind those of its interfaces, and Graphene would generate a dataclass from
+    them: half the time that a schema takes, and it grows with the square of the fields of a type.
+    """
+    of_class = made._meta.fields  # noqa: SLF001  Graphene has no other way to set them
+    of_class.clear()
+    of_class.update(fields)
+    return made
 
 
 def _enum(type_: GraphQLEnumType) -> GrapheneType:

@@ -10,9 +10,10 @@ import msgspec
 
 from commands import gateways
 from commands.gateways import NewGateway
-from core import topics
+from core import mirrors, topics
 from core.errors import NotFoundError, StoredSchemaError, UnavailableError
 from core.gateways import NOUN, Gateway
+from core.mirrors import MirrorDefinition
 from core.record import timestamp_text
 from core.sdl import GatewaySchema, topics_of
 from core.sdl_changes import own_types
@@ -96,7 +97,7 @@ class GatewayResource:
 
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, name: str) -> None:
         """Answer with the gateway as it is or was, and with what its schema holds and still lacks, or lacked."""
-        registry = await registry_at(self._worker, req, NOUN, topics.NOUN)
+        registry = await registry_at(self._worker, req, NOUN, topics.NOUN, mirrors.NOUN)
         described = partial(_described, registry.gateway(name), registry, self._worker)
         resp.data = msgspec.json.encode(await self._worker.in_thread(described))
 
@@ -119,7 +120,7 @@ def _described(row: Row[Gateway], registry: Registry, worker: Worker) -> Gateway
         return msgspec.structs.replace(body, warnings=[str(error)])
     return msgspec.structs.replace(
         body,
-        warnings=_warnings(schema, registry),
+        warnings=_warnings(gateway.name, schema, registry),
         types=sorted(own_types(schema.definition)),
         topics=list(topics_of(schema)),
     )
@@ -136,7 +137,7 @@ def _last_change(worker: Worker, position: int) -> LastChangeBody | None:
     return LastChangeBody(command.position, timestamp_text(command.time_ms), record.actor, record.reason)
 
 
-def _warnings(schema: GatewaySchema, registry: Registry) -> list[str]:
+def _warnings(gateway: str, schema: GatewaySchema, registry: Registry) -> list[str]:
     """Return what does not fit between the schema and the topics as they are now."""
 
     def types_of(name: str) -> TopicTypes | None:
@@ -144,9 +145,16 @@ def _warnings(schema: GatewaySchema, registry: Registry) -> list[str]:
             topic = registry.topic(name).state
         except NotFoundError:
             return None
-        return TopicTypes(topic.key_type, topic.value_type)
+        return TopicTypes.of(topic, gateway, _mirror(registry, name))
 
     return [str(finding.problem) for finding in check_topics(schema, types_of)]
+
+
+def _mirror(registry: Registry, name: str) -> MirrorDefinition | None:
+    try:
+        return registry.mirror(name).state.definition
+    except NotFoundError:
+        return None
 
 
 def _body(gateway: Gateway, default_tag: str) -> GatewayBody:

@@ -6,7 +6,7 @@ import pytest
 
 from commands.decisions import Caller, Commands
 from commands.gateways import MAX_RECORDED_CHANGES, NewGateway, apply_schema, create_gateway, delete_gateway
-from commands.topics import NewTopic, create_topic
+from commands.topics import NewTopic, SchemaReference, create_topic
 from core.errors import BreakingChangesError, ConflictError, InvalidSdlError, NotFoundError
 from core.gateways import GatewaySchemaApplied
 from core.kafka_admin import KafkaAdmin
@@ -30,6 +30,24 @@ def test_a_gateway_is_refused_when_its_keys_do_not_fit_a_topic(
     with pytest.raises(InvalidSdlError) as caught:
         apply_schema(commands, caller(), "shop", SDL)
     assert 2 == caught.value.problems[0].line
+
+
+def test_a_gateway_is_compared_with_the_records_of_topics(
+    commands: Commands, admin: KafkaAdmin, settings: Settings, caller: NewCaller
+) -> None:
+    for name in ("shop", "other"):
+        create_gateway(commands, settings, caller(), NewGateway(name))
+    apply_schema(commands, caller(), "shop", SDL)
+    topic = NewTopic("product", TopicType.INTEGER, TopicType.SCHEMA, value_schema=SchemaReference("shop", "Product"))
+    create_topic(commands, admin, settings, caller(), topic)
+    with pytest.raises(InvalidSdlError) as caught:
+        apply_schema(commands, caller(), "other", SDL.replace("name: String", "name: Int  new: Int!"))
+    assert [
+        ("Product.name", 3),
+        ("Product.new", 3),
+    ] == [(problem.message.split()[0], problem.line) for problem in caught.value.problems]
+    assert apply_schema(commands, caller(), "other", SDL.replace("name: String", "name: String!  new: Int")) is not None
+    assert apply_schema(commands, caller(), "shop", SDL.replace("name: String", "name: String  new: Int!")) is not None
 
 
 def test_applying_the_same_schema_again_records_nothing(

@@ -7,6 +7,7 @@ from core.protobuf import ProtobufCodec
 from core.protobuf_compiler import compile_protobuf
 from core.protobuf_schema import to_protobuf
 from core.registered_schema import RegisteredSchema
+from core.scalar_values import scalar_values
 
 CHAIN = " ".join(f"type T{n} {{ a: T{n + 1} }}" for n in range(500))
 
@@ -46,6 +47,12 @@ def written(codec: ProtobufCodec, node: Any) -> Any:
         ("ID", "string"),
         ("Char", "string"),
         ("Boolean", "bool"),
+        ("Bytes", "bytes"),
+        ("DateTime", ".google.protobuf.Timestamp"),
+        ("Date", "string"),
+        ("Time", "string"),
+        ("UUID", "string"),
+        ("Decimal", "string"),
     ],
 )
 def test_scalars_have_their_protobuf_type_declared_or_not(scalar: str, expected: str) -> None:
@@ -66,6 +73,9 @@ def test_scalars_have_their_protobuf_type_declared_or_not(scalar: str, expected:
         ("E!", "E", "E"),
         ("[E!]", "repeated E", "repeated E"),
         ("Float", "optional double", "float"),
+        ("Date", "optional string", "string"),
+        ("DateTime", ".google.protobuf.Timestamp", ".google.protobuf.Timestamp"),
+        ("[DateTime!]!", "repeated .google.protobuf.Timestamp", "repeated .google.protobuf.Timestamp"),
     ],
 )
 def test_what_may_be_null_is_optional_where_absent_is_not_seen_otherwise(
@@ -130,6 +140,27 @@ message Shop {
 """ == converted(sdl, "Book")
 
 
+def test_values_of_scalars_survive_storage_as_they_are_served() -> None:
+    fields = {
+        "moment": ("DateTime", "2026-11-24T12:34:56.123456Z"),
+        "day": ("Date", "2026-11-24"),
+        "clock": ("Time", "12:34:56.789"),
+        "id": ("UUID", "123e4567-e89b-12d3-a456-426614174000"),
+        "raw": ("Bytes", "aGk="),
+        "sum": ("Decimal", "19.90"),
+    }
+    sdl = " ".join(f"{name}: {scalar}" for name, (scalar, _) in fields.items())
+    codec = codec_of(f"type Root {{ {sdl} never: DateTime }}", "Root")
+    sent = {name: scalar_values(scalar).parse_value(value) for name, (scalar, value) in fields.items()}
+
+    decoded = written(codec, sent)
+
+    assert {name: value for name, (_, value) in fields.items()} == {
+        name: scalar_values(scalar).serialize(decoded[name]) for name, (scalar, _) in fields.items()
+    }
+    assert decoded["never"] is None
+
+
 def test_a_legacy_schema_goes_by_the_alphabet() -> None:
     sdl = "type Book { title: String!  pages: Int  tags: [String!] kind: Kind } enum Kind { RED BLUE }"
     assert """message Book {
@@ -175,11 +206,15 @@ def test_a_type_of_the_user_goes_before_an_extra_scalar() -> None:
 @pytest.mark.parametrize(
     ("graphql_type", "definition", "expected"),
     [
-        ("Date", "scalar Date", "Scalar Date not supported. Use one of Int"),
-        ("[Date!]!", "scalar Date", "Scalar Date not supported"),
+        ("Money", "scalar Money", "Scalar Money not supported. Use one of Int"),
+        ("[BigInt!]!", "scalar BigInt", "Scalar BigInt not supported"),
         ("I", "interface I { i: Int }", "Type I not recognized: it is an interface"),
         ("In", "input In { i: Int }", "Type In not recognized: it is an input"),
-        ("U", "union U = Root", "Type U not recognized: it is a union"),
+        (
+            "U",
+            "union U = Root",
+            "Type U not recognized: it is a union, which only Avro can store. Use a nullable field",
+        ),
         ("Missing", "", "Type Missing not recognized: nothing defines it"),
         ("[[Int!]]!", "", "Field Root.a is a list of lists"),
         ("[[Root]]", "", "Field Root.a is a list of lists"),

@@ -47,8 +47,8 @@ BREAKING_TABLE = [
         "The root of each query is R now, and was Query.",
     ),
     (
-        "schema { query: Query mutation: M } type Query { a: Int } type M { a: Int }",
-        "schema { query: Query } type Query { a: Int } type M { a: Int }",
+        'schema { query: Query mutation: M } type Query { a: Int } type M { a: Int @rest(url: "http://a") }',
+        'schema { query: Query } type Query { a: Int } type M { a: Int @rest(url: "http://a") }',
         "schema",
         "Type M is no longer the root of each mutation, and nothing is in its place.",
     ),

@@ -16,7 +16,7 @@ def findings_of(sdl: str, topics: Mapping[str, TopicTypes]) -> list[TopicFinding
 
 def messages_of(sdl: str, topics: Mapping[str, TopicTypes]) -> list[str]:
     findings = findings_of(sdl, topics)
-    assert not any(finding.is_missing for finding in findings)
+    assert not any(finding.is_warning for finding in findings)
     return [finding.problem.message for finding in findings]
 
 
@@ -38,6 +38,13 @@ FITTING = [
     ("Float", "by-double"),
     ("String", "by-string"),
     ("ID", "by-string"),
+    ("UUID", "by-string"),
+    ("DateTime", "by-string"),
+    ("Date", "by-string"),
+    ("Decimal", "by-string"),
+    ("JSON", "by-string"),
+    ("JSON", "by-long"),
+    ("JSON", "by-schema"),
 ]
 
 
@@ -51,7 +58,7 @@ def test_a_key_may_be_widened(scalar: str, topic: str) -> None:
     ("scalar", "topic"),
     [
         (scalar, topic)
-        for scalar in ("Int", "Long", "Float", "String", "ID", "Boolean")
+        for scalar in ("Int", "Long", "Float", "String", "ID", "Boolean", "UUID", "DateTime", "BigInt")
         for topic in RECORDS_BY_TYPE
         if (scalar, topic) not in FITTING
     ],
@@ -115,6 +122,56 @@ def test_values_have_the_shape_of_the_field() -> None:
 def test_a_missing_topic_is_a_warning_at_its_directive() -> None:
     sdl = 'type Query {\n  p: [Int] @topic(name: "later")\n}'
 
-    assert [TopicFinding(SdlProblem('topic "later" does not exist yet', 2, 12), is_missing=True)] == findings_of(
+    assert [TopicFinding(SdlProblem('topic "later" does not exist yet', 2, 12), is_warning=True)] == findings_of(
         sdl, {}
     )
+
+
+def test_values_without_a_record_fit_the_scalar() -> None:
+    def messages(scalar: str, value_type: TopicType) -> list[str]:
+        sdl = f'type Query {{ a: [{scalar}] @topic(name: "t") }} scalar Money'
+        return messages_of(sdl, {"t": TopicTypes(TopicType.STRING, value_type)})
+
+    assert [] == messages("Long", TopicType.INTEGER)
+    assert [] == messages("String", TopicType.INTEGER)
+    assert [] == messages("Float", TopicType.LONG)
+    assert [] == messages("Money", TopicType.SCHEMA)
+    assert [] == messages("DateTime", TopicType.STRING)
+    assert ['Query.a is Int, but each value of topic "t" is string: use String.'] == messages("Int", TopicType.STRING)
+    assert ['Query.a is DateTime, but each value of topic "t" is long: use Long.'] == messages(
+        "DateTime", TopicType.LONG
+    )
+
+
+def test_a_value_that_is_too_large_for_an_int_is_a_warning() -> None:
+    findings = findings_of(
+        'type Query { a: [Int] @topic(name: "t") }', {"t": TopicTypes(TopicType.STRING, TopicType.LONG)}
+    )
+
+    assert [True] == [finding.is_warning for finding in findings]
+
+
+@pytest.mark.parametrize("type_", ["I", "U"])
+def test_an_interface_or_union_is_served_from_records_only(type_: str) -> None:
+    sdl = (
+        f'type Query {{ a: [{type_}] @topic(name: "t") }} interface I {{ a: Int }} '
+        "type X implements I { a: Int } union U = X"
+    )
+
+    assert [] == messages_of(sdl, {"t": TopicTypes(TopicType.STRING, TopicType.SCHEMA)})
+    assert [
+        f'Query.a returns {type_}, but the values of topic "t" are of type long: use a scalar, or another topic.'
+    ] == messages_of(sdl, {"t": TopicTypes(TopicType.STRING, TopicType.LONG)})
+
+
+def test_each_topic_is_looked_up_once() -> None:
+    looked_up: list[str] = []
+
+    def topics(name: str) -> TopicTypes | None:
+        looked_up.append(name)
+        return TopicTypes(TopicType.STRING, TopicType.STRING)
+
+    sdl = 'type Query { a: [String] @topic(name: "t") b: [String] @topic(name: "t") c: [String] @topic(name: "u") }'
+
+    assert [] == check_topics(parse_gateway_schema(sdl), topics)
+    assert ["t", "u"] == looked_up

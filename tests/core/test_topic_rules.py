@@ -112,9 +112,39 @@ BROKEN = {
         'type Query { a(k: [Int]): Int @topic(name: "t", keyArgument: "k") }',
         "The field returns one value. The keyArgument k should not be a list.",
     ),
+    "forwarded list of keys for one value": (
+        'type Query { p(k: [Int]): P } type P { a: Int @topic(name: "t", keyArgument: "k") }',
+        "The field returns one value. The keyArgument k should not be a list.",
+    ),
+    "forwarded key for a list": (
+        'type Query { p(k: Int): P } type P { a: [Int] @topic(name: "t", keyArgument: "k") }',
+        "The field returns a list. The keyArgument k should be a list of keys.",
+    ),
+    "range with several lower bounds": (
+        (
+            "type Query { a(k: Int, f: [Int], u: Int): [Int] "
+            '@topic(name: "t", keyArgument: "k", rangeFrom: "f", rangeTo: "u") }'
+        ),
+        "A bound of a range is one value. The rangeFrom f should not be a list.",
+    ),
+    "list of lists": (
+        'type Query { a: [[Int!]!]! @topic(name: "t") }',
+        "A topic holds values and no lists of them. Let the field return a list of its values.",
+    ),
+    "topic without a name": (
+        'type Query { a: [Int] @topic(name: "") }',
+        'Topic name "" is invalid: Kafka takes 1 to 249 of the characters a-z, A-Z, 0-9, ".", "_" and "-".',
+    ),
+    "topic of the system": (
+        'type Query { a: [Int] @topic(name: "__quick-log") }',
+        'Topic name "__quick-log" is invalid: names that start with "__" belong to the system.',
+    ),
 }
 
 KEPT = {
+    "forwarded argument of one of several fields": (
+        'type Query { p(k: Int): P q(k: [Int]): P } type P { a: Int @topic(name: "t", keyArgument: "k") }'
+    ),
     "list without key": 'type Query { a: [Int] @topic(name: "t") }',
     "key argument": 'type Query { a(k: Int!): Int @topic(name: "t", keyArgument: "k") }',
     "list key argument, non-null outside": ('type Query { a(k: [Int]): [Int]! @topic(name: "t", keyArgument: "k") }'),
@@ -128,7 +158,7 @@ KEPT = {
         'type Query { p: P } type P { a: Int @topic(name: "t", keyField: "id") } extend type P { id: Int }'
     ),
     "mutation with key and value": (
-        'type Query { q: Int } type Mutation { a(k: Int, v: [Int]): [Int] @topic(name: "t") }'
+        'type Query { q: Int } type Mutation { a(k: [Int], v: [Int]): [Int] @topic(name: "t") }'
     ),
     "range": (
         "type Query { a(k: Int, f: Int, u: Int): [Int] "

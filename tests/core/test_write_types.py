@@ -1,6 +1,7 @@
 import pytest
 from graphql import parse
 
+from core.avro_schema import to_avro
 from core.errors import InvalidInputError
 from core.sdl import parse_gateway_schema
 from core.write_types import write_type
@@ -97,3 +98,53 @@ def test_what_is_no_object_type_does_not_exist(name: str) -> None:
 def test_a_type_that_stores_nothing_is_no_write_type(name: str) -> None:
     with pytest.raises(InvalidInputError, match="Type Derived stores nothing: all its fields come from topics"):
         write_type(SHOP, name)
+
+
+ABSTRACT = parse_gateway_schema(
+    """
+type Query { a: Int }
+interface Named { name: String }
+type Cat implements Named { name: String  lives: Int  owner: Owner }
+type Dog implements Named { name: String  born: Date }
+type Owner { pet: Pet  sum: Money }
+union Pet = Cat | Dog
+type Keeper { animal: Named }
+"Amount and currency"
+scalar Money
+"""
+)
+
+
+def test_a_union_is_printed_with_its_types_which_drop_their_interfaces() -> None:
+    assert '''type Owner {
+  pet: Pet
+  sum: Money
+}
+
+union Pet = Cat | Dog
+
+"""Amount and currency"""
+scalar Money
+
+type Cat {
+  name: String
+  lives: Int
+  owner: Owner
+}
+
+type Dog {
+  name: String
+  born: Date
+}''' == write_type(ABSTRACT, "Owner")
+
+
+@pytest.mark.parametrize(
+    ("name", "refusal"),
+    [
+        ("Keeper", "Type Named not recognized: it is an interface, which cannot be stored."),
+        ("Owner", "Scalar Money not supported. Use one of Int"),
+    ],
+)
+def test_what_cannot_be_stored_is_named_when_the_text_is_converted(name: str, refusal: str) -> None:
+    with pytest.raises(InvalidInputError, match=refusal):
+        to_avro(write_type(ABSTRACT, name), name, "zoo")

@@ -53,7 +53,7 @@ def cost_of(text: str, *, name: str | None = None, entries: EntryCounts | None =
         ("{ named { id } }", 1 + 5 * 2),
         ("{ product { tags } }", 1 + 1 + 10),
         ("{ product { matrix } }", 1 + 1 + 10 * 10),
-        ("{ product { others { others { id } } } }", 1 + 1 + 100 * (1 + 1 + 100 * 2)),
+        ("{ product { others { others { id } } } }", 1 + 1 + 10 * (1 + 1 + 10 * 2)),
         ("{ ...F ... { ...F } } fragment F on Query { product { id } }", 4),
         ("{ products @skip(if: true) { id } }", 1 + 100 * 2),
     ],

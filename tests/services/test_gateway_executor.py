@@ -452,7 +452,8 @@ def test_an_operation_is_chosen_by_its_name() -> None:
 
 
 def test_mutations_are_told_from_queries() -> None:
-    executor = GatewayExecutor(parse_gateway_schema("type Query { a: Int } type Mutation { b: Int }"), MemoryMirrors())
+    sdl = 'type Query { a: Int } type Mutation { b(k: Int, v: Int): Int @topic(name: "t") }'
+    executor = GatewayExecutor(parse_gateway_schema(sdl), MemoryMirrors())
     document = "query A { a } mutation B { b }"
 
     assert not executor.is_mutation(document, "A")
