@@ -11,13 +11,16 @@ from typing import Final
 from graphql import DocumentNode, GraphQLError, GraphQLSchema, get_operation_ast, parse, validate
 
 from services.gateway.limits import MAX_TOKENS, limit_errors
-from services.gateway.planned_operations import PlannedOperation
+from services.gateway.planned_operations import PlannedOperation, PlanRoom
 
 MAX_DOCUMENTS: Final = 1_000
 """Most documents that are kept for one schema."""
 
 MAX_CHARACTERS: Final = 200_000
-"""Most characters of text of all kept documents. A parsed one takes some 240 bytes a character: 50 MB at most."""
+"""Most characters of text of all kept documents. A parsed one takes some 240 bytes a character: 50 MB at most.
+
+Their plans have a bound of their own, see `services.gateway.planned_operations`.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,21 +30,7 @@ class CheckedDocument:
     document: DocumentNode | None
     errors: Sequence[GraphQLError] = ()
     operations: dict[str | None, PlannedOperation] = field(default_factory=dict)
-    """What `operation` has found."""
-
-    def operation(self, schema: GraphQLSchema, name: str | None) -> PlannedOperation | None:
-        """Return the operation that is executed under *name*, `None` where there is none; made once.
-
-        Args:
-            schema: The schema that the document was checked against.
-            name: `None` where the client names none.
-        """
-        found = self.operations.get(name)
-        if found is None and self.document is not None:
-            node = get_operation_ast(self.document, name)
-            if node is not None:
-                found = self.operations[name] = PlannedOperation(schema, self.document, node)
-        return found
+    """What `Documents.operation` has found."""
 
 
 class Documents:
@@ -65,6 +54,7 @@ class Documents:
         self._max_characters = max_characters
         self._kept: OrderedDict[str, CheckedDocument] = OrderedDict()
         self._characters = 0
+        self._room = PlanRoom()
         self._lock = threading.Lock()
 
     def known(self, text: str) -> CheckedDocument | None:
@@ -81,6 +71,21 @@ class Documents:
         if not checked.errors:
             self._keep(text, checked)
         return checked
+
+    def operation(self, checked: CheckedDocument, name: str | None) -> PlannedOperation | None:
+        """Return the operation of a document that is executed under *name*, `None` where there is none; made once.
+
+        Args:
+            checked: The document.
+            name: `None` where the client names none.
+        """
+        found = checked.operations.get(name)
+        if found is None and checked.document is not None:
+            node = get_operation_ast(checked.document, name)
+            if node is not None:
+                made = PlannedOperation(self._schema, checked.document, node, self._room)
+                found = checked.operations.setdefault(name, made)
+        return found
 
     def _keep(self, text: str, checked: CheckedDocument) -> None:
         with self._lock:

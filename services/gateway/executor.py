@@ -89,7 +89,7 @@ class GatewayExecutor:
 
     def is_mutation(self, query: str, operation_name: str | None = None) -> bool:
         """Return whether *query*, executed under *operation_name*, would be a mutation."""
-        operation = self._documents.checked(query).operation(self.executable, operation_name)
+        operation = self._documents.operation(self._documents.checked(query), operation_name)
         return operation is not None and operation.is_mutation
 
     def _prepared(
@@ -99,8 +99,9 @@ class GatewayExecutor:
         variables: Mapping[str, Any] | None,
         timeout_s: float,
     ) -> PreparedOperation:
+        operation = self._documents.operation(checked, operation_name)
         running = RunningOperation(self._mirrors.begin(names_types=self._names_types), timeout_s)
-        return PreparedOperation(self, checked, operation_name, variables or {}, running)
+        return PreparedOperation(self, checked, operation, operation_name, variables or {}, running)
 
 
 class PreparedOperation:
@@ -110,6 +111,7 @@ class PreparedOperation:
         self,
         executor: GatewayExecutor,
         checked: CheckedDocument,
+        operation: PlannedOperation | None,
         operation_name: str | None,
         variables: Mapping[str, Any],
         running: RunningOperation,
@@ -119,8 +121,8 @@ class PreparedOperation:
         self._operation_name = operation_name
         self._given = variables
         self._running = running
-        self._operation: PlannedOperation | None = checked.operation(executor.executable, operation_name)
-        coerced = None if self._operation is None else self._operation.variables.read(variables)
+        self._operation = operation
+        coerced = None if operation is None else operation.variables.read(variables)
         self._variables: Mapping[str, Any] | None = None if isinstance(coerced, list) else coerced
         self._plan = self._found_plan()
 

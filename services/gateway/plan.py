@@ -56,7 +56,7 @@ class Step:
     """The fields below it that sources fill."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Plan:
     """An operation, ready to be executed any number of times."""
 
@@ -73,6 +73,9 @@ class Plan:
 
     fixed_key_count: float | None
     """How many keys of topics it reads at most, if that is known; infinite if it reads anything else."""
+
+    field_count: int
+    """How many fields were compiled: what it takes is some 300 to 1,700 bytes for each."""
 
     def execute(self, operation: RunningOperation, variables: Variables) -> dict[str, Any]:
         """Return the data of the answer.

@@ -33,7 +33,7 @@ from services.gateway.records import concrete_type
 from services.gateway.resolvers import FieldResolver, PropertyResolver, SourceResolver
 from services.gateway.topic_sources import TopicSource
 
-MAX_PLANNED_FIELDS: Final = 10_000
+MAX_PLANNED_FIELDS: Final = 2_000
 """Most fields of one plan, those of an interface or a union counted for each of its types."""
 
 
@@ -100,6 +100,7 @@ class _Compiler:
             checks=tuple(self._checks),
             topics=frozenset(self._topics),
             fixed_key_count=fixed_key_count(steps),
+            field_count=self._fields,
         )
 
     def _object(

@@ -14,7 +14,7 @@ from core.types import TopicType, codec_for
 from services.gateway import executor as executor_module
 from services.gateway.executor import GatewayExecutor
 from services.gateway.operations import RunningOperation
-from services.gateway.planned_operations import MAX_PLANS, PlannedOperation
+from services.gateway.planned_operations import MAX_PLANS, PlannedOperation, PlanRoom
 from services.gateway.resolvers import PropertyResolver, SourceResolver
 from services.gateway.sources import Arguments, Operation
 from services.local_mirrors import LocalMirrors
@@ -174,7 +174,7 @@ def test_an_operation_has_few_plans_however_many_conditions_it_has() -> None:
         shown = {name: "p1" for name in names if wanted[name]}
         assert {"product": {"id": 1, **shown}} == shop_executor.execute(query, None, wanted)["data"]
 
-    operation = shop_executor._documents.checked(query).operation(shop_executor.executable, None)
+    operation = shop_executor._documents.operation(shop_executor._documents.checked(query), None)
     assert operation is not None
     assert MAX_PLANS == len(operation._plans)
 
@@ -261,9 +261,13 @@ def zoo(**roots: Any) -> Any:
     return schema
 
 
+def planned_operation(schema: Any, query: str, room: PlanRoom | None = None) -> PlannedOperation:
+    document: Any = parse(query)
+    return PlannedOperation(schema, document, document.definitions[0], room or PlanRoom())
+
+
 def planned(schema: Any, query: str) -> Any:
-    document = parse(query)
-    plan = PlannedOperation(schema, document, document.definitions[0]).plan({})  # type: ignore[arg-type]
+    plan = planned_operation(schema, query).plan({})
     assert plan is not None
     return plan.execute(RunningOperation(MemoryMirrors()), {})
 
@@ -378,3 +382,23 @@ def test_kept_rows_are_never_changed(mirrors: tuple[WrittenMirror, WrittenMirror
         answer["data"]["node"]["tags"].append("changed")
         answer["data"]["node"].clear()
     assert 2 == len(cache)
+
+
+def test_the_fields_of_all_plans_are_bounded_as_long_as_the_plans_live() -> None:
+    room = PlanRoom(7)
+    schema = zoo()
+    first, second, small = (
+        planned_operation(schema, query, room)
+        for query in (
+            "{ pet { name ... on Dog { owner { name } } } }",
+            "{ pets { name __typename } }",
+            "{ any { __typename } }",
+        )
+    )
+    plan = first.plan({})
+    assert plan is not None
+    assert (5, 2) == (plan.field_count, room.left)
+    assert second.plan({}) is None
+    del plan, first
+    assert second.plan({}) is not None
+    assert small.plan({}) is None
