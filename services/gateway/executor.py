@@ -166,10 +166,11 @@ class PreparedOperation:
         if self._plan is None or self._variables is None:
             return None
         try:
-            return {"data": self._plan.execute(self._running, self._variables)}
+            data = self._plan.execute(self._running, self._variables)
         except Exception:  # noqa: BLE001  Whatever it is: graphql-core meets it again, and tells it where it belongs.
             self._running.recall()
             return None
+        return answers.complete(data, self._running.positions)
 
     def _executed(self) -> Answer:
         """Return the answer of graphql-core."""

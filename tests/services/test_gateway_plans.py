@@ -222,23 +222,6 @@ def test_an_operation_ends_when_its_time_is_up() -> None:
         assert "The operation was not done after -1 seconds and was ended." in answer["errors"][0]["message"]
 
 
-def test_the_answer_tells_what_was_written() -> None:
-    class Writes(CountedSource):
-        def fetch(self, operation: Operation, parents: Sequence[Any], arguments: Arguments) -> Sequence[Any]:
-            operation.note_written("t", f"token {arguments['n']}")
-            return super().fetch(operation, parents, arguments)
-
-    schema = parse_gateway_schema("type Query { a: Int } type Mutation { write(n: Int): Int }")
-    writing = GatewayExecutor(schema, MemoryMirrors())
-    mutation = writing.executable.mutation_type
-    assert mutation is not None
-    mutation.fields["write"].resolve = SourceResolver(Writes(7))
-
-    answer = writing.execute("mutation { a: write(n: 1) b: write(n: 2) }")
-
-    assert {"data": {"a": 7, "b": 7}, "extensions": {"positions": {"t": "token 2"}}} == answer
-
-
 ZOO = """
 type Query { pet: Pet  pets: [Pet!]  any: [Any] }
 interface Pet { name: String }
