@@ -165,7 +165,7 @@ def test_a_row_that_is_asked_for_again_is_not_decoded_again(mirror: WrittenMirro
 
 
 def ranged_mirrors(mirror: MemoryMirror, range_key: WholeNumberField | None = None) -> LocalReading:
-    access = SimpleNamespace(keys=KEYS, values=VALUES, mirror=None)
+    access = SimpleNamespace(name="t", keys=KEYS, values=VALUES, mirror=None)
     topics: Any = SimpleNamespace(topic=lambda _: access, mirror=lambda _: mirror)
     indexes = Indexes(mirror, WholeNumberField("at"), range_key, {})
     return LocalMirrors(topics, lambda *_: indexes).begin()
