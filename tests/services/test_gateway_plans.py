@@ -207,6 +207,18 @@ def test_an_operation_whose_mirror_is_not_at_hand_is_not_quick() -> None:
     assert executor(mirrors).prepare("{ product(id: 1) { name } }").is_quick
 
 
+@pytest.mark.usefixtures("only_plans")
+def test_a_selection_may_be_wide_and_deep() -> None:
+    wide = " ".join(f"f{n}: name" for n in range(1_500))
+    deep = "maker { name }"
+    for _ in range(8):
+        deep = f"parts {{ id {deep} }}"
+    shop_executor = executor(shop())
+    assert 1_500 == len(shop_executor.execute(f"{{ product(id: 1) {{ {wide} }} }}")["data"]["product"])
+    product_ = shop_executor.execute(f"{{ product(id: 1) {{ {deep} }} }}")["data"]["product"]
+    assert [2, 3] == [part["id"] for part in product_["parts"]]
+
+
 def test_only_a_document_that_was_seen_is_known() -> None:
     shop_executor = executor(shop())
     assert shop_executor.prepare_known("{ product(id: 1) { name } }") is None
