@@ -121,9 +121,12 @@ class LocalReading:
             raw_keys = [encode(key) for key in keys]
         except QuickError:
             return [self._one(asked, key) for key in keys]
+        if len(raw_keys) == 1 and raw_keys[0] not in read:  # The common case, in half the time.
+            self._read(asked, raw_keys, (self._moment(asked).value(raw_keys[0]),))
+            return [read[raw_keys[0]]]
         unread = [raw for raw in dict.fromkeys(raw_keys) if raw not in read]
         if unread:
-            self._read(asked, unread)
+            self._read(asked, unread, self._moment(asked).values(unread))
         if len(unread) < len(raw_keys):  # What is given out again makes the answer longer too.
             self._hold(_bytes_of(asked, raw_keys) - _bytes_of(asked, unread))
         return [read[raw] for raw in raw_keys]
@@ -181,24 +184,24 @@ class LocalReading:
         except QuickError as error:
             return error
         if raw not in topic.read:
-            self._read(topic, [raw])
+            self._read(topic, [raw], [self._moment(topic).value(raw)])
         return topic.read[raw]
 
-    def _read(self, topic: _Topic, raw_keys: Sequence[bytes]) -> None:
-        moment, read, sizes = self._moment(topic), topic.read, topic.sizes
-        decode, max_bytes = topic.decode_kept, self._mirrors.max_bytes
-        for key, raw in zip(raw_keys, moment.values(raw_keys), strict=True):
+    def _read(self, topic: _Topic, keys: Sequence[bytes], values: Iterable[bytes | None]) -> None:
+        """Decode *values*, and remember what was read under each of *keys*."""
+        read, sizes, decode, max_bytes = topic.read, topic.sizes, topic.decode_kept, self._mirrors.max_bytes
+        for key, raw in zip(keys, values, strict=True):
             if raw is None:
                 read[key] = None
                 continue
             size = sizes[key] = len(raw)
             self._held += size
             if self._held > max_bytes:
-                self._hold(0)
+                raise self._too_much()
             try:
                 read[key] = decode(raw)
             except QuickError as error:
-                read[key] = _unreadable(topic.access, moment.get(key), error)
+                read[key] = _unreadable(topic.access, self._moment(topic).get(key), error)
 
     def _decoded(self, topic: _Topic, entries: Iterable[Entry]) -> list[Any]:
         decode, values = topic.decode, []
@@ -213,10 +216,13 @@ class LocalReading:
     def _hold(self, size: int) -> None:
         self._held += size
         if self._held > self._mirrors.max_bytes:
-            raise TooLargeError(
-                f"The values that this operation reads have more than {self._mirrors.max_bytes} bytes. "
-                "Ask for fewer at once."
-            )
+            raise self._too_much()
+
+    def _too_much(self) -> TooLargeError:
+        return TooLargeError(
+            f"The values that this operation reads have more than {self._mirrors.max_bytes} bytes. "
+            "Ask for fewer at once."
+        )
 
 
 class _DeclaredRanges(NamedTuple):
