@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from graphql import GraphQLObjectType, build_schema, parse
 
 from core.errors import UnavailableError
 from core.registered_schema import RegisteredSchema
@@ -14,8 +13,8 @@ from core.types import TopicType, codec_for
 from services.gateway import executor as executor_module
 from services.gateway.executor import GatewayExecutor
 from services.gateway.operations import RunningOperation
-from services.gateway.planned_operations import MAX_PLANS, PlannedOperation, PlanRoom
-from services.gateway.resolvers import PropertyResolver, SourceResolver
+from services.gateway.planned_operations import MAX_PLANS
+from services.gateway.resolvers import SourceResolver
 from services.gateway.sources import Arguments, Operation
 from services.local_mirrors import LocalMirrors
 from services.row_cache import RowCache
@@ -234,55 +233,6 @@ def test_an_operation_ends_when_its_time_is_up() -> None:
         assert "The operation was not done after -1 seconds and was ended." in answer["errors"][0]["message"]
 
 
-ZOO = """
-type Query { pet: Pet  pets: [Pet!]  any: [Any] }
-interface Pet { name: String }
-type Cat implements Pet { name: String  lives: Int }
-type Dog implements Pet { name: String  owner: Owner }
-type Owner { name: String }
-union Any = Cat | Owner
-"""
-
-
-def zoo(**roots: Any) -> Any:
-    schema = build_schema(ZOO)
-    for type_ in schema.type_map.values():
-        if isinstance(type_, GraphQLObjectType) and not type_.name.startswith("__"):
-            for name, field in type_.fields.items():
-                field.resolve = PropertyResolver(name)
-    for name, value in roots.items():
-        assert schema.query_type is not None
-        schema.query_type.fields[name].resolve = SourceResolver(CountedSource(value))
-    return schema
-
-
-def planned_operation(schema: Any, query: str, room: PlanRoom | None = None) -> PlannedOperation:
-    document: Any = parse(query)
-    return PlannedOperation(schema, document, document.definitions[0], room or PlanRoom())
-
-
-def planned(schema: Any, query: str) -> Any:
-    plan = planned_operation(schema, query).plan({})
-    assert plan is not None
-    return plan.execute(RunningOperation(MemoryMirrors()), {})
-
-
-def test_the_type_of_a_value_of_an_interface_or_a_union_is_told_by_its_name_or_a_field() -> None:
-    cat, dog = ("zoo.Cat", {"name": "Tom", "lives": 9}), {"__typename": "Dog", "name": "Rex", "owner": {"name": "Ann"}}
-    schema = zoo(pet=cat, pets=[cat, dog], any=[("Owner", {"name": "Ann"}), None])
-    query = """{
-      pet { __typename name ... on Cat { lives } }
-      pets { ... on Dog { owner { name } } ...Named }
-      any { __typename ... on Owner { name } }
-    } fragment Named on Pet { name }"""
-
-    assert {
-        "pet": {"__typename": "Cat", "name": "Tom", "lives": 9},
-        "pets": [{"name": "Tom"}, {"owner": {"name": "Ann"}, "name": "Rex"}],
-        "any": [{"__typename": "Owner", "name": "Ann"}, None],
-    } == planned(schema, query)
-
-
 @pytest.fixture
 def mirrors(tmp_path: Path) -> Iterator[tuple[WrittenMirror, WrittenMirror]]:
     strings = codec_for(TopicType.STRING)
@@ -377,23 +327,3 @@ def test_kept_rows_are_never_changed(mirrors: tuple[WrittenMirror, WrittenMirror
         answer["data"]["node"]["tags"].append("changed")
         answer["data"]["node"].clear()
     assert 2 == len(cache)
-
-
-def test_the_fields_of_all_plans_are_bounded_as_long_as_the_plans_live() -> None:
-    room = PlanRoom(7)
-    schema = zoo()
-    first, second, small = (
-        planned_operation(schema, query, room)
-        for query in (
-            "{ pet { name ... on Dog { owner { name } } } }",
-            "{ pets { name __typename } }",
-            "{ any { __typename } }",
-        )
-    )
-    plan = first.plan({})
-    assert plan is not None
-    assert (5, 2) == (plan.field_count, room.left)
-    assert second.plan({}) is None
-    del plan, first
-    assert second.plan({}) is not None
-    assert small.plan({}) is None
