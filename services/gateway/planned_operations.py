@@ -33,7 +33,8 @@ class PlanRoom:
     """How many fields more may be planned for one schema. Safe to use from several threads."""
 
     def __init__(self, max_fields: int = MAX_FIELDS) -> None:
-        self._lock = threading.Lock()
+        # The garbage collector may end a plan at any moment, also while this thread has the lock.
+        self._lock = threading.RLock()
         self.left = max_fields
 
     def take(self, plan: Plan) -> bool:
