@@ -20,8 +20,6 @@ from core.json_values import parse_json, shown, type_mismatch
 from core.topic_type import TopicType
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from core.avro_types import AvroNode, AvroSchema
     from core.json_to_avro import Shape
     from core.registered_schema import RegisteredSchema, SchemaLookup
@@ -60,6 +58,7 @@ class AvroCodec:
         self._written = schema
         self._schemas = schemas
         self._compiled = lru_cache(SCHEMAS_KEPT)(self._compile)
+        self._by_frame: dict[bytes, _Compiled] = {}
         self._all_json_ready = True
 
     @cached_property
@@ -123,23 +122,31 @@ class AvroCodec:
             ) from error
         return self._frame + stream.getvalue()
 
-    def decode(self, raw: bytes) -> Any:
+    def decode(self, raw: bytes, *, names_types: bool = False) -> Any:
         """Return the record in *raw*, shaped by the schema whose ID stands in its frame.
+
+        Args:
+            raw: The framed bytes.
+            names_types: Whether it comes as a pair of its type's full name and the record. Inside of it only branches
+                of a union of several records are such pairs.
 
         Raises:
             InvalidValueError: The frame is missing, or the bytes do not end where the schema says.
             NotFoundError: No schema has that ID.
         """
-        return self._decoded(raw, _Compiled.read)
+        compiled = self._by_frame.get(raw[:FRAME_BYTES]) or self._framed(raw)
+        stream = BytesIO(raw)
+        stream.seek(FRAME_BYTES)
+        try:
+            value = (compiled.read_named if names_types else compiled.read)(stream, len(raw))
+        except _UNREADABLE as error:
+            raise _unreadable(raw, compiled, f"{type(error).__name__}: {error}") from error
+        if stream.tell() != len(raw):
+            raise _unreadable(raw, compiled, f"the record ends after {stream.tell()} bytes")
+        return value
 
-    def decode_named(self, raw: bytes) -> Any:
-        """Return what `decode` does, with the names of types: a pair of the full name and the record.
-
-        Inside of it only the branches of a union of several records are such pairs. Raises what `decode` does.
-        """
-        return self._decoded(raw, _Compiled.read_named)
-
-    def _decoded(self, raw: bytes, read: Callable[[_Compiled, BytesIO, int], Any]) -> Any:
+    def _framed(self, raw: bytes) -> _Compiled:
+        """Return the schema whose ID stands in the frame of *raw*, and remember it by the frame."""
         if raw[:1] != MAGIC or len(raw) < FRAME_BYTES:
             raise InvalidValueError(
                 f"These {len(raw)} bytes ({raw[:16].hex()}) are not of type schema: expected a zero byte, "
@@ -147,17 +154,11 @@ class AvroCodec:
                 "Something wrote to the topic without a schema registry: let it use one.",
                 self._mismatch(""),
             )
-        schema_id = int.from_bytes(raw[1:FRAME_BYTES])
-        compiled = self._compiled(schema_id)
-        stream = BytesIO(raw)
-        stream.seek(FRAME_BYTES)
-        try:
-            value = read(compiled, stream, len(raw))
-        except _UNREADABLE as error:
-            raise _unreadable(raw, schema_id, compiled, f"{type(error).__name__}: {error}") from error
-        if stream.tell() != len(raw):
-            raise _unreadable(raw, schema_id, compiled, f"the record ends after {stream.tell()} bytes")
-        return value
+        compiled = self._compiled(int.from_bytes(raw[1:FRAME_BYTES]))
+        if len(self._by_frame) >= SCHEMAS_KEPT:
+            self._by_frame = {}
+        self._by_frame[raw[:FRAME_BYTES]] = compiled
+        return compiled
 
     @cached_property
     def _writer(self) -> _Compiled:
@@ -183,11 +184,12 @@ class AvroCodec:
         schema = parse_avro(whole_avro(registered), f"Schema {schema_id}")
         self._all_json_ready = self._all_json_ready and is_json_ready(schema)
         options = _NAMED_BRANCHES if _has_records_to_tell_apart(schema) else {}
-        return _Compiled(schema, schema.words(schema.root), bool(schema.holding_themselves()), options)
+        return _Compiled(schema_id, schema, schema.words(schema.root), bool(schema.holding_themselves()), options)
 
 
 @dataclass(frozen=True, slots=True)
 class _Compiled:
+    schema_id: int
     schema: AvroSchema
     words: str
     recursive: bool
@@ -202,7 +204,7 @@ class _Compiled:
     def read_named(self, stream: BytesIO, length: int) -> Any:
         reader = _read_py.schemaless_reader if self.recursive and length > SAFE_RECURSION_BYTES else schemaless_reader
         value = reader(stream, self.schema.root, None, **_NAMED_BRANCHES)
-        return (self.schema.name(self.schema.root), value) if isinstance(value, dict) else value
+        return value if isinstance(value, tuple) else (self.schema.name(self.schema.root), value)
 
 
 def _has_records_to_tell_apart(schema: AvroSchema) -> bool:
@@ -213,9 +215,9 @@ def _has_records_to_tell_apart(schema: AvroSchema) -> bool:
     )
 
 
-def _unreadable(raw: bytes, schema_id: int, compiled: _Compiled, cause: str) -> InvalidValueError:
+def _unreadable(raw: bytes, compiled: _Compiled, cause: str) -> InvalidValueError:
     return InvalidValueError(
-        f"These {len(raw)} bytes are no record of schema {schema_id}, whose ID they carry: {cause}. "
+        f"These {len(raw)} bytes are no record of schema {compiled.schema_id}, whose ID they carry: {cause}. "
         "Their producer writes with another schema than it says, or broke them; write the record again.",
-        Mismatch(compiled.words, "", (), schema_id),
+        Mismatch(compiled.words, "", (), compiled.schema_id),
     )

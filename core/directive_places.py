@@ -1,11 +1,11 @@
-"""Where `@topic` and `@rest` have to stand: every mutation does something, and no directive is without effect."""
+"""Where `@topic` and `@rest` have to stand: no directive is without effect."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import chain, islice
+from itertools import islice
 
-from graphql import DirectiveNode, GraphQLError, OperationType
+from graphql import DirectiveNode, GraphQLError
 
 from core.directives import directive_on
 from core.sdl_rules import MAX_PROBLEMS
@@ -15,15 +15,8 @@ _DIRECTIVES = ("topic", "rest")
 
 
 def place_errors(types: ObjectTypes) -> list[GraphQLError]:
-    """Return an error for each directive of *types* that has no effect, and each mutation that would have none."""
-    return list(islice(chain(_idle_mutations(types), _on_interfaces(types)), MAX_PROBLEMS + 1))
-
-
-def _idle_mutations(types: ObjectTypes) -> Iterator[GraphQLError]:
-    parent = types.roots[OperationType.MUTATION]
-    for name, field in types.fields.get(parent, {}).items():
-        if not any(directive_on(field, directive) for directive in _DIRECTIVES):
-            yield GraphQLError(f"The mutation {name} would do nothing. Give it @topic or @rest, or remove it.", field)
+    """Return an error for each directive of *types* that has no effect."""
+    return list(islice(_on_interfaces(types), MAX_PROBLEMS + 1))
 
 
 def _on_interfaces(types: ObjectTypes) -> Iterator[GraphQLError]:

@@ -10,6 +10,7 @@ itself these are the branches of a union of several records, which nothing else 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from core.avro import AvroCodec
@@ -31,7 +32,7 @@ def field_decoder(codec: Codec, *, names_types: bool = False) -> Decoder:
     """
     match codec:
         case AvroCodec():
-            return codec.decode_named if names_types else codec.decode
+            return partial(codec.decode, names_types=True) if names_types else codec.decode
         case ProtobufCodec():
             return _of_protobuf(codec, names_types=names_types)
     return codec.decode

@@ -44,7 +44,17 @@ class MirrorMoment:
         kept_for: Returns what the mirror was built for.
     """
 
-    __slots__ = ("_indexes", "_is_first", "_kept_for", "_moment", "_oldest_ms", "_partitions", "_store", "_txn")
+    __slots__ = (
+        "_indexes",
+        "_is_first",
+        "_kept_for",
+        "_moment",
+        "_oldest_ms",
+        "_partitions",
+        "_store",
+        "_txn",
+        "_value_of",
+    )
 
     def __init__(self, store: Store, indexes: IndexReader, kept_for: Callable[[Reader], Kept]) -> None:
         self._store = store
@@ -56,8 +66,9 @@ class MirrorMoment:
         self._txn = txn = self._moment.__enter__()
         try:
             kept = self._kept_for(txn)
-            self._is_first, self._oldest_ms = kept.is_first, _oldest_ms(kept)
-            self._partitions = range(meta_number(txn, PARTITIONS))
+            self._is_first, self._oldest_ms = is_first, oldest_ms = kept.is_first, _oldest_ms(kept)
+            self._partitions = partitions = range(meta_number(txn, PARTITIONS))
+            self._value_of = value_getter(txn, partitions, is_first=is_first, oldest_ms=oldest_ms)
         except BaseException as error:
             self._moment.__exit__(type(error), error, error.__traceback__)
             raise
@@ -98,9 +109,15 @@ class MirrorMoment:
 
     def values(self, keys: Iterable[bytes]) -> Iterator[bytes | None]:
         """Yield the values of *keys* in their order, without what else is known of their entries."""
-        value_of = value_getter(self._txn, self._partitions, is_first=self._is_first, oldest_ms=self._oldest_ms)
         try:
-            yield from map(value_of, keys)
+            yield from map(self._value_of, keys)
+        except BROKEN as error:
+            raise self._store.broken(error) from error
+
+    def value(self, key: bytes) -> bytes | None:
+        """Return the value of a key, `None` for none."""
+        try:
+            return self._value_of(key)
         except BROKEN as error:
             raise self._store.broken(error) from error
 

@@ -45,6 +45,7 @@ class LocalMirrors:
         self.rows = RowCache(0) if rows is None else rows
         self.decodes_at_hand = decodes_at_hand
         self.max_bytes = max_bytes
+        self._decoders: dict[tuple[str, bool], _Decoders] = {}
 
     def begin(self, *, names_types: bool = False) -> LocalReading:
         """Begin the reading of one operation."""
@@ -57,16 +58,37 @@ class LocalMirrors:
         except QuickError:
             return None
 
+    def decoders(self, access: TopicAccess, *, names_types: bool) -> _Decoders:
+        """Return what decodes the values of a topic, made once per declaration."""
+        known = self._decoders.get((access.name, names_types))
+        if known is None or known.access is not access:
+            decode = kept = field_decoder(access.values, names_types=names_types)
+            if access.values.type is TopicType.SCHEMA:  # A number is decoded quicker than found.
+                kept = self.rows.decoder((access.topic_id, names_types), decode)
+            known = self._decoders[access.name, names_types] = _Decoders(access, decode, kept)
+        return known
+
+
+class _Decoders(NamedTuple):
+    """What decodes the values of one topic."""
+
+    access: TopicAccess
+    """What they were made for."""
+    decode: Decoder
+    decode_kept: Decoder
+    """Looks among the kept rows first."""
+
 
 class _Topic:
     """A topic in one operation."""
 
-    __slots__ = ("access", "decode", "encode_key", "moment", "read", "sizes", "view")
+    __slots__ = ("access", "decode", "decode_kept", "encode_key", "moment", "read", "sizes", "view")
 
-    def __init__(self, access: TopicAccess, decode: Decoder) -> None:
+    def __init__(self, access: TopicAccess, decoders: _Decoders) -> None:
         self.access = access
         self.encode_key = access.keys.encode
-        self.decode = decode
+        self.decode = decoders.decode
+        self.decode_kept = decoders.decode_kept
         self.view: MirrorView | None = None
         self.moment: MirrorMoment | None = None
         self.read: dict[bytes, Any] = {}
@@ -106,11 +128,12 @@ class LocalReading:
             raw_keys = [encode(key) for key in keys]
         except QuickError:
             return [self._one(asked, key) for key in keys]
-        unread = [raw for raw in raw_keys if raw not in read]
-        if len(unread) > 1:
-            unread = list(dict.fromkeys(unread))
+        if len(raw_keys) == 1 and raw_keys[0] not in read:  # The common case, in half the time.
+            self._read(asked, raw_keys, (self._moment(asked).value(raw_keys[0]),))
+            return [read[raw_keys[0]]]
+        unread = [raw for raw in dict.fromkeys(raw_keys) if raw not in read]
         if unread:
-            self._read(asked, unread)
+            self._read(asked, unread, self._moment(asked).values(unread))
         if len(unread) < len(raw_keys):  # What is given out again makes the answer longer too.
             self._hold(_bytes_of(asked, raw_keys) - _bytes_of(asked, unread))
         return [read[raw] for raw in raw_keys]
@@ -148,8 +171,8 @@ class LocalReading:
         known = self._topics.get(name)
         if known is None:
             access = self._mirrors.topics.topic(name)
-            decode = field_decoder(access.values, names_types=self._names_types)
-            known = self._topics[name] = _Topic(access, decode)
+            decoders = self._mirrors.decoders(access, names_types=self._names_types)
+            known = self._topics[name] = _Topic(access, decoders)
         return known
 
     def _view(self, topic: _Topic) -> MirrorView:
@@ -168,24 +191,24 @@ class LocalReading:
         except QuickError as error:
             return error
         if raw not in topic.read:
-            self._read(topic, [raw])
+            self._read(topic, [raw], [self._moment(topic).value(raw)])
         return topic.read[raw]
 
-    def _read(self, topic: _Topic, raw_keys: Sequence[bytes]) -> None:
-        moment, read, sizes = self._moment(topic), topic.read, topic.sizes
-        decode, max_bytes = self._cached_decoder(topic), self._mirrors.max_bytes
-        for key, raw in zip(raw_keys, moment.values(raw_keys), strict=True):
+    def _read(self, topic: _Topic, keys: Sequence[bytes], values: Iterable[bytes | None]) -> None:
+        """Decode *values*, and remember what was read under each of *keys*."""
+        read, sizes, decode, max_bytes = topic.read, topic.sizes, topic.decode_kept, self._mirrors.max_bytes
+        for key, raw in zip(keys, values, strict=True):
             if raw is None:
                 read[key] = None
                 continue
             size = sizes[key] = len(raw)
             self._held += size
             if self._held > max_bytes:
-                self._hold(0)
+                raise self._too_much()
             try:
                 read[key] = decode(raw)
             except QuickError as error:
-                read[key] = _unreadable(topic.access, moment.get(key), error)
+                read[key] = _unreadable(topic.access, self._moment(topic).get(key), error)
 
     def _decoded(self, topic: _Topic, entries: Iterable[Entry]) -> list[Any]:
         decode, values = topic.decode, []
@@ -197,18 +220,16 @@ class LocalReading:
                 values.append(_unreadable(topic.access, entry, error))
         return values
 
-    def _cached_decoder(self, topic: _Topic) -> Decoder:
-        if topic.access.values.type is not TopicType.SCHEMA:
-            return topic.decode  # A number is decoded quicker than found.
-        return self._mirrors.rows.decoder((topic.access.topic_id, self._names_types), topic.decode)
-
     def _hold(self, size: int) -> None:
         self._held += size
         if self._held > self._mirrors.max_bytes:
-            raise TooLargeError(
-                f"The values that this operation reads have more than {self._mirrors.max_bytes} bytes. "
-                "Ask for fewer at once."
-            )
+            raise self._too_much()
+
+    def _too_much(self) -> TooLargeError:
+        return TooLargeError(
+            f"The values that this operation reads have more than {self._mirrors.max_bytes} bytes. "
+            "Ask for fewer at once."
+        )
 
 
 class _DeclaredRanges(NamedTuple):

@@ -35,12 +35,15 @@ def executed(result: ExecutionResult, gateway: str, positions: Mapping[str, str]
     errors = result.errors or []
     if result.data is None and all(error.path is None for error in errors):
         return refused(errors)  # an unknown operation or variables of wrong types: nothing was executed
-    answer: Answer = {"data": result.data}
+    answer = complete(result.data, positions)
     if errors:
         answer["errors"] = [_field_error(error, gateway) for error in errors]
-    if positions:
-        answer["extensions"] = {"positions": dict(positions)}
     return answer
+
+
+def complete(data: Any, positions: Mapping[str, str] | None = None) -> Answer:
+    """Return the answer with *data*, and with the position tokens of what was written, by topic."""
+    return {"data": data, "extensions": {"positions": dict(positions)}} if positions else {"data": data}
 
 
 def _request_error(error: GraphQLError) -> dict[str, Any]:

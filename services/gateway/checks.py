@@ -16,7 +16,6 @@ from graphql import (
     FieldNode,
     GraphQLError,
     GraphQLSchema,
-    get_operation_ast,
     parse,
     specified_rules,
     validate,
@@ -52,21 +51,7 @@ class CheckedDocument:
     weights: Weights | None = None
     """What its operations cost; `None` where nothing is measured."""
     operations: dict[str | None, PlannedOperation] = field(default_factory=dict)
-    """What `operation` has found."""
-
-    def operation(self, schema: GraphQLSchema, name: str | None) -> PlannedOperation | None:
-        """Return the operation that is executed under *name*, `None` where there is none; made once.
-
-        Args:
-            schema: The schema that the document was checked against.
-            name: `None` where the client names none.
-        """
-        found = self.operations.get(name)
-        if found is None and self.document is not None:
-            node = get_operation_ast(self.document, name)
-            if node is not None:
-                found = self.operations[name] = PlannedOperation(schema, self.document, node)
-        return found
+    """What `Documents.operation` has found."""
 
     def refusal(self, operation_name: str | None, variables: Mapping[str, Any]) -> GraphQLError | None:
         """Return why the operation must not be executed with *variables*, `None` where it may be."""

@@ -67,7 +67,7 @@ class GatewayExecutor:
         self.executable: GraphQLSchema = build(schema, writer, rest or RestClient(RestSettings())).graphql_schema
         self._mirrors = mirrors
         checks = Checks(self.executable, settings, schema.topic_fields, entry_counts=entry_counts, gateway=gateway)
-        self._documents = Documents(checks)
+        self._documents = Documents(checks, self.executable)
         self._timeout_s = settings.timeout_s or None
         self.hides_schema = not settings.introspection
         self._names_types = any(is_abstract_type(type_) for type_ in self.executable.type_map.values())
@@ -110,7 +110,7 @@ class GatewayExecutor:
 
     def is_mutation(self, query: str, operation_name: str | None = None) -> bool:
         """Return whether *query*, executed under *operation_name*, would be a mutation."""
-        operation = self._documents.checked(query).operation(self.executable, operation_name)
+        operation = self._documents.operation(self._documents.checked(query), operation_name)
         return operation is not None and operation.is_mutation
 
     def report(
@@ -131,8 +131,9 @@ class GatewayExecutor:
         operation_name: str | None,
         variables: Mapping[str, Any] | None,
     ) -> PreparedOperation:
+        operation = self._documents.operation(checked, operation_name)
         running = RunningOperation(self._mirrors.begin(names_types=self._names_types), self._timeout_s)
-        return PreparedOperation(self, checked, operation_name, variables or {}, running)
+        return PreparedOperation(self, checked, operation, operation_name, variables or {}, running)
 
 
 class PreparedOperation:
@@ -142,6 +143,7 @@ class PreparedOperation:
         self,
         executor: GatewayExecutor,
         checked: CheckedDocument,
+        operation: PlannedOperation | None,
         operation_name: str | None,
         variables: Mapping[str, Any],
         running: RunningOperation,
@@ -151,8 +153,8 @@ class PreparedOperation:
         self._operation_name = operation_name
         self._given = variables
         self._running = running
-        self._operation: PlannedOperation | None = checked.operation(executor.executable, operation_name)
-        coerced = None if self._operation is None else self._operation.variables.read(variables)
+        self._operation = operation
+        coerced = None if operation is None else operation.variables.read(variables)
         self._variables: Mapping[str, Any] | None = None if isinstance(coerced, list) else coerced
         self._refusal = checked.refusal(operation_name, variables)
         self._plan = None if self._refusal is not None else self._found_plan()
@@ -197,10 +199,11 @@ class PreparedOperation:
         if self._plan is None or self._variables is None:
             return None
         try:
-            return {"data": self._plan.execute(self._running, self._variables)}
+            data = self._plan.execute(self._running, self._variables)
         except Exception:  # noqa: BLE001  Whatever it is: graphql-core meets it again, and tells it where it belongs.
             self._running.recall()
             return None
+        return answers.complete(data, self._running.positions)
 
     def _executed(self) -> Answer:
         """Return the answer of graphql-core."""

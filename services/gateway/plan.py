@@ -22,8 +22,11 @@ from services.gateway.topic_sources import KeyArgument, ValueOfKey, ValuesOfKeys
 
 Variables = Mapping[str, Any]
 
-Joins = list[list[tuple[Any, dict[str, Any]]]]
-"""For each step below: the parents, each with what is shown of it and waits for the field."""
+Pairs = list[tuple[Any, dict[str, Any]]]
+"""Parents, each with what is shown of it and waits for a field."""
+
+Joins = list[Pairs]
+"""The pairs of each step below."""
 
 Projection = Callable[[Any, Joins], Any]
 """Returns what is shown of a value, and adds to the joins what is to be fetched for it."""
@@ -56,7 +59,7 @@ class Step:
     """The fields below it that sources fill."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Plan:
     """An operation, ready to be executed any number of times."""
 
@@ -71,8 +74,14 @@ class Plan:
     topics: frozenset[str]
     """The topics of whose keys it reads."""
 
+    is_serial: bool
+    """Whether each field of the operation begins when all of the one before is done, as those of mutations do."""
+
     fixed_key_count: float | None
     """How many keys of topics it reads at most, if that is known; infinite if it reads anything else."""
+
+    field_count: int
+    """How many fields were compiled: what it takes is some 300 to 1,700 bytes for each."""
 
     def execute(self, operation: RunningOperation, variables: Variables) -> dict[str, Any]:
         """Return the data of the answer.
@@ -84,12 +93,9 @@ class Plan:
             check(variables)
         joins: Joins = [[] for _ in self.steps]
         data: dict[str, Any] = self.project(PASS_THROUGH, joins)
-        waiting = list(zip(self.steps, joins, strict=True))
-        for step, pairs in waiting:  # Grows: first all fields of one level, then those of the next.
-            if pairs:
-                below: Joins = [[] for _ in step.steps]
-                _take(step, pairs, below, operation, variables)
-                waiting += zip(step.steps, below, strict=True)
+        begun = list(zip(self.steps, joins, strict=True))
+        for together in [[one] for one in begun] if self.is_serial else [begun]:
+            _take_all(together, operation, variables)
         return data
 
     def key_count(self, variables: Variables) -> float:
@@ -103,9 +109,18 @@ class Plan:
         return key_count(self.steps, 1, variables)
 
 
+def _take_all(begun: list[tuple[Step, Pairs]], operation: RunningOperation, variables: Variables) -> None:
+    """Take steps and those below them: first all of one level, then those of the next."""
+    for step, pairs in begun:  # Grows.
+        if pairs:
+            below: Joins = [[] for _ in step.steps]
+            _take(step, pairs, below, operation, variables)
+            begun += zip(step.steps, below, strict=True)
+
+
 def _take(
     step: Step,
-    pairs: list[tuple[Any, dict[str, Any]]],
+    pairs: Pairs,
     below: Joins,
     operation: RunningOperation,
     variables: Variables,
@@ -118,6 +133,9 @@ def _take(
         values = step.source.fetch(operation, parents, arguments)
     except Exception as error:  # noqa: BLE001  It is told for each parent, and the source is not asked again.
         values = [error] * len(parents)
+    if len(values) != len(parents):
+        what = f"{type(step.source).__name__} gave {len(values)} values for {len(parents)} parents"
+        values = [RuntimeError(what)] * len(parents)
     operation.note_fetched(step.node, step.root, parents, values)
     key, project = step.key, step.project
     for (_, out), value in zip(pairs, values, strict=True):

@@ -33,7 +33,7 @@ from services.gateway.projection_code import ProjectionCode
 from services.gateway.resolvers import FieldResolver, MutationResolver, PropertyResolver, SourceResolver
 from services.gateway.topic_sources import TopicSource
 
-MAX_PLANNED_FIELDS: Final = 10_000
+MAX_PLANNED_FIELDS: Final = 2_000
 """Most fields of one plan, those of an interface or a union counted for each of its types."""
 
 
@@ -53,13 +53,14 @@ def compile_plan(
         conditions: The variables that decide which fields are left out.
 
     Raises:
-        NotPlannableError: It is no query, asks for the schema itself, is too large, or has fields with resolvers
-            that are none of ours.
+        NotPlannableError: It is neither query nor mutation, asks for the schema itself, is too large, or has fields
+            with resolvers that are none of ours.
     """
-    if operation.operation is not OperationType.QUERY:
+    root = schema.get_root_type(operation.operation)
+    if root is None or operation.operation is OperationType.SUBSCRIPTION:
         raise NotPlannableError
     try:
-        return _Compiler(schema, document, dict(conditions)).plan(operation)
+        return _Compiler(schema, document, dict(conditions)).plan(operation, root)
     except GraphQLError as error:  # An argument or a condition: graphql-core finds it too, and says so.
         raise NotPlannableError from error
 
@@ -86,12 +87,10 @@ class _Compiler:
         self._topics: set[str] = set()
         self._root_arguments: dict[str, ArgumentReader] = {}
 
-    def plan(self, operation: OperationDefinitionNode) -> Plan:
-        query = self._schema.query_type
-        assert query is not None, "a schema without a query type is refused when it is parsed"
-        selected = collect_fields(self._schema, self._fragments, self._conditions, query, operation.selection_set)
+    def plan(self, operation: OperationDefinitionNode, root: GraphQLObjectType) -> Plan:
+        selected = collect_fields(self._schema, self._fragments, self._conditions, root, operation.selection_set)
         unit = _Unit("")
-        function = self._object(query, selected, unit, is_in_list=False)
+        function = self._object(root, selected, unit, is_in_list=False)
         functions = self._code.functions()
         steps = tuple(make(functions) for make in unit.steps)
         return Plan(
@@ -99,7 +98,9 @@ class _Compiler:
             steps=steps,
             checks=tuple(self._checks),
             topics=frozenset(self._topics),
+            is_serial=operation.operation is OperationType.MUTATION,
             fixed_key_count=fixed_key_count(steps),
+            field_count=self._fields,
         )
 
     def _object(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import weakref
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -23,6 +25,32 @@ MAX_PLANS: Final = 8
 """Most plans of one operation; graphql-core executes it where conditions have left out fields in more ways."""
 
 
+MAX_FIELDS: Final = 60_000
+"""Most fields of all plans of one schema, some 50 MB: a short document can have many, by fragments and interfaces."""
+
+
+class PlanRoom:
+    """How many fields more may be planned for one schema. Safe to use from several threads."""
+
+    def __init__(self, max_fields: int = MAX_FIELDS) -> None:
+        # The garbage collector may end a plan at any moment, also while this thread has the lock.
+        self._lock = threading.RLock()
+        self.left = max_fields
+
+    def take(self, plan: Plan) -> bool:
+        """Return whether there is room for *plan*, which has it from now on as long as it lives."""
+        with self._lock:
+            if self.left < plan.field_count:
+                return False
+            self.left -= plan.field_count
+        weakref.finalize(plan, self._give, plan.field_count)
+        return True
+
+    def _give(self, fields: int) -> None:
+        with self._lock:
+            self.left += fields
+
+
 class PlannedOperation:
     """An operation of a valid document. Safe to use from several threads.
 
@@ -30,9 +58,13 @@ class PlannedOperation:
         schema: What the document was checked against.
         document: The document.
         node: The operation in it.
+        room: For its plans; where there is none, graphql-core executes it.
     """
 
-    def __init__(self, schema: GraphQLSchema, document: DocumentNode, node: OperationDefinitionNode) -> None:
+    def __init__(
+        self, schema: GraphQLSchema, document: DocumentNode, node: OperationDefinitionNode, room: PlanRoom
+    ) -> None:
+        self._room = room
         self.is_mutation = node.operation is OperationType.MUTATION
         self.variables = VariableReader(schema, node)
         self._schema = schema
@@ -50,9 +82,11 @@ class PlannedOperation:
             return None
         conditions = {name: variables[name] for name in self._conditions if name in variables}
         try:
-            plan = compile_plan(self._schema, self._document, self._node, conditions)
+            plan: Plan | None = compile_plan(self._schema, self._document, self._node, conditions)
         except NotPlannableError:
             plan = None
+        if plan is not None and not self._room.take(plan):
+            return None  # There may be room the next time.
         return self._plans.setdefault(key, plan)
 
 

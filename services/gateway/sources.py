@@ -35,6 +35,7 @@ class Source(Protocol):
 
         Args:
             operation: The operation that asks.
-            parents: The values above: records as mappings. Of a root field there is one, an empty mapping.
+            parents: The values above: records as mappings, and where the schema has interfaces or unions perhaps as
+                pairs of their type's name and the mapping. Of a root field there is one, an empty mapping.
             arguments: The same for all parents, since they stand in the selection.
         """

@@ -1,5 +1,3 @@
-import pytest
-
 from core.errors import InvalidSdlError, SdlProblem
 from core.sdl import parse_gateway_schema
 
@@ -40,16 +38,3 @@ def test_a_directive_of_an_interface_without_types_has_no_effect() -> None:
 
 def test_a_directive_of_a_type_needs_none_on_the_interface() -> None:
     assert [] == problems_of(f"interface I {{ id: Int p: Int }} type A implements I {{ id: Int p: Int {TOPIC} }}")
-
-
-@pytest.mark.parametrize("mutation", ["a: Int", "a(k: Int, v: Int): Int", "a(k: Int): [Int!]! @deprecated"])
-def test_a_mutation_does_something(mutation: str) -> None:
-    assert ["The mutation a would do nothing. Give it @topic or @rest, or remove it."] == [
-        problem.message for problem in problems_of(f"type Mutation {{ {mutation} }}")
-    ]
-
-
-def test_the_mutation_type_may_have_another_name() -> None:
-    assert ["The mutation b would do nothing. Give it @topic or @rest, or remove it."] == [
-        problem.message for problem in problems_of("schema { query: Query mutation: Writing } type Writing { b: Int } ")
-    ]

@@ -37,6 +37,7 @@ def test_a_required_setting_that_is_missing_is_named(name: str) -> None:
         ("QUICK_SCHEMA_PROTOBUF_PACKAGE", "shop-eu"),
         ("QUICK_SCHEMA_LEGACY", "yes"),
         ("QUICK_KAFKA_SCHEMA_REGISTRY_URL", "registry:8081"),
+        ("QUICK_GATEWAY_ROW_CACHE_MB", "-1"),
         ("QUICK_EFFECT_TIMEOUT_S", "-1"),
         ("QUICK_EFFECT_TIMEOUT_S", "nan"),
         ("QUICK_CORS_ORIGINS", "shop.example"),

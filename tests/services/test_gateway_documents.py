@@ -10,17 +10,18 @@ from services.gateway.documents import Documents
 from services.gateway.executor import GatewayExecutor
 from tests.services.memory_mirrors import MemoryMirrors
 
-CHECKS = Checks(build_schema("type Query { a(k: Int, s: String): P } type P { id: Int p: P }"))
+SCHEMA = build_schema("type Query { a(k: Int, s: String): P } type P { id: Int p: P }")
+CHECKS = Checks(SCHEMA)
 
 
 def test_a_valid_document_is_parsed_once() -> None:
-    documents = Documents(CHECKS)
+    documents = Documents(CHECKS, SCHEMA)
 
     assert documents.checked("{ a { id } }") is documents.checked("{ a { id } }")
 
 
 def test_a_document_with_errors_takes_no_place() -> None:
-    documents = Documents(CHECKS)
+    documents = Documents(CHECKS, SCHEMA)
 
     first, second = documents.checked("{ b }"), documents.checked("{ b }")
 
@@ -30,7 +31,7 @@ def test_a_document_with_errors_takes_no_place() -> None:
 
 
 def test_what_was_not_used_for_longest_goes_first() -> None:
-    documents = Documents(CHECKS, max_documents=2)
+    documents = Documents(CHECKS, SCHEMA, max_documents=2)
     a, b = documents.checked("{ a { a: id } }"), documents.checked("{ a { b: id } }")
     documents.checked("{ a { a: id } }")
 
@@ -41,7 +42,7 @@ def test_what_was_not_used_for_longest_goes_first() -> None:
 
 
 def test_the_texts_together_are_bounded() -> None:
-    documents = Documents(CHECKS, max_characters=30)
+    documents = Documents(CHECKS, SCHEMA, max_characters=30)
     a = documents.checked("{ a { a: id } }")
     documents.checked("{ a { b: id } }")
     assert a is documents.checked("{ a { a: id } }")
@@ -52,7 +53,7 @@ def test_the_texts_together_are_bounded() -> None:
 
 
 def test_a_text_longer_than_all_may_be_is_not_kept_and_drives_nothing_out() -> None:
-    documents = Documents(CHECKS, max_characters=20)
+    documents = Documents(CHECKS, SCHEMA, max_characters=20)
     a = documents.checked("{ a { a: id } }")
     long_text = "{ a { id } }" + " " * 20
 

@@ -5,19 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from graphql import GraphQLObjectType, build_schema, parse
 
 from core.errors import UnavailableError
 from core.gateway_settings import GatewaySettings
-from core.position import Position
 from core.registered_schema import RegisteredSchema
 from core.sdl import parse_gateway_schema
 from core.types import TopicType, codec_for
 from services.gateway import executor as executor_module
 from services.gateway.executor import GatewayExecutor
 from services.gateway.operations import RunningOperation
-from services.gateway.planned_operations import MAX_PLANS, PlannedOperation
-from services.gateway.resolvers import PropertyResolver, SourceResolver
+from services.gateway.planned_operations import MAX_PLANS
+from services.gateway.resolvers import SourceResolver
 from services.gateway.sources import Arguments, Operation
 from services.local_mirrors import LocalMirrors
 from services.row_cache import RowCache
@@ -176,7 +174,7 @@ def test_an_operation_has_few_plans_however_many_conditions_it_has() -> None:
         shown = {name: "p1" for name in names if wanted[name]}
         assert {"product": {"id": 1, **shown}} == shop_executor.execute(query, None, wanted)["data"]
 
-    operation = shop_executor._documents.checked(query).operation(shop_executor.executable, None)
+    operation = shop_executor._documents.operation(shop_executor._documents.checked(query), None)
     assert operation is not None
     assert MAX_PLANS == len(operation._plans)
 
@@ -209,6 +207,18 @@ def test_an_operation_whose_mirror_is_not_at_hand_is_not_quick() -> None:
     assert executor(mirrors).prepare("{ product(id: 1) { name } }").is_quick
 
 
+@pytest.mark.usefixtures("only_plans")
+def test_a_selection_may_be_wide_and_deep() -> None:
+    wide = " ".join(f"f{n}: name" for n in range(1_500))
+    deep = "maker { name }"
+    for _ in range(8):
+        deep = f"parts {{ id {deep} }}"
+    shop_executor = executor(shop())
+    assert 1_500 == len(shop_executor.execute(f"{{ product(id: 1) {{ {wide} }} }}")["data"]["product"])
+    product_ = shop_executor.execute(f"{{ product(id: 1) {{ {deep} }} }}")["data"]["product"]
+    assert [2, 3] == [part["id"] for part in product_["parts"]]
+
+
 def test_only_a_document_that_was_seen_is_known() -> None:
     shop_executor = executor(shop())
     assert shop_executor.prepare_known("{ product(id: 1) { name } }") is None
@@ -223,68 +233,6 @@ def test_an_operation_ends_when_its_time_is_up() -> None:
     for query in ("{ product(id: 1) { name } }", "{ all { name } }"):
         answer = hurried.execute(query)
         assert "The operation was not done after -1 seconds and was ended." in answer["errors"][0]["message"]
-
-
-def test_the_answer_tells_what_was_written() -> None:
-    class Writes(CountedSource):
-        def fetch(self, operation: Operation, parents: Sequence[Any], arguments: Arguments) -> Sequence[Any]:
-            operation.note_written("t", Position("id", {0: arguments["n"]}).token())
-            return super().fetch(operation, parents, arguments)
-
-    schema = parse_gateway_schema("type Query { a: Int } type Mutation { write(n: Int): Int }")
-    writing = GatewayExecutor(schema, MemoryMirrors())
-    mutation = writing.executable.mutation_type
-    assert mutation is not None
-    mutation.fields["write"].resolve = SourceResolver(Writes(7))
-
-    answer = writing.execute("mutation { a: write(n: 1) b: write(n: 2) }")
-
-    assert {"data": {"a": 7, "b": 7}, "extensions": {"positions": {"t": Position("id", {0: 2}).token()}}} == answer
-
-
-ZOO = """
-type Query { pet: Pet  pets: [Pet!]  any: [Any] }
-interface Pet { name: String }
-type Cat implements Pet { name: String  lives: Int }
-type Dog implements Pet { name: String  owner: Owner }
-type Owner { name: String }
-union Any = Cat | Owner
-"""
-
-
-def zoo(**roots: Any) -> Any:
-    schema = build_schema(ZOO)
-    for type_ in schema.type_map.values():
-        if isinstance(type_, GraphQLObjectType) and not type_.name.startswith("__"):
-            for name, field in type_.fields.items():
-                field.resolve = PropertyResolver(name)
-    for name, value in roots.items():
-        assert schema.query_type is not None
-        schema.query_type.fields[name].resolve = SourceResolver(CountedSource(value))
-    return schema
-
-
-def planned(schema: Any, query: str) -> Any:
-    document = parse(query)
-    plan = PlannedOperation(schema, document, document.definitions[0]).plan({})  # type: ignore[arg-type]
-    assert plan is not None
-    return plan.execute(RunningOperation(MemoryMirrors()), {})
-
-
-def test_the_type_of_a_value_of_an_interface_or_a_union_is_told_by_its_name_or_a_field() -> None:
-    cat, dog = ("zoo.Cat", {"name": "Tom", "lives": 9}), {"__typename": "Dog", "name": "Rex", "owner": {"name": "Ann"}}
-    schema = zoo(pet=cat, pets=[cat, dog], any=[("Owner", {"name": "Ann"}), None])
-    query = """{
-      pet { __typename name ... on Cat { lives } }
-      pets { ... on Dog { owner { name } } ...Named }
-      any { __typename ... on Owner { name } }
-    } fragment Named on Pet { name }"""
-
-    assert {
-        "pet": {"__typename": "Cat", "name": "Tom", "lives": 9},
-        "pets": [{"name": "Tom"}, {"owner": {"name": "Ann"}, "name": "Rex"}],
-        "any": [{"__typename": "Owner", "name": "Ann"}, None],
-    } == planned(schema, query)
 
 
 @pytest.fixture

@@ -15,10 +15,11 @@ type Query {
   plain: Product
 }
 type Mutation {
-  setProduct(id: Long, name: String): Product @topic(name: "products")
+  setProduct(id: Long, product: NewProduct): Product @topic(name: "products")
   setName(id: Long, name: String): String @topic(name: "names")
   nothing: Int
 }
+input NewProduct { name: String }
 type Product { name: String  maker: Maker @topic(name: "makers", keyField: "name")  similar: Product }
 type Maker { name: String  products: [Product] }
 """

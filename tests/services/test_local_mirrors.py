@@ -176,7 +176,7 @@ def test_entries_are_counted_where_there_is_a_mirror() -> None:
 
 
 def ranged_mirrors(mirror: MemoryMirror, range_key: WholeNumberField | None = None) -> LocalReading:
-    access = SimpleNamespace(keys=KEYS, values=VALUES, mirror=None)
+    access = SimpleNamespace(name="t", keys=KEYS, values=VALUES, mirror=None)
     topics: Any = SimpleNamespace(topic=lambda _: access, mirror=lambda _: mirror)
     indexes = Indexes(mirror, WholeNumberField("at"), range_key, {})
     return LocalMirrors(topics, lambda *_: indexes).begin()
