@@ -9,12 +9,13 @@ import pytest
 
 from core.aggregates import LogEvent, Stream, aggregate_id
 from core.applications import ApplicationDeleted, ApplicationDeployed
-from core.errors import FoldError, NotFoundError, ViewBehindError
+from core.errors import FoldError, NotFoundError, StoreError, ViewBehindError
 from core.gateways import GatewayCreated, GatewayDeleted, GatewaySchemaApplied
 from core.registered_schema import RegisteredSchema
+from core.store import Store, number_key
 from core.subjects import SchemaIdTaken
 from core.topics import TopicCreated, TopicDeleted
-from projections.registry import RecordedEvent, RegistryProjection, RegistryView
+from projections.registry import POSITION, TABLES, RecordedEvent, RegistryProjection, RegistryView
 
 
 @pytest.fixture
@@ -92,6 +93,20 @@ def test_applications_have_rows_by_name_with_position_and_incarnation(registry: 
     assert ("bakdata/counter:1", 8080, {"input-topics": "a"}) == (state.image, state.port, state.arguments)
     with pytest.raises(NotFoundError, match=r"There is no application c\. Those that there are: quick app list"):
         view.application("c")
+
+
+def test_a_registry_that_knew_no_applications_yet_goes_on_with_what_it_has(tmp_path: Path) -> None:
+    earlier = Store(tmp_path / "registry", [table for table in TABLES if table != "application"])
+    earlier.update(lambda txn: txn.put("meta", POSITION, number_key(7)))
+    earlier.close()
+    with pytest.raises(StoreError):
+        RegistryView.open(tmp_path / "registry")
+    projection = RegistryProjection(tmp_path / "registry")
+    assert (7, []) == (projection.view.position(), projection.view.applications())
+    projection.close()
+    reader = RegistryView.open(tmp_path / "registry")
+    assert [] == reader.applications()
+    reader.close()
 
 
 def test_what_is_unknown_is_named(registry: RegistryProjection) -> None:
