@@ -14,7 +14,7 @@ from cli.connection import CliError
 from cli.moments import as_of_option
 from cli.names import check_name
 from cli.options import command_options, manager_options
-from cli.output import counted, output_option, print_as, print_fields, print_names
+from cli.output import change_text, counted, output_option, print_as, print_fields, print_names
 from cli.text_files import TextFile, read_text
 
 _MOST_HINTS = 10
@@ -212,8 +212,7 @@ def _summary_of(found: Mapping[str, Any]) -> Iterator[str]:
     if "topics" in found:
         yield f"Topics: {', '.join(found['topics'])}"
     if (changed := found.get("changed")) is not None:
-        reason = f": {changed['reason']}" if changed["reason"] else ""
-        yield f"Schema applied: {changed['time']} by {changed['actor'] or '-'}, position {changed['position']}{reason}"
+        yield f"Schema applied: {change_text(changed)}"
 
 
 def _schema_path(name: str) -> str:

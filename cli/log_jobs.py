@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -81,13 +81,18 @@ def restore(manager: Manager, file: Path, *, dry_run: bool) -> None:
             result = line.get("result", result)
             if "step" in line:
                 hint(line["step"])
-    what = (
-        f"{counted(result['commands'], 'command')} up to position {result['last_position']},"
-        f" with {counted(result['topics'], 'topic')} and {counted(result['gateways'], 'gateway')}"
-    )
+    what = f"{counted(result['commands'], 'command')} up to position {result['last_position']}, with {_things(result)}"
     if result["present"]:
         what += f"; {result['present']} of {result['commands']} commands are there already"
     click.echo(f"Would restore {what}" if dry_run else f"Restored {what}")
+
+
+def _things(result: Mapping[str, Any]) -> str:
+    """Return what is alive at the end of a restored log; applications are named where there are any."""
+    things = [counted(result["topics"], "topic"), counted(result["gateways"], "gateway")]
+    if result.get("applications"):
+        things.append(counted(result["applications"], "application"))
+    return f"{', '.join(things[:-1])} and {things[-1]}"
 
 
 def _write(file: Path, pieces: Iterator[bytes]) -> int | None:

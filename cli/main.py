@@ -39,7 +39,7 @@ def _print_version(ctx: click.Context, _parameter: click.Parameter, is_asked: bo
         "range": "cli.read:range_",
         "dump": "cli.dump:dump",
         "query": "cli.query:query",
-        "app": "cli.not_available:app",
+        "app": "cli.applications:app",
         "key": "cli.keys:key",
         "log": "cli.log:log",
         "diff": "cli.history:diff",

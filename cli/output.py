@@ -28,6 +28,12 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
+def change_text(changed: Mapping[str, Any]) -> str:
+    """Return who changed a thing last, when and why, as the manager tells it."""
+    reason = f": {changed['reason']}" if changed["reason"] else ""
+    return f"{changed['time']} by {changed['actor'] or '-'}, position {changed['position']}{reason}"
+
+
 def print_names(found: Sequence[Mapping[str, Any]], output: str | None) -> None:
     """Print the name of each thing a line, or all of them as *output* says."""
     if output:

@@ -14,7 +14,7 @@ from uuid import UUID
 from eventsourcing.application import AggregateNotFoundError, Application
 from eventsourcing.persistence import IntegrityError, OperationalError
 
-from core import compatibility, gateways, keys, log_safety, mirrors, subjects, topics
+from core import applications, compatibility, gateways, keys, log_safety, mirrors, subjects, topics
 from core.aggregates import LogEvent, Stream, aggregate_id, project
 from core.command_log import CommandLog
 from core.errors import CommandNotRecordedError, CommandRepeatedError, ConflictError, QuickError
@@ -74,6 +74,10 @@ class Consulted:
     def gateway(self, name: str) -> Stream[gateways.Gateway]:
         """Look at the gateway *name*."""
         return self._stream(gateways.NOUN, name, gateways.fold)
+
+    def application(self, name: str) -> Stream[applications.Application]:
+        """Look at the application *name*."""
+        return self._stream(applications.NOUN, name, applications.fold)
 
     def subject(self, name: str) -> Stream[subjects.Subject]:
         """Look at the subject *name*."""

@@ -9,6 +9,7 @@ from commands.decisions import Caller, Commands, Consulted
 from core import gateways
 from core.aggregates import LogEvent
 from core.errors import BreakingChangesError, ConflictError, InvalidSdlError, NotFoundError, StoredSchemaError
+from core.names import check_name
 from core.sdl import GatewaySchema, parse_gateway_schema
 from core.sdl_changes import SchemaChange, Severity, breaking, changes
 from core.settings import Settings
@@ -53,7 +54,7 @@ def create_gateway(commands: Commands, settings: Settings, caller: Caller, new: 
         ConflictError: There is a gateway of this name already.
         UnavailableError: Kafka did not answer or did not acknowledge.
     """
-    gateways.check_name(new.name)
+    check_name("Gateway", new.name)
     schema = parse_gateway_schema(new.sdl) if new.sdl else None
 
     def decide(consulted: Consulted) -> list[LogEvent]:

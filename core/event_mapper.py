@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 from eventsourcing.persistence import Mapper, StoredEvent
 
-from core import compatibility, gateways, keys, log_safety, mirrors, subjects, topics
+from core import applications, compatibility, gateways, keys, log_safety, mirrors, subjects, topics
 from core.aggregates import EVENT_TYPES, LogEvent
 from core.errors import UnknownEventError
 from core.log_rows import IndexedEvent
@@ -26,7 +26,7 @@ _VERSION = "class_version"
 _UNUSABLE = (msgspec.DecodeError, TypeError, ValueError, LookupError, AttributeError, RecursionError)
 """What comes of an event that is not ours: in its JSON, in an upcaster, or in making it."""
 
-NOUNS = (topics, gateways, mirrors, subjects, compatibility, keys, log_safety)
+NOUNS = (topics, gateways, applications, mirrors, subjects, compatibility, keys, log_safety)
 """The modules with all events: importing them makes the events known."""
 
 

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 import msgspec
 
 from core.aggregates import LogEvent
-from core.errors import FoldError, InvalidNameError
+from core.errors import FoldError
 from core.upcasting import Facts, upcasts
 
 NOUN = "gateway"
-
-_NAME = re.compile(r"[a-z0-9.-]{1,253}")
 
 
 class Gateway(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,16 +79,3 @@ def fold(gateway: Gateway | None, event: LogEvent) -> Gateway | None:
     raise FoldError(
         f"{event} does not follow on {gateway}. The log was written by a program that disagrees with this one."
     )
-
-
-def check_name(name: str) -> None:
-    """Refuse a name that cannot be part of a path and of the names of Kubernetes objects.
-
-    Raises:
-        InvalidNameError: Says which rule *name* breaks.
-    """
-    if not _NAME.fullmatch(name) or name.isdigit() or name.startswith("-") or name.endswith("-") or name in {".", ".."}:
-        raise InvalidNameError(
-            f'Gateway name "{name}" is invalid: it takes 1 to 253 of the characters a-z, 0-9, "-" and ".",'
-            ' not only digits, and no "-" at either end.'
-        )

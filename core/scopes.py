@@ -1,7 +1,8 @@
 """What an API key may be allowed: the scopes, and what each covers.
 
     admin            everything
-    manage           topics, gateways, mirrors, the log: everything under /manager but keys and mending the log;
+    manage           topics, gateways, mirrors, applications, the log: everything under /manager but keys and
+                     mending the log;
                      registering and deleting schemas, and how they may change (any key may read and check them)
     ingest:TOPIC     write to a topic
     read:GATEWAY     query a gateway

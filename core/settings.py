@@ -61,7 +61,7 @@ class Settings:
     `user:password@`, so it is never printed."""
 
     default_replicas: int = 1
-    """`QUICK_DEFAULT_REPLICAS`: replicas of a gateway or mirror that asks for no number."""
+    """`QUICK_DEFAULT_REPLICAS`: replicas of a gateway, mirror or application that asks for no number."""
 
     default_image_tag: str = "0.1.0"
     """`QUICK_DEFAULT_IMAGE_TAG`: tag shown for gateways and mirrors that ask for none."""

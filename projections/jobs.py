@@ -112,6 +112,7 @@ class Jobs:
                         **plan._asdict(),
                         "topics": len(last.topics()),
                         "gateways": len(last.gateways()),
+                        "applications": len(last.applications()),
                         "is_dry_run": is_dry_run,
                     }
                 }

@@ -1,4 +1,4 @@
-"""The registry: topics, mirrors, gateways, schemas and keys as they stand now, folded from the command log.
+"""The registry: topics, mirrors, gateways and the rest as they stand now, folded from the command log.
 
 A row and the position that made it commit in one transaction, so a crash replays an event and never skips one. Talks
 to no broker. One process writes, any number read.
@@ -14,7 +14,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 
-from core import compatibility, gateways, keys, log_safety, mirrors, subjects, topics
+from core import applications, compatibility, gateways, keys, log_safety, mirrors, subjects, topics
 from core.aggregates import LogEvent
 from core.errors import FoldError, NotFoundError, ViewBehindError
 from core.registered_schema import RegisteredSchema, with_imports
@@ -71,6 +71,7 @@ NOUNS: Mapping[str, Noun] = {
     topics.NOUN: Noun(topics.fold, _named, _decoder(topics.Topic)),
     mirrors.NOUN: Noun(mirrors.fold, _named, _decoder(mirrors.Mirror)),
     gateways.NOUN: Noun(gateways.fold, _named, _decoder(gateways.Gateway)),
+    applications.NOUN: Noun(applications.fold, _named, _decoder(applications.Application)),
     keys.NOUN: Noun(keys.fold, _named, _decoder(keys.Key)),
     subjects.NOUN: Noun(subjects.fold, _named, _decoder(subjects.Subject)),
     subjects.SCHEMA_ID_NOUN: Noun(subjects.fold_schema_id, _numbered, _decoder(RegisteredSchema)),
@@ -149,6 +150,19 @@ class Registry(ABC):
     def gateways(self) -> list[Row[gateways.Gateway]]:
         """Return all gateways by name."""
         return self.rows(gateways.NOUN)
+
+    def application(self, name: str) -> Row[applications.Application]:
+        """Return an application.
+
+        Raises:
+            NotFoundError: There is none of this name.
+        """
+        missing = f"There is no application {name}. Those that there are: quick app list"
+        return self._named(applications.NOUN, name, missing)
+
+    def applications(self) -> list[Row[applications.Application]]:
+        """Return all applications by name."""
+        return self.rows(applications.NOUN)
 
     def api_key(self, name: str) -> Row[keys.Key]:
         """Return an API key.

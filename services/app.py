@@ -14,7 +14,6 @@ from typing import Any
 import falcon
 import falcon.asgi
 
-from core.errors import NotAvailableYetError
 from core.settings import Settings
 from services.compression import GzipMiddleware
 from services.cors import OriginsMiddleware
@@ -31,6 +30,7 @@ from services.ingest.topics import IngestTopics
 from services.ingest.writes import Writes
 from services.local_mirrors import LocalMirrors
 from services.local_writer import LocalWriter
+from services.manager.applications import ApplicationResource, ApplicationsResource, NewApplicationResource
 from services.manager.doctor import DoctorResource
 from services.manager.gateway_schemas import GatewaySchemaResource, WriteTypeResource
 from services.manager.gateways import GatewayResource, GatewaysResource, NewGatewayResource
@@ -119,20 +119,6 @@ class WorkerLifespan:
         await asyncio.to_thread(self._worker.stop)
 
 
-class NotAvailableYet:
-    """Answers for a part of Quick that this version does not have."""
-
-    def __init__(self, what: str) -> None:
-        self._what = what
-
-    async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, **_: str) -> None:
-        """Refuse."""
-        raise NotAvailableYetError(f"{self._what} are not available yet.")
-
-    on_post = on_get
-    on_delete = on_get
-
-
 def create_app(worker: Worker) -> App:
     """Return the ASGI application with all services over the parts of *worker*."""
     settings = worker.settings
@@ -184,6 +170,9 @@ def _add_manager(app: App, worker: Worker) -> None:
     app.add_route("/manager/gateway/{name}", GatewayResource(worker))
     app.add_route("/manager/gateway/{name}/schema", GatewaySchemaResource(worker))
     app.add_route("/manager/gateway/{name}/schema/{type_name}/{form}", WriteTypeResource(worker))
+    app.add_route("/manager/applications", ApplicationsResource(worker))
+    app.add_route("/manager/application", NewApplicationResource(worker))
+    app.add_route("/manager/application/{name}", ApplicationResource(worker))
     app.add_route("/manager/keys", KeysResource(worker))
     app.add_route("/manager/key/{name}", KeyResource(worker))
     app.add_route("/manager/log", LogResource(worker))
@@ -195,10 +184,6 @@ def _add_manager(app: App, worker: Worker) -> None:
     app.add_route("/manager/diff", DiffResource(worker))
     app.add_route("/manager/replay", ReplayResource())
     app.add_route("/manager/doctor", DoctorResource(worker))
-    applications = NotAvailableYet("Applications")
-    app.add_route("/manager/applications", applications)
-    app.add_route("/manager/application", applications)
-    app.add_route("/manager/application/{name}", applications)
 
 
 def _add_ingest(app: App, worker: Worker, targets: IngestTopics, writes: Writes) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from core.aggregates import LogEvent, aggregate_id
+from core.applications import ApplicationDeleted, ApplicationDeployed
 from core.event_mapper import EventMapper
 from core.gateways import GatewayCreated, GatewayDeleted, GatewaySchemaApplied
 from core.log_index import LogIndex
@@ -67,6 +68,17 @@ class MadeLog:
 
     def delete_gateway(self, name: str, **more: Any) -> int:
         return self.record("delete_gateway", f"gateway/{name}", self.event("gateway", name, GatewayDeleted), **more)
+
+    def deploy_application(self, name: str, **more: Any) -> int:
+        declared = {"registry": "bakdata", "image_name": "counter", "tag": "1", "replicas": 1, "port": None}
+        deployed = self.event(
+            "application", name, ApplicationDeployed, **declared, image_pull_secret=None, arguments={"in.topics": "a"}
+        )
+        return self.record("deploy_application", f"application/{name}", deployed, **more)
+
+    def delete_application(self, name: str, **more: Any) -> int:
+        deleted = self.event("application", name, ApplicationDeleted)
+        return self.record("delete_application", f"application/{name}", deleted, **more)
 
     def create_topic(self, name: str, facts: Mapping[str, object] | None = None, **more: Any) -> int:
         """Create a topic, with the *facts* of its event that matter."""

@@ -1,1 +1,1 @@
-"""The manager service: declare topics and gateways, look at them and at the log of who declared what."""
+"""The manager service: declare topics, gateways and the rest, look at them and at the log of who declared what."""

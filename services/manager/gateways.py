@@ -11,10 +11,9 @@ import msgspec
 from commands import gateways
 from commands.gateways import NewGateway
 from core import mirrors, topics
-from core.errors import NotFoundError, StoredSchemaError, UnavailableError
+from core.errors import NotFoundError, StoredSchemaError
 from core.gateways import NOUN, Gateway
 from core.mirrors import MirrorDefinition
-from core.record import timestamp_text
 from core.sdl import GatewaySchema, topics_of
 from core.sdl_changes import own_types
 from core.stored_schemas import stored_schema
@@ -22,6 +21,7 @@ from core.topic_checks import TopicTypes, check_topics
 from projections.registry import Registry, Row
 from services.manager.caller import caller_of
 from services.manager.effects import answer_when_in_registry
+from services.manager.last_changes import LastChangeBody, last_change
 from services.manager.moments import registry_at
 from services.request_body import read_struct
 from services.worker import Worker
@@ -34,15 +34,6 @@ class NewGatewayBody(msgspec.Struct, frozen=True):
     replicas: Annotated[int, msgspec.Meta(ge=1)] | None = None
     tag: str | None = None
     schema: str | None = None
-
-
-class LastChangeBody(msgspec.Struct, frozen=True):
-    """The command that gave a gateway its schema."""
-
-    position: int
-    time: str
-    actor: str | None
-    reason: str | None
 
 
 class GatewayBody(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -113,7 +104,7 @@ def _described(row: Row[Gateway], registry: Registry, worker: Worker) -> Gateway
     body = _body(gateway, worker.settings.default_image_tag)
     if not gateway.sdl.strip():
         return body
-    body = msgspec.structs.replace(body, changed=_last_change(worker, row.position))
+    body = msgspec.structs.replace(body, changed=last_change(worker, row.position))
     try:
         schema = stored_schema(gateway.name, gateway.sdl)
     except StoredSchemaError as error:
@@ -124,17 +115,6 @@ def _described(row: Row[Gateway], registry: Registry, worker: Worker) -> Gateway
         types=sorted(own_types(schema.definition)),
         topics=list(topics_of(schema)),
     )
-
-
-def _last_change(worker: Worker, position: int) -> LastChangeBody | None:
-    try:
-        command = worker.log.index.command_of(position)
-    except UnavailableError:
-        return None
-    if command is None:
-        return None
-    record = command.record
-    return LastChangeBody(command.position, timestamp_text(command.time_ms), record.actor, record.reason)
 
 
 def _warnings(gateway: str, schema: GatewaySchema, registry: Registry) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from services.openapi import gateway, ingest, instance, manager, mirror, parts, schema_registry
+from services.openapi import applications, gateway, ingest, instance, manager, mirror, parts, schema_registry
 from services.openapi.parts import Json
 
 _DESCRIPTION: Final = (
@@ -30,6 +30,7 @@ _SECURITY: Final[Json] = {
 _TAGS: Final = {
     instance.TAG: "Health and figures.",
     manager.TAG: "Topics, mirrors and gateways.",
+    applications.TAG: "Images that process topics, run by Kubernetes beside Quick.",
     manager.KEYS: "API keys.",
     manager.LOG: "Who did what, when and why; the past, and what the log is checked and mended with.",
     ingest.TAG: "Records in.",
@@ -48,7 +49,7 @@ def document(*, with_schema_registry: bool) -> Json:
     Args:
         with_schema_registry: Whether schemas are registered here, not at another registry.
     """
-    services = [instance, manager, ingest, mirror, gateway]
+    services = [instance, manager, applications, ingest, mirror, gateway]
     if with_schema_registry:
         services.append(schema_registry)
     made: Json = {

@@ -1,4 +1,4 @@
-"""`/manager`: topics, mirrors, gateways, keys, applications, the doctor; the command log, its past, and work on it."""
+"""`/manager`: topics, mirrors, gateways, keys, the doctor; the command log, its past, and work on it."""
 
 from __future__ import annotations
 
@@ -47,9 +47,6 @@ _TYPES: Final = ["STRING", "INTEGER", "LONG", "DOUBLE", "SCHEMA"]
 _TOPIC: Final = path_parameter("name", "Name of the topic.", type="string", minLength=1, maxLength=249)
 _GATEWAY: Final = path_parameter("name", "Name of the gateway.")
 _KEY: Final = path_parameter("name", "Name of the key.", type="string", minLength=1, maxLength=63)
-_APPLICATION: Final = path_parameter("name", "Name of the application.")
-
-_NO_APPLICATIONS: Final = refusals(501)
 
 _PLACE: Final[Json] = {"type": "integer", "minimum": 0, "maximum": 10**18 - 1}
 _BYTES: Final[Json] = {"type": "string", "format": "binary"}
@@ -394,22 +391,6 @@ PATHS: Final[Json] = {
             {**_LINES, **refusals(400)},
             parameters=(_view(), flag("swap", "Put the replay in the place of the live view.")),
         ),
-    },
-    "/manager/applications": {
-        "get": operation("listApplications", "Not available yet.", TAG, _NO_APPLICATIONS),
-        "post": operation("postApplications", "Not available yet.", TAG, _NO_APPLICATIONS),
-        "delete": operation("deleteApplications", "Not available yet.", TAG, _NO_APPLICATIONS),
-    },
-    "/manager/application": {
-        "get": operation("getNoApplication", "Not available yet.", TAG, _NO_APPLICATIONS),
-        "post": operation("createApplication", "Not available yet.", TAG, _NO_APPLICATIONS),
-        "delete": operation("deleteNoApplication", "Not available yet.", TAG, _NO_APPLICATIONS),
-    },
-    "/manager/application/{name}": {
-        "parameters": [_APPLICATION],
-        "get": operation("getApplication", "Not available yet.", TAG, refusals(404, 501)),
-        "post": operation("postApplication", "Not available yet.", TAG, refusals(404, 501)),
-        "delete": operation("deleteApplication", "Not available yet.", TAG, refusals(404, 501)),
     },
 }
 """A name that holds a slash is that of another path, therefore 404 wherever there is one in the path."""

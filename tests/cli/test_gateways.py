@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.cli.on_a_terminal import on_a_terminal
 from tests.cli.small_manager import Manager as SmallManager
 
 REMOVED = {
@@ -64,22 +63,6 @@ def test_a_schema_that_breaks_somebody_is_refused_where_that_is_wanted(
     expected = "Conflict: It has 1 breaking change:\n- Field a was removed.\nCould not apply schema to gateway: g\n"
     assert (1, "", expected) == quick("gateway", "apply", "g", "-f", file, "--fail-on-breaking")
     assert ["/manager/gateway/g/schema?failOnBreaking=true"] == manager.paths
-
-
-def on_a_terminal(start: Callable[..., subprocess.Popen[bytes]], *arguments: str) -> str:
-    """Return what the CLI writes to stderr when that is a terminal."""
-    ours, theirs = pty.openpty()
-    process = start(*arguments, stderr=theirs)
-    os.close(theirs)
-    written = b""
-    try:
-        while piece := os.read(ours, 10_000):
-            written += piece
-    except OSError:  # As Linux tells that nobody writes any more.
-        pass
-    os.close(ours)
-    process.communicate(timeout=60)
-    return written.decode().replace("\r\n", "\n")
 
 
 @pytest.mark.usefixtures("quick")

@@ -211,6 +211,17 @@ def test_a_restore_sends_the_file(quick: Any, manager: Any, export: bytes, folde
         assert ("POST", "/manager/log/restore", export) == (sent.method, sent.path, sent.body)
 
 
+def test_a_restore_names_applications_where_there_are_any(
+    quick: Any, manager: Any, export: bytes, folder: Path
+) -> None:
+    file = folder / "log.avro"
+    file.write_bytes(export)
+    for count, named in ((0, "1 topic and 2 gateways"), (1, "1 topic, 2 gateways and 1 application")):
+        manager.reply = lines({"result": {**RESULT, "applications": count}})
+        text = f"Restored 3 commands up to position 5, with {named}\n"
+        assert (0, text, "") == quick("log", "restore", str(file))
+
+
 def test_a_dry_run_says_what_would_be_and_what_is_there_already(
     quick: Any, manager: Any, export: bytes, folder: Path
 ) -> None:

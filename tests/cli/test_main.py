@@ -42,6 +42,7 @@ def test_help_goes_to_stdout(bare_quick: Any, arguments: list[str]) -> None:
         ["ingest", "-h"],
         ["delete", "-h"],
         ["gateway", "-h"],
+        ["app", "deploy", "-h"],
         ["query", "-h"],
     ],
 )
@@ -208,9 +209,3 @@ def test_debug_traces_requests_without_the_key(quick: Any, manager: Any) -> None
     assert f"> GET {manager.url}/manager/topics" in done.err
     assert "< 200 []" in done.err
     assert "secret-key" not in done.err
-
-
-def test_what_is_not_available_yet_says_so(quick: Any) -> None:
-    done = quick("app", "deploy", "a", "--args", "a=1", "b=2")
-    assert (1, "") == (done.code, done.out)
-    assert "not available yet" in done.err

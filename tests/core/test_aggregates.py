@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from core import gateways, mirrors, subjects, topics
+from core import applications, gateways, mirrors, subjects, topics
 from core.aggregates import LogEvent, Stream, aggregate_id, project
-from core.errors import FoldError, InvalidNameError
+from core.errors import FoldError
 
 TOPIC_FACTS: dict[str, Any] = {
     "name": "t",
@@ -38,6 +38,21 @@ LIVES: list[tuple[Fold, type[LogEvent], dict[str, Any], type[LogEvent]]] = [
         gateways.GatewayCreated,
         {"name": "t", "replicas": 1, "tag": None, "sdl": ""},
         gateways.GatewayDeleted,
+    ),
+    (
+        applications.fold,
+        applications.ApplicationDeployed,
+        {
+            "name": "t",
+            "registry": "bakdata",
+            "image_name": "counter",
+            "tag": "1",
+            "replicas": 1,
+            "port": None,
+            "image_pull_secret": None,
+            "arguments": {},
+        },
+        applications.ApplicationDeleted,
     ),
     (subjects.fold, subjects.SchemaRegistered, {"name": "t", "version": 1, "schema_id": 1}, subjects.SubjectDeleted),
 ]
@@ -69,14 +84,3 @@ def test_what_does_not_follow_stops_the_fold(
 def test_ids_follow_from_names_for_ever() -> None:
     assert "5814a1f0-e53b-5d56-bebe-9855f3d00946" == str(aggregate_id("topic", "flight"))
     assert aggregate_id("topic", "flight") != aggregate_id("mirror", "flight")
-
-
-@pytest.mark.parametrize("name", ["shop", "shop.eu-1", "1a"])
-def test_gateways_take_names_that_can_be_in_a_path(name: str) -> None:
-    gateways.check_name(name)
-
-
-@pytest.mark.parametrize("name", ["", "Shop", "12", "-a", "a-", "a/b", "..", "a" * 254])
-def test_gateways_refuse_other_names(name: str) -> None:
-    with pytest.raises(InvalidNameError):
-        gateways.check_name(name)

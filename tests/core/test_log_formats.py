@@ -23,7 +23,7 @@ from projections.registry import NOUNS, Registry, RegistryProjection
 from projections.registry_folder import RegistryFolder
 
 FIXTURES = Path(__file__).parent / "fixtures"
-LATER_NOUNS = {"compatibility"}
+LATER_NOUNS = {"compatibility", "application"}
 """What logs of format 1 could not tell of when they were written."""
 
 LOGS = sorted(FIXTURES.glob("log-format-*.jsonl"))

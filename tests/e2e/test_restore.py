@@ -17,7 +17,7 @@ type Item { id: Int!  name: String }
 
 
 def declared(running: Running) -> list[Any]:
-    paths = ("topics", "gateways", "mirrors", "keys", "log", "log/3", "topic/restore-item")
+    paths = ("topics", "gateways", "mirrors", "applications", "keys", "log", "log/3", "topic/restore-item")
     with running.http() as http:
         return [without_offsets(http.get(f"/manager/{path}").json()) for path in paths]
 
@@ -39,21 +39,22 @@ def test_an_export_is_restored_into_an_empty_cluster(
     old.quick("topic", "create", "restore-item", "-k", "long", "-v", "schema", "-s", "shop.Item")
     old.quick("topic", "create", "restore-gone", "-k", "long", "-v", "string")
     old.quick("topic", "delete", "restore-gone", "-m", "a mistake")
+    old.quick("app", "deploy", "counter", "--registry", "r", "--image", "i", "--tag", "1", "--args", "in=restore-item")
     key = old.quick("key", "create", "reader", "-s", "manage").splitlines()[0]
     file = old.folder / "log.avro"
-    assert f"Exported 6 commands to {file}\n" == old.quick("log", "export", str(file))
+    assert f"Exported 7 commands to {file}\n" == old.quick("log", "export", str(file))
     before = declared(old)
     old.stop()
 
     new = new_running(broker().bootstrap)
     new.start()
-    assert new.quick("log", "restore", str(file), "--dry-run").startswith("Would restore 6 commands")
+    assert new.quick("log", "restore", str(file), "--dry-run").startswith("Would restore 7 commands")
     assert [] == declared(new)[0]
-    assert new.quick("log", "restore", str(file)).startswith("Restored 6 commands")
+    assert new.quick("log", "restore", str(file)).startswith("Restored 7 commands")
     new.await_health()
     assert before == declared(new)
     assert "The log is sound" in new.quick("log", "verify")
-    assert "6 of 6 commands are there already" in new.quick("log", "restore", str(file))
+    assert "7 of 7 commands are there already" in new.quick("log", "restore", str(file))
 
     with new.http() as http:
         http.headers["X-API-Key"] = key

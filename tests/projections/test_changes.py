@@ -130,3 +130,12 @@ def test_what_a_mirror_keeps_is_shown_by_its_fields_and_nothing_stands_for_nothi
     position = log.record("rebuild_mirror", "mirror/a", log.event("mirror", "a", MirrorRebuildRequested))
     (change,) = changes_by(log.index, command(log, position))
     assert [FieldChange("definition.build", None, 1)] == change.fields
+
+
+def test_an_application_is_shown_with_its_arguments_and_is_replaced_when_it_is_deployed_again(log: MadeLog) -> None:
+    start = log.deploy_application("counter")
+    (change,) = changes_by(log.index, command(log, start))
+    assert ("created", "application", "counter") == (change.change, change.noun, change.name)
+    assert FieldChange("arguments.in.topics", None, "a") in change.fields
+    log.delete_application("counter")
+    assert [Change("replaced", "application", "counter", [])] == between(log, start, log.deploy_application("counter"))

@@ -67,7 +67,9 @@ def test_of_the_past_only_what_is_asked_for_is_folded(log: MadeLog) -> None:
         past.topics()
 
 
-steps = st.lists(st.tuples(st.sampled_from(["topic", "gateway", "schema"]), st.sampled_from("abc")), max_size=25)
+steps = st.lists(
+    st.tuples(st.sampled_from(["topic", "gateway", "schema", "application"]), st.sampled_from("abc")), max_size=25
+)
 
 
 @given(steps=steps, data=st.data())
@@ -98,9 +100,14 @@ def act(log: MadeLog, alive: set[tuple[str, str]], kind: str, name: str) -> None
         if ("gateway", name) in alive:
             log.apply_schema(name, f"type T{log.index.next_offset()} {{ a: Int }}")
         return
+    create, delete = {
+        "topic": (log.create_topic, log.delete_topic),
+        "gateway": (log.create_gateway, log.delete_gateway),
+        "application": (log.deploy_application, log.delete_application),
+    }[kind]
     if (kind, name) in alive:
         alive.remove((kind, name))
-        (log.delete_topic if kind == "topic" else log.delete_gateway)(name)
+        delete(name)
     else:
         alive.add((kind, name))
-        (log.create_topic if kind == "topic" else log.create_gateway)(name)
+        create(name)

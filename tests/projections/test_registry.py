@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 
 from core.aggregates import LogEvent, Stream, aggregate_id
-from core.errors import FoldError, NotFoundError, ViewBehindError
+from core.applications import ApplicationDeleted, ApplicationDeployed
+from core.errors import FoldError, NotFoundError, StoreError, ViewBehindError
 from core.gateways import GatewayCreated, GatewayDeleted, GatewaySchemaApplied
 from core.registered_schema import RegisteredSchema
+from core.store import Store, number_key
 from core.subjects import SchemaIdTaken
 from core.topics import TopicCreated, TopicDeleted
-from projections.registry import RecordedEvent, RegistryProjection, RegistryView
+from projections.registry import POSITION, TABLES, RecordedEvent, RegistryProjection, RegistryView
 
 
 @pytest.fixture
@@ -67,6 +69,44 @@ def test_a_change_moves_the_position_and_keeps_the_incarnation(registry: Registr
     deleted = GatewayDeleted(originator_id=shop.id, originator_version=3, name="shop")
     with pytest.raises(NotFoundError, match="Could not find resource shop"):
         fold(registry, deleted, after=2).gateway("shop")
+
+
+def test_applications_have_rows_by_name_with_position_and_incarnation(registry: RegistryProjection) -> None:
+    facts = {"registry": "bakdata", "image_name": "counter", "tag": "1", "replicas": 1, "port": 8080}
+
+    def deployed(name: str, version: int) -> LogEvent:
+        return ApplicationDeployed(
+            originator_id=aggregate_id("application", name),
+            originator_version=version,
+            name=name,
+            image_pull_secret=None,
+            arguments={"input-topics": "a"},
+            **facts,  # type: ignore[arg-type]
+        )
+
+    gone = ApplicationDeleted(originator_id=aggregate_id("application", "a"), originator_version=2, name="a")
+    view = fold(registry, deployed("b", 1), deployed("a", 1), gone, deployed("a", 3))
+    assert [("a", 4, 4), ("b", 1, 1)] == [
+        (row.state.name, row.incarnation, row.position) for row in view.applications()
+    ]
+    state = view.application("a").state
+    assert ("bakdata/counter:1", 8080, {"input-topics": "a"}) == (state.image, state.port, state.arguments)
+    with pytest.raises(NotFoundError, match=r"There is no application c\. Those that there are: quick app list"):
+        view.application("c")
+
+
+def test_a_registry_that_knew_no_applications_yet_goes_on_with_what_it_has(tmp_path: Path) -> None:
+    earlier = Store(tmp_path / "registry", [table for table in TABLES if table != "application"])
+    earlier.update(lambda txn: txn.put("meta", POSITION, number_key(7)))
+    earlier.close()
+    with pytest.raises(StoreError):
+        RegistryView.open(tmp_path / "registry")
+    projection = RegistryProjection(tmp_path / "registry")
+    assert (7, []) == (projection.view.position(), projection.view.applications())
+    projection.close()
+    reader = RegistryView.open(tmp_path / "registry")
+    assert [] == reader.applications()
+    reader.close()
 
 
 def test_what_is_unknown_is_named(registry: RegistryProjection) -> None:

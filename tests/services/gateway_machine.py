@@ -70,6 +70,10 @@ class Machine:
         self.made.delete_gateway(name)
         self.fold()
 
+    def deploy_application(self, name: str) -> None:
+        self.made.deploy_application(name)
+        self.fold()
+
     def worker(self) -> Gateways:
         """Return the gateways of a worker that has just been started."""
         self.workers.append(
