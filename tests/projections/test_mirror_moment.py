@@ -17,6 +17,7 @@ from core.mirrors import MirrorDefinition
 from core.store import Reader, Store, number_key
 from core.topics import WriteType
 from projections import mirror_moment
+from projections.index_reading import IndexReader
 from projections.mirror_entries import (
     GRAVE,
     INLINE_MAX,
@@ -30,7 +31,6 @@ from projections.mirror_entries import (
     stamp_struct,
     stored_value,
 )
-from projections.mirror_indexes import IndexReader
 from projections.mirror_moment import MirrorMoment
 
 KEYS = [b"", b"a", b"b", b"x" * INLINE_MAX, b"x" * (INLINE_MAX + 1), b"x" * INLINE_MAX + b"yz"]

@@ -14,6 +14,7 @@ from core.errors import NotFoundError
 from core.mirrors import MirrorDefinition
 from core.store import Store, number_key
 from core.types import Codec
+from projections.index_reading import IndexReader
 from projections.mirror_entries import (
     KEPT,
     PARTITIONS,
@@ -25,7 +26,6 @@ from projections.mirror_entries import (
     stamp_struct,
     stored_value,
 )
-from projections.mirror_indexes import IndexReader
 from projections.mirrors import MirrorView
 from services.topic_access import no_mirror
 
