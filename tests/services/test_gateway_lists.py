@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from core.mirrors import MirrorDefinition
+from core.protobuf_schema import to_protobuf
 from core.registered_schema import RegisteredSchema
 from core.sdl import parse_gateway_schema
 from core.sdl_lists import with_lists
@@ -460,3 +461,58 @@ def test_introspection_shows_what_was_generated(ask: Ask) -> None:
     assert fields["products"] == fields["productsConnection"]
     types = {type_["name"] for type_ in answer["data"]["__schema"]["types"]}
     assert {"ProductConnection", "ProductEdge", "PageInfo", "FloatFilter", "IntFilter", "KindFilter"} <= types
+
+
+ANIMALS = """
+type Query { animals: [Animal] @topic(name: "animals") }
+interface Animal { name: String  legs: Int }
+type Cat implements Animal { name: String  legs: Int }
+type Bird implements Animal { name: String  legs: Int  wings: Int }
+"""
+
+
+def test_nodes_may_be_of_an_interface(tmp_path: Path) -> None:
+    fields = [{"name": "name", "type": "string"}, {"name": "legs", "type": "int"}]
+    cat = RegisteredSchema(
+        schema_id=1, schema_type="AVRO", schema=json.dumps({"type": "record", "name": "Cat", "fields": fields})
+    )
+    values = codec_for(TopicType.SCHEMA, schema=cat, schemas=lambda _: cat)
+    definition = MirrorDefinition(indexes=("name", "legs"))
+    mirror = WrittenMirror(tmp_path / "a", STRINGS, values, topic="animals", definition=definition, schema=cat)
+    mirror.write({name: {"name": name, "legs": len(name)} for name in ("tom", "felix", "kit")})
+    topics: Any = Topics(mirror)
+    schema = with_lists(parse_gateway_schema(ANIMALS), {"animals": ("name", "legs")})
+    query = """{ animalsConnection(where: {legs: {eq: 3}, name: {gt: "l"}}) { edges { node { __typename name } } } }"""
+    for uses_plans in (True, False):
+        executor = GatewayExecutor(schema, LocalMirrors(topics, DeclaredIndexes()), uses_plans=uses_plans)
+        edges = [{"node": {"__typename": "Cat", "name": "tom"}}]
+        assert {"data": {"animalsConnection": {"edges": edges}}} == executor.execute(query)
+    mirror.close()
+
+
+ITEMS = """
+type Query { items: [Item] @topic(name: "items") }
+type Item { itemId: Int  amount: Long  kind: Kind }
+enum Kind { LARGE SMALL }
+"""
+
+
+def test_conditions_work_on_protobuf_as_on_avro(tmp_path: Path) -> None:
+    schema = RegisteredSchema(schema_id=1, schema_type="PROTOBUF", schema=to_protobuf(ITEMS, "Item", "shop"))
+    values = codec_for(TopicType.SCHEMA, schema=schema, schemas=lambda _: schema)
+    definition = MirrorDefinition(indexes=("itemId", "amount", "kind"))
+    mirror = WrittenMirror(tmp_path / "i", STRINGS, values, topic="items", definition=definition, schema=schema)
+    mirror.write({"a": {"itemId": 1, "amount": 5, "kind": "SMALL"}, "b": {"itemId": 2, "kind": "SMALL"}})
+    mirror.write({"c": {"itemId": 3, "amount": -7, "kind": "LARGE"}})
+    topics: Any = Topics(mirror)
+    served = with_lists(parse_gateway_schema(ITEMS), {"items": definition.indexes})
+    executor = GatewayExecutor(served, LocalMirrors(topics, DeclaredIndexes()))
+    for where, expected in (
+        ("{itemId: {gte: 2}}", [2, 3]),
+        ("{itemId: {gte: 1}, kind: {eq: SMALL}, amount: {gt: 1}}", [1]),
+        ("{amount: {lt: 9}, itemId: {in: [1, 3]}}", [1, 3]),
+        ("{kind: {eq: LARGE}, amount: {lte: -7}}", [3]),
+    ):
+        answer = executor.execute(f"{{ items(where: {where}) {{ itemId }} }}")
+        assert {"data": {"items": [{"itemId": number} for number in expected]}} == answer
+    mirror.close()
