@@ -5,19 +5,15 @@ from __future__ import annotations
 import hashlib
 import platform
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
 
-from core.errors import SettingsError
+from core.environment import Environment, between, http_url, seconds, some_seconds, yes_or_no
 from core.registered_schema import SchemaFormat
 from core.rest_settings import RestHosts, RestSettings, parse_headers
 
-T = TypeVar("T")
-
 PROTOBUF_PACKAGE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
-_CREDENTIALS = re.compile(r"//[^/]*@")
 AVRO_NAMESPACE = re.compile(r"[A-Za-z_][A-Za-z0-9_]+(\.[A-Za-z_][A-Za-z0-9_]+)*")
 
 
@@ -86,107 +82,43 @@ class Settings:
         Raises:
             SettingsError: A required variable is missing, or one has a value that it cannot take.
         """
-        env = _Environment(environ)
+        env = Environment(environ)
         return cls(
             kafka=env.required("QUICK_KAFKA_BOOTSTRAP_SERVER", str, "brokers as HOST:PORT"),
             data_dir=env.required("QUICK_DATA_DIR", Path, "a folder that this process may write to"),
             api_key=env.required("QUICK_APIKEY", str, "the key that clients send as X-API-Key"),
             log_topic=env.optional("QUICK_LOG_TOPIC", str, cls.log_topic),
             status_topic=env.optional("QUICK_STATUS_TOPIC", str, cls.status_topic),
-            partitions=env.optional("QUICK_KAFKA_INTERNAL_PARTITIONS", _between(1, 100_000), cls.partitions),
+            partitions=env.optional("QUICK_KAFKA_INTERNAL_PARTITIONS", between(1, 100_000), cls.partitions),
             replication_factor=env.optional(
-                "QUICK_KAFKA_INTERNAL_REPLICATION_FACTOR", _between(1, 16), cls.replication_factor
+                "QUICK_KAFKA_INTERNAL_REPLICATION_FACTOR", between(1, 16), cls.replication_factor
             ),
             avro_namespace=env.optional("QUICK_SCHEMA_AVRO_NAMESPACE", _avro_namespace, cls.avro_namespace),
             schema_format=env.optional("QUICK_SCHEMA_FORMAT", SchemaFormat.parse, cls.schema_format),
             protobuf_package=env.optional("QUICK_SCHEMA_PROTOBUF_PACKAGE", _protobuf_package, cls.protobuf_package),
-            legacy_schemas=env.optional("QUICK_SCHEMA_LEGACY", _yes_or_no, cls.legacy_schemas),
-            schema_registry_url=env.optional("QUICK_KAFKA_SCHEMA_REGISTRY_URL", _http_url, None),
-            default_replicas=env.optional("QUICK_DEFAULT_REPLICAS", _between(1, 10_000), cls.default_replicas),
+            legacy_schemas=env.optional("QUICK_SCHEMA_LEGACY", yes_or_no, cls.legacy_schemas),
+            schema_registry_url=env.optional("QUICK_KAFKA_SCHEMA_REGISTRY_URL", http_url, None),
+            default_replicas=env.optional("QUICK_DEFAULT_REPLICAS", between(1, 10_000), cls.default_replicas),
             default_image_tag=env.optional("QUICK_DEFAULT_IMAGE_TAG", str, cls.default_image_tag),
-            effect_timeout_s=env.optional("QUICK_EFFECT_TIMEOUT_S", _seconds, cls.effect_timeout_s),
+            effect_timeout_s=env.optional("QUICK_EFFECT_TIMEOUT_S", seconds, cls.effect_timeout_s),
             rest=_rest_settings(env),
         )
 
 
-class _Environment:
-    """Reads one variable after another and names the one that is wrong."""
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = environ
-
-    def required(self, name: str, parse: Callable[[str], T], meaning: str) -> T:
-        text = self._environ.get(name, "")
-        if not text:
-            raise SettingsError(f"{name} is not set. Set it to {meaning}.")
-        return self._parsed(name, text, parse)
-
-    def optional(self, name: str, parse: Callable[[str], T], default: T) -> T:
-        text = self._environ.get(name, "")
-        return self._parsed(name, text, parse) if text else default
-
-    def secret(self, name: str, parse: Callable[[str], T], default: T) -> T:
-        """Return the value of a setting that no message may show."""
-        try:
-            return parse(text) if (text := self._environ.get(name, "")) else default
-        except ValueError as error:
-            raise SettingsError(f"{name} cannot be used: {error}") from None
-
-    def _parsed(self, name: str, text: str, parse: Callable[[str], T]) -> T:
-        try:
-            return parse(text)
-        except ValueError as error:
-            shown = _CREDENTIALS.sub("//***@", text)
-            raise SettingsError(f"{name}={shown!r} cannot be used: {error}") from error
-
-
-def _rest_settings(env: _Environment) -> RestSettings:
+def _rest_settings(env: Environment) -> RestSettings:
     cls = RestSettings
     return cls(
         hosts=env.optional("QUICK_REST_HOSTS", RestHosts.parse, cls.hosts),
         headers=env.secret("QUICK_REST_HEADERS", parse_headers, {}),
-        connect_timeout_s=env.optional("QUICK_REST_CONNECT_TIMEOUT_S", _some_seconds, cls.connect_timeout_s),
-        read_timeout_s=env.optional("QUICK_REST_READ_TIMEOUT_S", _some_seconds, cls.read_timeout_s),
-        total_timeout_s=env.optional("QUICK_REST_TOTAL_TIMEOUT_S", _some_seconds, cls.total_timeout_s),
-        connections=env.optional("QUICK_REST_CONNECTIONS", _between(1, 10_000), cls.connections),
-        calls_per_host=env.optional("QUICK_REST_CALLS_PER_HOST", _between(1, 10_000), cls.calls_per_host),
+        connect_timeout_s=env.optional("QUICK_REST_CONNECT_TIMEOUT_S", some_seconds, cls.connect_timeout_s),
+        read_timeout_s=env.optional("QUICK_REST_READ_TIMEOUT_S", some_seconds, cls.read_timeout_s),
+        total_timeout_s=env.optional("QUICK_REST_TOTAL_TIMEOUT_S", some_seconds, cls.total_timeout_s),
+        connections=env.optional("QUICK_REST_CONNECTIONS", between(1, 10_000), cls.connections),
+        calls_per_host=env.optional("QUICK_REST_CALLS_PER_HOST", between(1, 10_000), cls.calls_per_host),
         max_response_bytes=env.optional(
-            "QUICK_REST_MAX_RESPONSE_BYTES", _between(1, 1_073_741_824), cls.max_response_bytes
+            "QUICK_REST_MAX_RESPONSE_BYTES", between(1, 1_073_741_824), cls.max_response_bytes
         ),
     )
-
-
-def _between(low: int, high: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        if not low <= (number := int(text)) <= high:
-            raise ValueError(f"it takes a whole number from {low} to {high}")
-        return number
-
-    return parse
-
-
-def _seconds(text: str) -> float:
-    if not 0 <= (number := float(text)) < float("inf"):
-        raise ValueError("it takes a number of seconds, 0 or more")
-    return number
-
-
-def _some_seconds(text: str) -> float:
-    if (number := _seconds(text)) == 0:
-        raise ValueError("it takes a number of seconds above 0")
-    return number
-
-
-def _yes_or_no(text: str) -> bool:
-    if text.lower() not in {"true", "false"}:
-        raise ValueError("it takes true or false")
-    return text.lower() == "true"
-
-
-def _http_url(text: str) -> str | None:
-    if not re.fullmatch(r"https?://\S+", text):
-        raise ValueError("it takes the address of a schema registry, such as http://registry:8081")
-    return text.rstrip("/")
 
 
 def _protobuf_package(text: str) -> str:
