@@ -29,6 +29,7 @@ from services.ingest.topics import IngestTopics
 from services.ingest.writes import Writes
 from services.local_mirrors import LocalMirrors
 from services.local_writer import LocalWriter
+from services.manager.declarations import DeclarationsResource
 from services.manager.doctor import DoctorResource
 from services.manager.gateway_schemas import GatewaySchemaResource, WriteTypeResource
 from services.manager.gateways import GatewayResource, GatewaysResource, NewGatewayResource
@@ -174,6 +175,7 @@ def _add_manager(app: App, worker: Worker) -> None:
     app.add_route("/manager/gateway/{name}", GatewayResource(worker))
     app.add_route("/manager/gateway/{name}/schema", GatewaySchemaResource(worker))
     app.add_route("/manager/gateway/{name}/schema/{type_name}/{form}", WriteTypeResource(worker))
+    app.add_route("/manager/declarations", DeclarationsResource(worker))
     app.add_route("/manager/keys", KeysResource(worker))
     app.add_route("/manager/key/{name}", KeyResource(worker))
     app.add_route("/manager/log", LogResource(worker))
