@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from typing import Final
 
 import yaml
 
 from k8s.rendering import Manifest
+
+_MISREAD: Final = re.compile(r"[+-]?[0-9.][0-9a-fA-FxXoO._:+-]*|[yYnN]")
+"""Texts that Kubernetes takes for numbers or for yes and no where PyYAML does not, such as `1e3` and `y`."""
 
 
 class _Dumper(yaml.SafeDumper):
@@ -14,7 +19,8 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+    style = "|" if "\n" in text else "'" if _MISREAD.fullmatch(text) else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
 _Dumper.add_representer(str, _text)
