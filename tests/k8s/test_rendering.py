@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from k8s.documents import as_documents
-from k8s.rendering import as_json, manifest
+from k8s.rendering import Manifest, as_json, manifest
 
 HOSTILE = [
     '"',
@@ -64,7 +64,7 @@ def test_a_value_that_may_be_missing_is_not_inserted_unasked() -> None:
 @given(TEXTS)
 @example("1e3")
 def test_documents_read_as_what_they_were_made_of(text: str) -> None:
-    objects = [{"kind": "ConfigMap", "data": {"b": text, "a": [text, True, 7, {}]}}, {"kind": text}]
+    objects: list[Manifest] = [{"kind": "ConfigMap", "data": {"b": text, "a": [text, True, 7, {}]}}, {"kind": text}]
     assert objects == list(yaml.safe_load_all(as_documents(objects)))
 
 
