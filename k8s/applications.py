@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from typing import Final, Protocol
 
 from k8s.names import Prefix, object_name
-from k8s.objects import DeclaredRow, Objects, text_of
 from k8s.rendering import Manifest
 from k8s.settings import KubernetesSettings
+from k8s.thing_objects import DeclaredRow, Objects, text_of
 
 _CREDENTIALS: Final = re.compile(r"//[^/]*@")
 

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from core.errors import ConflictError
 from k8s.names import job_name
-from k8s.objects import COMPONENT, INCARNATION, INSTANCE, NAME
 from k8s.rendering import Manifest, manifest
+from k8s.thing_objects import COMPONENT, INCARNATION, INSTANCE, NAME
 
 _FLAGS: Final = {
     "mirror": ["--clean-up"],

@@ -8,9 +8,9 @@ from dataclasses import replace
 from k8s.applications import Application, application_manifests
 from k8s.gateways import gateway_manifests
 from k8s.mirrors import mirror_manifests, topic_registry_manifests
-from k8s.objects import DeclaredRow
 from k8s.rendering import Manifest
 from k8s.settings import KubernetesSettings
+from k8s.thing_objects import DeclaredRow
 from projections.declarations import Declarations
 
 

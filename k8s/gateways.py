@@ -8,9 +8,9 @@ from urllib.parse import quote
 from core.gateways import Gateway
 from k8s import names
 from k8s.names import Prefix, object_name
-from k8s.objects import DeclaredRow, Objects, quick_image, role_args, text_of
 from k8s.rendering import Manifest
 from k8s.settings import KubernetesSettings
+from k8s.thing_objects import DeclaredRow, Objects, quick_image, role_args, text_of
 
 MAX_SCHEMA_BYTES: Final = 1_000_000
 """A ConfigMap holds 1 MiB; the gateway itself takes its schema from the log."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from core.mirrors import Mirror
 from k8s import names
 from k8s.names import Prefix, object_name
-from k8s.objects import DeclaredRow, Objects, quick_image, role_args
 from k8s.rendering import Manifest
 from k8s.settings import KubernetesSettings
+from k8s.thing_objects import DeclaredRow, Objects, quick_image, role_args
 from projections.registry import Row
 
 

@@ -1,29 +1,49 @@
-"""Amounts of CPU, memory and disk as Kubernetes writes them: `0.1`, `100m`, `1G`, `256Mi`, `1e3`."""
+"""Kubernetes quantities (`100m`, `0.1`, `1Gi`, `1e3`): amounts that can be written in many ways."""
 
 from __future__ import annotations
 
+import math
 import re
-from decimal import Decimal
-from typing import Final
+from fractions import Fraction
 
-_NUMBER: Final = r"[+-]?(?:[0-9]{1,40}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})"
-_QUANTITY: Final = re.compile(rf"({_NUMBER})([numkMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]{{1,2}})?")
+from core.errors import InvalidValueError
 
-_FACTORS: Final = {
-    **{suffix: Decimal(10) ** (3 * power) for power, suffix in enumerate(("n", "u", "m", "", "k", *"MGTPE"), start=-3)},
-    **{f"{suffix}i": Decimal(1024) ** power for power, suffix in enumerate("KMGTPE", start=1)},
-}
+_QUANTITY = re.compile(
+    r"(?P<number>[+-]?(?:[0-9]{1,30}(?:\.[0-9]{0,30})?|\.[0-9]{1,30}))"
+    r"(?P<suffix>(?:[eE][+-]?[0-9]{1,2})|[KMGTPE]i|[numkMGTPE]|)",
+    re.ASCII,
+)
+_BINARY = {f"{letter}i": Fraction(1024) ** power for power, letter in enumerate("KMGTPE", 1)}
+_DECIMAL = {letter: Fraction(1000) ** power for power, letter in enumerate(("n", "u", "m", "", "k", *"MGTPE"), -3)}
+_IN_BILLIONTHS = 10**9
 
 
-def quantity(text: str) -> Decimal:
-    """Return the number that *text* writes, in cores or bytes.
+def parse_quantity(value: object) -> Fraction:
+    """Return the amount that *value*, a text or a number, stands for; below a billionth it is rounded up, as there.
 
     Raises:
-        ValueError: It is no quantity of Kubernetes.
+        InvalidValueError: It is no quantity.
     """
-    found = _QUANTITY.fullmatch(text)
+    is_written = isinstance(value, str | int | float) and not isinstance(value, bool)
+    found = _QUANTITY.fullmatch(str(value)) if is_written else None
     if found is None:
-        raise ValueError("it takes a quantity of Kubernetes, such as 0.5, 500m, 256Mi or 1G")
-    number, suffix = Decimal(found[1]), found[2] or ""
-    factor = _FACTORS.get(suffix)
-    return number * (Decimal(f"1{suffix}") if factor is None else factor)
+        raise InvalidValueError(
+            f"{str(value)[:40]!r} is no quantity of Kubernetes. Write it like 0.5, 100m, 1G or 256Mi."
+        )
+    number, suffix = Fraction(found["number"]), found["suffix"]
+    if suffix in _BINARY:
+        amount = number * _BINARY[suffix]
+    elif suffix in _DECIMAL:
+        amount = number * _DECIMAL[suffix]
+    else:
+        amount = number * Fraction(10) ** int(suffix[1:])
+    billionths = math.ceil(abs(amount) * _IN_BILLIONTHS)
+    return Fraction(billionths if amount > 0 else -billionths, _IN_BILLIONTHS)
+
+
+def is_same_quantity(one: object, other: object) -> bool:
+    """Return whether both are quantities, and of the same amount."""
+    try:
+        return parse_quantity(one) == parse_quantity(other)
+    except InvalidValueError:
+        return False

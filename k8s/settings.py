@@ -13,7 +13,7 @@ from core.environment import Environment, between, http_url, yes_or_no
 from core.errors import SettingsError
 from core.settings import Settings
 from k8s.names import MAX_LENGTH, is_label, is_own
-from k8s.quantities import quantity
+from k8s.quantities import parse_quantity
 
 _LABEL: Final = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _NAMESPACE: Final = re.compile(_LABEL)
@@ -218,7 +218,7 @@ def _resources(env: Environment) -> Resources:
         ("MEMORY", resources.memory_request, resources.memory_limit),
         ("CPU", resources.cpu_request, resources.cpu_limit),
     ):
-        if quantity(request) > quantity(limit):
+        if parse_quantity(request) > parse_quantity(limit):
             raise SettingsError(
                 f"{prefix}_{what}_REQUEST is {request} and {prefix}_{what}_LIMIT is {limit}: a container cannot be"
                 " promised more than it may use. Raise the limit, or lower the request."
@@ -256,7 +256,7 @@ def _matching(pattern: re.Pattern[str], meaning: str) -> Callable[[str], str]:
 
 
 def _amount(text: str) -> str:
-    if quantity(text) <= 0:
+    if parse_quantity(text) <= 0:
         raise ValueError("it takes an amount above 0")
     return text
 

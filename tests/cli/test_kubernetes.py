@@ -74,7 +74,7 @@ def test_an_option_that_kubernetes_would_not_take_is_a_mistake_of_usage(quick: A
 
 def test_a_variable_that_cannot_be_used_is_named(quick: Any, manager: SmallManager) -> None:
     done = quick("k8s", "render", QUICK_MIRROR_STORAGE_SIZE="much")
-    expected = "QUICK_MIRROR_STORAGE_SIZE='much' cannot be used: it takes a quantity of Kubernetes"
+    expected = "QUICK_MIRROR_STORAGE_SIZE='much' cannot be used: 'much' is no quantity of Kubernetes."
     assert (1, "", True) == (done.code, done.out, done.err.startswith(expected))
     assert [] == manager.paths
 
