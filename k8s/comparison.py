@@ -121,7 +121,7 @@ def _differences(wanted: Any, live: Any, place: _Place) -> Iterator[Difference]:
 def _field_differences(wanted: Any, live: Any, place: _Place) -> Iterator[Difference]:
     if live is not _ABSENT and (live is not None or wanted is None):
         yield from _differences(wanted, live, place)
-    elif not (wanted is None or (_is_zero(wanted) and place.own is not None)):
+    elif not (_wants_nothing(wanted) or (_is_zero(wanted) and place.own is not None)):
         yield Difference(place.path, wanted, None)
 
 
@@ -144,7 +144,7 @@ def _item_differences(
 
 
 def _not_ours(wanted: Any, place: _Place) -> Iterator[Path]:
-    if place.is_whole:
+    if place.is_whole or (place.own is None and _wants_nothing(wanted)):
         return
     if place.own is None:
         yield place.path
@@ -220,6 +220,11 @@ def _step_of(item: Any, names: Sequence[str], tree: Tree | None) -> str:
         if (found := keys_of(step)) and tuple(found.get(name) for name in names) == keys:
             return step
     return key_step(dict(zip(names, keys, strict=False)))
+
+
+def _wants_nothing(value: Any) -> bool:
+    """Return whether *value* asks for nothing: of a list without items, the API server keeps not even an owner."""
+    return value is None or value == []
 
 
 def _is_zero(value: Any) -> bool:

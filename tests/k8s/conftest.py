@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from k8s.apply import ApiClient
+from k8s.login import load_credentials
 from tests.k8s.cluster import programs
 from tests.k8s.control_plane import ControlPlane
 
@@ -35,3 +40,24 @@ def namespace(control_plane: ControlPlane) -> Iterator[str]:
     control_plane.request("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
     yield name
     control_plane.request("DELETE", f"/api/v1/namespaces/{name}")
+
+
+@pytest.fixture
+def new_client(namespace: str) -> Iterator[Callable[..., ApiClient]]:
+    """Return a function that makes a client for the test's namespace from a kubeconfig file."""
+    made: list[ApiClient] = []
+
+    def make(kubeconfig: Path, **options: Any) -> ApiClient:
+        credentials = replace(load_credentials(str(kubeconfig)), namespace=namespace)
+        made.append(ApiClient(credentials, **options))
+        return made[-1]
+
+    yield make
+    for client in made:
+        client.close()
+
+
+@pytest.fixture
+def client(control_plane: ControlPlane, new_client: Callable[..., ApiClient]) -> ApiClient:
+    """Return the administrator's client for the test's namespace."""
+    return new_client(control_plane.kubeconfig)

@@ -151,6 +151,13 @@ class ControlPlane:
         """End what `freeze_api_server` has begun."""
         os.kill(self._children["kube-apiserver"].pid, signal.SIGCONT)
 
+    def forget_history(self) -> None:
+        """Let all but the present be forgotten, in etcd and in the API server, as happens after some minutes."""
+        etcd = f"http://{LOOPBACK}:{self._ports.etcd}/v3/kv"
+        now = httpx.post(f"{etcd}/range", json={"key": "Lw=="}, trust_env=False).json()["header"]["revision"]
+        httpx.post(f"{etcd}/compaction", json={"revision": now, "physical": True}, trust_env=False).raise_for_status()
+        self.restart_api_server()
+
     def request(self, method: str, path: str, body: object = None) -> Any:
         """Ask the API server as the administrator and return its answer; for what Quick itself never does."""
         answer = self._ask(method, path, body)

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import json
 from typing import Any
 
@@ -28,7 +28,7 @@ def test_no_character_is_left_that_yaml_reads_otherwise(text: str) -> None:
     assert not set(sent) & {*map(chr, range(0x20)), *map(chr, range(0x7F, 0xA0)), *"\u2028\u2029\ufeff\ufffe\uffff"}
 
 
-@pytest.mark.parametrize("value", [datetime.date(2026, 1, 1), float("nan"), "\ud83d", {1, 2}, b"x"])
+@pytest.mark.parametrize("value", [dt.date(2026, 1, 1), float("nan"), "\ud83d", {1, 2}, b"x"])
 def test_what_cannot_be_sent_is_refused(value: Any) -> None:
     with pytest.raises(InvalidInputError, match="cannot be sent to Kubernetes"):
         encode({"data": value})
