@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from types import TracebackType
 from typing import Any, Literal, NamedTuple, Self
 
@@ -130,7 +130,7 @@ class ApiClient:
         timeout_s: float,
         label_selector: str = "",
         namespace: str | None = None,
-    ) -> Iterator[WatchEvent]:
+    ) -> Generator[WatchEvent, None, None]:
         """Yield what happens to objects of *kind* after *resource_version*, for *timeout_s* seconds at most.
 
         Args:

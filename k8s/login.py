@@ -49,7 +49,7 @@ def _of_pod() -> Credentials:
         return _credentials(configuration, namespace)
     except (ConfigException, OSError, ValueError) as error:
         raise SettingsError(
-            f"The pod's service account cannot be used: {error}. Mount its token (automountServiceAccountToken)."
+            f"The pod's service account cannot be used: {_line(error)}. Mount its token (automountServiceAccountToken)."
         ) from error
 
 
@@ -70,7 +70,7 @@ def _of_files(files: str, context: str | None) -> Credentials:
         AttributeError,
     ) as error:
         # The package takes the file to be of the right shape, so that a mistake in it shows in many ways.
-        raise SettingsError(f"The kubeconfig {files} cannot be used: {error}. {_WAY_OUT}") from error
+        raise SettingsError(f"The kubeconfig {files} cannot be used: {_line(error)}. {_WAY_OUT}") from error
 
 
 def _namespace_of(files: str, context: str | None) -> str:
@@ -91,7 +91,7 @@ def _credentials(configuration: Any, namespace: str) -> Credentials:
         try:
             setting = configuration.auth_settings().get("BearerToken")
         except (ConfigException, OSError) as error:
-            raise SettingsError(f"The token for Kubernetes cannot be renewed: {error}. {_WAY_OUT}") from error
+            raise SettingsError(f"The token for Kubernetes cannot be renewed: {_line(error)}. {_WAY_OUT}") from error
         return None if setting is None else str(setting["value"])
 
     return Credentials(
@@ -102,3 +102,7 @@ def _credentials(configuration: Any, namespace: str) -> Credentials:
         proxy=configuration.proxy,
         authorization=authorization,
     )
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split()).rstrip(".")

@@ -23,12 +23,9 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlP
 
     Each process has one of its own, so that a test may freeze or restart the API server.
     """
-    if missing := programs.missing():
-        names = ", ".join(program.name for program in missing)
-        reason = f"The tests' Kubernetes cluster is not built ({names}). Build it once with: make test-cluster"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+    if programs.missing():
+        # In CI, a test that does not run is one that nobody misses.
+        pytest.fail(programs.NOT_BUILT) if os.environ.get("CI") else pytest.skip(programs.NOT_BUILT)
     with ControlPlane(tmp_path_factory.mktemp("control-plane")) as started:
         yield started
 

@@ -262,7 +262,7 @@ def test_a_watch_from_a_list_shows_what_happens_after_it(client: ApiClient) -> N
     assert {"a": "2"} == events[-1].object["data"]
     again = client.watch(CONFIG_MAP, events[0].resource_version, timeout_s=30)
     assert "MODIFIED" == next(event for event in again if event.object["metadata"].get("name") == "c").type
-    again.close()  # type: ignore[attr-defined]
+    again.close()
 
 
 def test_a_watch_without_news_ends_by_itself(client: ApiClient) -> None:
@@ -275,8 +275,8 @@ def test_a_watch_sees_only_what_has_the_labels(client: ApiClient) -> None:
     client.apply(config("without"))
     client.apply(manifest(CONFIG_MAP, "with", metadata={"labels": {"a": "b"}}))
     watch = client.watch(CONFIG_MAP, start, timeout_s=30, label_selector="a=b")
-    assert "with" == next(iter(watch)).object["metadata"]["name"]
-    watch.close()  # type: ignore[attr-defined]
+    assert "with" == next(watch).object["metadata"]["name"]
+    watch.close()
 
 
 def test_a_resource_version_that_was_compacted_away_has_expired(control_plane: ControlPlane, client: ApiClient) -> None:
@@ -325,14 +325,14 @@ def test_a_server_that_is_away_is_unavailable_and_used_again_when_it_is_back(
 
 
 def test_a_frozen_server_is_unavailable_within_the_bound(
-    control_plane: ControlPlane, new_client: Callable[..., ApiClient]
+    control_plane: ControlPlane, client: ApiClient, new_client: Callable[..., ApiClient]
 ) -> None:
-    client = new_client(control_plane.kubeconfig, timeout_s=0.5)
     client.apply(config("c"))
+    impatient = new_client(control_plane.kubeconfig, timeout_s=0.5)
     control_plane.freeze_api_server()
     try:
         with pytest.raises(KubernetesUnavailableError, match="timed out"):
-            client.get(ObjectRef(CONFIG_MAP, "c"))
+            impatient.get(ObjectRef(CONFIG_MAP, "c"))
     finally:
         control_plane.thaw_api_server()
     assert "c" == found(client, "c")["metadata"]["name"]
@@ -344,8 +344,8 @@ def test_a_watch_ends_with_an_error_when_its_server_freezes(
     monkeypatch.setattr("k8s.apply.WATCH_GRACE_S", 0.5)
     start = client.list(CONFIG_MAP).resource_version
     client.apply(config("c"))
-    watch = client.watch(CONFIG_MAP, start, timeout_s=1)
-    assert "ADDED" == next(iter(watch)).type
+    watch = client.watch(CONFIG_MAP, start, timeout_s=2)
+    assert "ADDED" == next(watch).type
     control_plane.freeze_api_server()
     try:
         with pytest.raises(KubernetesUnavailableError, match="cannot watch ConfigMap"):
@@ -358,7 +358,7 @@ def test_a_watch_ends_with_an_error_when_its_server_dies(control_plane: ControlP
     start = client.list(CONFIG_MAP).resource_version
     client.apply(config("c"))
     watch = client.watch(CONFIG_MAP, start, timeout_s=60)
-    assert "ADDED" == next(iter(watch)).type
+    assert "ADDED" == next(watch).type
     control_plane.kill_api_server()
     try:
         with pytest.raises(KubernetesUnavailableError, match="cannot watch ConfigMap"):

@@ -50,7 +50,8 @@ PROGRAMS = (
 )
 
 _VERSION = re.compile(r"^\s*(?:require )?k8s\.io/kubernetes v(\S+)", re.MULTILINE)
-_WAY_OUT = "Without the programs, the tests in tests/k8s are skipped."
+NOT_BUILT = "The programs of the tests' Kubernetes cluster are not built. Build them once with: make test-cluster"
+"""Why tests are skipped."""
 
 
 class BuildError(Exception):
@@ -158,7 +159,7 @@ def _find_go() -> str:
         raise BuildError(
             "No go is on the PATH, and the programs of the tests' Kubernetes cluster have to be built. Install Go 1.26"
             " or newer, or set KUBEBUILDER_ASSETS to a folder that holds"
-            f" {', '.join(program.name for program in missing())}. {_WAY_OUT}"
+            f" {', '.join(program.name for program in missing())}. Without them, tests that need a cluster are skipped."
         )
     return go
 
