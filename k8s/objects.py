@@ -46,12 +46,13 @@ class ObjectRef(NamedTuple):
             InvalidInputError: It does not say what it is.
         """
         metadata = manifest.get("metadata")
-        names = (manifest.get("apiVersion"), manifest.get("kind"), (metadata or {}).get("name"))
-        match names:
-            case (str(api_version), str(kind), str(name)) if api_version and kind and name and metadata is not None:
-                return cls(Kind(api_version, kind), name, metadata.get("namespace"))
+        names = metadata if isinstance(metadata, Mapping) else {}
+        parts = (manifest.get("apiVersion"), manifest.get("kind"), names.get("name"), names.get("namespace"))
+        match parts:
+            case (str(api_version), str(kind), str(name), str() | None as namespace) if api_version and kind and name:
+                return cls(Kind(api_version, kind), name, namespace)
         raise InvalidInputError(
-            f"A manifest needs apiVersion, kind and metadata.name; this one has {names!r}. Add what is missing."
+            f"A manifest needs apiVersion, kind and metadata.name; this one has {parts[:3]!r}. Add what is missing."
         )
 
     def __str__(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -13,8 +12,7 @@ import pytest
 
 from k8s.apply import ApiClient
 from k8s.login import load_credentials
-from tests.k8s.cluster import programs
-from tests.k8s.control_plane import ControlPlane
+from tests.k8s.control_plane import ControlPlane, need_programs
 
 
 @pytest.fixture(scope="session")
@@ -23,9 +21,7 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlP
 
     Each process has one of its own, so that a test may freeze or restart the API server.
     """
-    if programs.missing():
-        # In CI, a test that does not run is one that nobody misses.
-        pytest.fail(programs.NOT_BUILT) if os.environ.get("CI") else pytest.skip(programs.NOT_BUILT)
+    need_programs()
     with ControlPlane(tmp_path_factory.mktemp("control-plane")) as started:
         yield started
 

@@ -27,6 +27,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 import httpx
+import pytest
 import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -61,6 +62,13 @@ _CONTROLLERS = (
     "ttl-after-finished-controller",
 )
 _NODES = 3
+
+
+def need_programs() -> None:
+    """Skip the test that asks for a cluster when its programs are not built."""
+    if programs.missing():
+        # In CI, a test that does not run is one that nobody misses.
+        pytest.fail(programs.NOT_BUILT) if os.environ.get("CI") else pytest.skip(programs.NOT_BUILT)
 
 
 class _Ports(NamedTuple):

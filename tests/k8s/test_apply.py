@@ -113,7 +113,17 @@ def test_a_namespace_that_is_not_there_is_refused(client: ApiClient) -> None:
     assert (404, "NotFound") == (refused.value.code, refused.value.reason)
 
 
-@pytest.mark.parametrize("broken", [{}, {"kind": "Pod"}, {"apiVersion": "v1", "kind": "Pod", "metadata": None}])
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {},
+        {"kind": "Pod"},
+        {"apiVersion": "v1", "kind": "Pod", "metadata": None},
+        {"apiVersion": "v1", "kind": "Pod", "metadata": "p"},
+        {"apiVersion": "v1", "kind": "Pod", "metadata": {"generateName": "p-"}},
+        {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": 7}},
+    ],
+)
 def test_a_manifest_that_does_not_say_what_it_is_is_refused_here(client: ApiClient, broken: dict[str, Any]) -> None:
     with pytest.raises(InvalidInputError, match=r"needs apiVersion, kind and metadata\.name"):
         client.apply(broken)
@@ -136,6 +146,21 @@ def test_a_kind_that_the_cluster_does_not_know_is_named(client: ApiClient) -> No
         with pytest.raises(KubernetesRefusedError, match=r"find the kind Balloon") as refused:
             client.list(kind)
         assert 404 == refused.value.code
+
+
+def test_a_version_of_an_api_is_asked_about_once(client: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    ask = client._connection.ask
+
+    def noting(what: str, *more: Any, **options: Any) -> dict[str, Any]:
+        asked.append(what)
+        return ask(what, *more, **options)
+
+    monkeypatch.setattr(client._connection, "ask", noting)
+    client.list(POD)
+    client.apply(config("c"))
+    client.list(DEPLOYMENT)
+    assert ["tell what v1 is", "tell what apps/v1 is"] == [what for what in asked if what.startswith("tell")]
 
 
 def test_a_kind_that_is_defined_later_is_found_then(control_plane: ControlPlane, client: ApiClient) -> None:
@@ -287,25 +312,24 @@ def test_a_resource_version_that_was_compacted_away_has_expired(control_plane: C
         list(client.watch(CONFIG_MAP, old, timeout_s=30))
 
 
-def test_a_list_that_outlives_its_moment_has_expired(control_plane: ControlPlane, client: ApiClient) -> None:
+def test_a_list_that_outlives_its_moment_has_expired(
+    control_plane: ControlPlane, client: ApiClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for number in range(3):
         client.apply(config(f"c{number}"))
-    asked = client._connection.ask
+    ask = client._connection.ask
 
     def forget_after_the_first_page(*args: Any) -> dict[str, Any]:
-        answer = asked(*args)
+        answer = ask(*args)
         later = {"metadata": {"name": uuid.uuid4().hex}}
         control_plane.request("POST", f"/api/v1/namespaces/{client.namespace}/configmaps", later)
         control_plane.forget_history()
         return answer
 
     client._discovery.resource(CONFIG_MAP)
-    client._connection.ask = forget_after_the_first_page  # type: ignore[method-assign]
-    try:
-        with pytest.raises(KubernetesExpiredError, match="list ConfigMap"):
-            client.list(CONFIG_MAP, page=1)
-    finally:
-        client._connection.ask = asked  # type: ignore[method-assign]
+    monkeypatch.setattr(client._connection, "ask", forget_after_the_first_page)
+    with pytest.raises(KubernetesExpiredError, match="list ConfigMap"):
+        client.list(CONFIG_MAP, page=1)
 
 
 # Trouble

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from k8s.managed_fields import (
@@ -94,6 +94,7 @@ def test_a_path_is_written_as_the_api_server_writes_it() -> None:
     assert "." == path_text(())
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text(), st.one_of(st.text(), st.integers(), st.booleans())))
 def test_keys_of_an_item_survive_as_a_step(keys: dict[str, Any]) -> None:
     assert keys == keys_of(key_step(keys))

@@ -2,17 +2,15 @@ from __future__ import annotations
 
 import os
 import stat
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.k8s.cluster import programs
 from tests.k8s.cluster.programs import PROGRAMS, BuildError, build, find, folder, missing
+from tests.k8s.control_plane import need_programs
 
 NAMES = [program.name for program in PROGRAMS]
-ROOT = Path(__file__).parents[2]
 GO = """#!/bin/sh
 # Stands in for Go: writes what it was asked for into the file after -o.
 echo "$@" >> "$GO_CALLS"
@@ -122,20 +120,18 @@ def test_another_recipe_has_another_folder(monkeypatch: pytest.MonkeyPatch, tmp_
     assert before != folder()
 
 
-@pytest.mark.parametrize(
-    ("ci", "outcome"), [("", "1 skipped"), ("true", "1 error")], ids=["skipped on a laptop", "failed in CI"]
-)
-def test_tests_that_need_a_cluster_say_how_to_get_one(ci: str, outcome: str) -> None:
-    environment = {**os.environ, "CI": ci}
-    test = "tests/k8s/test_apply.py::test_an_object_that_is_not_there_is_none"
-    answer = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", test],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert outcome in answer.stdout
-    assert "make test-cluster" in answer.stdout
+def test_without_programs_a_test_is_skipped_and_says_how_to_get_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    with pytest.raises(pytest.skip.Exception, match="Build them once with: make test-cluster"):
+        need_programs()
+
+
+def test_without_programs_a_test_fails_in_ci(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(pytest.fail.Exception, match="Build them once with: make test-cluster"):
+        need_programs()
+
+
+def test_with_all_programs_a_test_runs(go_calls: Path) -> None:
+    build(lambda _: None)
+    need_programs()

@@ -4,7 +4,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import InvalidValueError
@@ -59,6 +59,7 @@ def test_what_is_not_the_same_amount_is_told_apart(one: object, other: object) -
     assert not is_same_quantity(one, other)
 
 
+@settings(deadline=None)
 @given(number=st.integers(-(10**9), 10**9), suffix=st.sampled_from(sorted(SUFFIXES)))
 def test_a_suffix_multiplies(number: int, suffix: str) -> None:
     assert number * SUFFIXES[suffix] == parse_quantity(f"{number}{suffix}")

@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import InvalidInputError
@@ -13,15 +13,18 @@ from k8s.safe_json import encode
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text(), JSON))
 def test_as_json_it_means_what_it_meant(manifest: dict[str, Any]) -> None:
     assert manifest == json.loads(encode(manifest))
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_no_character_is_left_that_yaml_reads_otherwise(text: str) -> None:
     sent = encode({"data": text}).decode()
