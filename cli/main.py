@@ -40,6 +40,7 @@ def _print_version(ctx: click.Context, _parameter: click.Parameter, is_asked: bo
         "dump": "cli.dump:dump",
         "query": "cli.query:query",
         "app": "cli.applications:app",
+        "k8s": "cli.kubernetes:kubernetes",
         "key": "cli.keys:key",
         "log": "cli.log:log",
         "diff": "cli.history:diff",

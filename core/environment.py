@@ -118,3 +118,10 @@ def one_of(kind: type[E]) -> Callable[[str], E]:
             raise ValueError(f"it takes {', '.join(kind)}") from None
 
     return parse
+
+
+def http_url(text: str) -> str:
+    """Return the address of a schema registry, without a slash at its end."""
+    if not re.fullmatch(r"https?://\S+", text):
+        raise ValueError("it takes the address of a schema registry, such as http://registry:8081")
+    return text.rstrip("/")

@@ -42,6 +42,7 @@ from graphql.utilities.find_breaking_changes import (
     is_change_safe_for_object_or_interface_field,
 )
 
+from core.built_in_scalars import BUILT_IN_SCALARS
 from core.directives import BUILT_INS, directive_on
 from core.sdl import GatewaySchema
 
@@ -61,6 +62,8 @@ class Severity(StrEnum):
 _RANKS: Final = {severity: rank for rank, severity in enumerate(Severity)}
 
 _BUILT_IN: Final = frozenset(node.name.value for node in BUILT_INS if isinstance(node, TypeDefinitionNode))
+
+_NOTHING: Final = object()
 
 _SOURCES: Final = ("topic", "rest")
 """Directives that say where the values of a field come from."""
@@ -122,7 +125,10 @@ def own_types(schema: GraphQLSchema) -> dict[str, GraphQLNamedType]:
     return {
         name: type_
         for name, type_ in schema.type_map.items()
-        if name not in _BUILT_IN and not is_introspection_type(type_) and not is_specified_scalar_type(type_)
+        if name not in _BUILT_IN
+        and type_.ast_node is not BUILT_IN_SCALARS.get(name, _NOTHING)
+        and not is_introspection_type(type_)
+        and not is_specified_scalar_type(type_)
     }
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from core.environment import Environment, between, seconds, yes_or_no
+from core.environment import Environment, between, http_url, seconds, yes_or_no
 from core.gateway_settings import GatewaySettings
 from core.registered_schema import SchemaFormat
 from core.rest_settings import RestSettings
@@ -113,21 +113,18 @@ class Settings:
             schema_format=env.optional("QUICK_SCHEMA_FORMAT", SchemaFormat.parse, cls.schema_format),
             protobuf_package=env.optional("QUICK_SCHEMA_PROTOBUF_PACKAGE", _protobuf_package, cls.protobuf_package),
             legacy_schemas=env.optional("QUICK_SCHEMA_LEGACY", yes_or_no, cls.legacy_schemas),
-            schema_registry_url=env.optional("QUICK_KAFKA_SCHEMA_REGISTRY_URL", _http_url, None),
+            schema_registry_url=env.optional("QUICK_KAFKA_SCHEMA_REGISTRY_URL", http_url, None),
             default_replicas=env.optional("QUICK_DEFAULT_REPLICAS", between(1, 10_000), cls.default_replicas),
             default_image_tag=env.optional("QUICK_DEFAULT_IMAGE_TAG", str, cls.default_image_tag),
+            gateway_row_cache_mb=env.optional(
+                "QUICK_GATEWAY_ROW_CACHE_MB", between(0, 100_000), cls.gateway_row_cache_mb
+            ),
             effect_timeout_s=env.optional("QUICK_EFFECT_TIMEOUT_S", seconds, cls.effect_timeout_s),
             cors_origins=env.optional("QUICK_CORS_ORIGINS", _origins, cls.cors_origins),
             gzip_level=env.optional("QUICK_GZIP_LEVEL", between(0, 9), cls.gzip_level),
             gateway=GatewaySettings.read(env),
             rest=RestSettings.read(env),
         )
-
-
-def _http_url(text: str) -> str | None:
-    if not re.fullmatch(r"https?://\S+", text):
-        raise ValueError("it takes the address of a schema registry, such as http://registry:8081")
-    return text.rstrip("/")
 
 
 def _origins(text: str) -> tuple[str, ...]:

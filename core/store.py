@@ -81,6 +81,10 @@ class Reader:
         """Return the value at *key*, or `None`."""
         return self._txn.get(key, db=self._tables[table])
 
+    def version(self) -> int:
+        """Return the number of the commit that is read: while it stays, so does everything in the store."""
+        return int(self._txn.id())
+
     def getter(self, table: str) -> Callable[[bytes], bytes | None]:
         """Return `get` of one table, for many keys: it looks for the table once."""
         return partial(self._txn.get, db=self._tables[table])

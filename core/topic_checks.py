@@ -24,7 +24,7 @@ from graphql import (
 )
 
 from core.comparable_fields import RANGE_FIELD, RANGE_KEY, ComparableField, comparable_field
-from core.directives import TopicField
+from core.directives import TopicField, directive_on
 from core.errors import QuickError, SdlProblem
 from core.mirrors import MirrorDefinition
 from core.record_checks import Place, RecordCheck, RecordFinding
@@ -80,7 +80,8 @@ def check_topics(schema: GatewaySchema, topics: Callable[[str], TopicTypes | Non
         What was found, each once, in the order of the text; empty when all is well.
     """
     check = _Check(schema, topics)
-    findings = dict.fromkeys(chain.from_iterable(check.field(*place) for place in schema.topic_fields))
+    found = chain(_idle_mutations(schema), *(check.field(*place) for place in schema.topic_fields))
+    findings = dict.fromkeys(found)
     return sorted(findings, key=lambda finding: (finding.problem.line or 0, finding.problem.column or 0))
 
 
@@ -205,6 +206,16 @@ class _Check:
             return shape_of(types.value_type, types.value_schema)
         except (QuickError, RecursionError):
             return None  # Whoever reads or writes the topic hears of it; no schema of a gateway is to blame.
+
+
+def _idle_mutations(schema: GatewaySchema) -> Iterator[TopicFinding]:
+    """Yield a warning for each field of Mutation that nothing fills: it does nothing, and is null."""
+    mutation = schema.definition.mutation_type
+    for name, field in mutation.fields.items() if mutation is not None else ():
+        node = field.ast_node
+        if node is not None and not any(directive_on(node, directive) for directive in ("topic", "rest")):
+            message = f"The mutation {name} does nothing, and is always null. Give it @topic or @rest, or remove it."
+            yield from _findings(iter([RecordFinding(message, node, is_warning=True)]))
 
 
 def _range_findings(

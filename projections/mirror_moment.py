@@ -23,6 +23,8 @@ from projections.mirror_entries import (
     get_entry,
     is_grave,
     is_past,
+    kept_for,
+    key_heads,
     meta_number,
     partition_struct,
     value_getter,
@@ -36,6 +38,28 @@ _BEHIND_ALL: Final = b"\xff"
 """Behind every key of a partition: the first byte of each is its kind."""
 
 
+class MirrorFacts:
+    """What all moments of a mirror share, or all those of one commit: it is read once. Safe in several threads."""
+
+    def __init__(self) -> None:
+        self._kept: Kept | None = None
+        self._heads: tuple[int, list[bytes]] = (-1, [])
+
+    def kept(self, txn: Reader) -> Kept:
+        """Return what the mirror was built for, which never changes once it stands there."""
+        if self._kept is None:
+            self._kept = kept_for(txn)
+        return self._kept or Kept()
+
+    def heads(self, txn: Reader) -> list[bytes]:
+        """Return the heads of keys in each partition; there may be more partitions with any commit."""
+        version, heads = self._heads
+        if version != txn.version():
+            heads = key_heads(range(meta_number(txn, PARTITIONS)))
+            self._heads = txn.version(), heads
+        return heads
+
+
 class MirrorMoment:
     """One moment of a mirror, open while its `with` lasts: LMDB keeps every page of it for so long.
 
@@ -44,13 +68,13 @@ class MirrorMoment:
     Args:
         store: Of the mirror.
         indexes: Of the mirror.
-        kept_for: Returns what the mirror was built for.
+        facts: Of the mirror, kept between moments.
     """
 
     __slots__ = (
+        "_facts",
         "_indexes",
         "_is_first",
-        "_kept_for",
         "_moment",
         "_oldest_ms",
         "_partitions",
@@ -59,19 +83,19 @@ class MirrorMoment:
         "_value_of",
     )
 
-    def __init__(self, store: Store, indexes: IndexReader, kept_for: Callable[[Reader], Kept]) -> None:
+    def __init__(self, store: Store, indexes: IndexReader, facts: MirrorFacts) -> None:
         self._store = store
         self._indexes = indexes
-        self._kept_for = kept_for
+        self._facts = facts
 
     def __enter__(self) -> Self:
         self._moment: Moment = self._store.read()
         self._txn = txn = self._moment.__enter__()
         try:
-            kept = self._kept_for(txn)
+            kept, heads = self._facts.kept(txn), self._facts.heads(txn)
             self._is_first, self._oldest_ms = is_first, oldest_ms = kept.is_first, _oldest_ms(kept)
-            self._partitions = partitions = range(meta_number(txn, PARTITIONS))
-            self._value_of = value_getter(txn, partitions, is_first=is_first, oldest_ms=oldest_ms)
+            self._partitions = range(len(heads))
+            self._value_of = value_getter(txn, heads, is_first=is_first, oldest_ms=oldest_ms)
         except BaseException as error:
             self._moment.__exit__(type(error), error, error.__traceback__)
             raise

@@ -10,7 +10,7 @@ from core.errors import StoreError
 from core.mirrors import MirrorDefinition
 from core.ordered_bytes import Bounds
 from core.position import Position
-from core.store import Reader, Store
+from core.store import Store
 from projections.index_reading import IndexReader
 from projections.index_rows import INDEX_TABLES
 from projections.mirror_entries import (
@@ -19,14 +19,12 @@ from projections.mirror_entries import (
     SKIPPED,
     TABLES,
     Entry,
-    Kept,
     Winner,
     incomplete_key,
-    kept_for,
     meta_number,
     next_offset,
 )
-from projections.mirror_moment import SCAN_ENTRIES, MirrorMoment
+from projections.mirror_moment import SCAN_ENTRIES, MirrorFacts, MirrorMoment
 from projections.pages import Page
 
 
@@ -43,7 +41,7 @@ class MirrorView:
     """One mirror for reading."""
 
     def __init__(self, path: Path) -> None:
-        self._kept: Kept | None = None
+        self._facts = MirrorFacts()
         self._is_ready = False
         self._store = Store(path, TABLES, optional=INDEX_TABLES, readonly=True)
         self._indexes = IndexReader(self._store)
@@ -111,7 +109,12 @@ class MirrorView:
 
     def moment(self) -> MirrorMoment:
         """Open one consistent moment, for a `with`: everything that is read in it is as of the same commit."""
-        return MirrorMoment(self._store, self._indexes, self._kept_for)
+        return MirrorMoment(self._store, self._indexes, self._facts)
+
+    def value(self, key: bytes) -> bytes | None:
+        """Return the value of a key, `None` for none; quicker than `get`, since it makes no entry."""
+        with self.moment() as moment:
+            return moment.value(key)
 
     def get(self, key: bytes) -> Entry | None:
         """Return the entry of a key, `None` when it was never written or was deleted."""
@@ -174,9 +177,3 @@ class MirrorView:
         """Return whether the records at *position* are folded."""
         with self._store.read() as txn:
             return all(next_offset(txn, partition) > offset for partition, offset in position.offsets.items())
-
-    def _kept_for(self, txn: Reader) -> Kept:
-        """Return what the mirror was built for, which never changes once it stands there."""
-        if self._kept is None:
-            self._kept = kept_for(txn)
-        return self._kept or Kept()

@@ -25,6 +25,8 @@ class ViewFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.identity = path.name
+        """Of the log that they show, as `LogIdentity.folder_name` writes it."""
         self.registry = path / "registry"
         self.status = path / "status"
         self.freshness = path / "freshness"

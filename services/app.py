@@ -31,6 +31,7 @@ from services.ingest.writes import Writes
 from services.local_mirrors import LocalMirrors
 from services.local_writer import LocalWriter
 from services.manager.applications import ApplicationResource, ApplicationsResource, NewApplicationResource
+from services.manager.declarations import DeclarationsResource
 from services.manager.doctor import DoctorResource
 from services.manager.gateway_schemas import GatewaySchemaResource, WriteTypeResource
 from services.manager.gateways import GatewayResource, GatewaysResource, NewGatewayResource
@@ -173,6 +174,7 @@ def _add_manager(app: App, worker: Worker) -> None:
     app.add_route("/manager/applications", ApplicationsResource(worker))
     app.add_route("/manager/application", NewApplicationResource(worker))
     app.add_route("/manager/application/{name}", ApplicationResource(worker))
+    app.add_route("/manager/declarations", DeclarationsResource(worker))
     app.add_route("/manager/keys", KeysResource(worker))
     app.add_route("/manager/key/{name}", KeyResource(worker))
     app.add_route("/manager/log", LogResource(worker))

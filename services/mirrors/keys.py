@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 import falcon.asgi
@@ -10,7 +11,7 @@ from core.errors import InvalidInputError, NotFoundError
 from core.types import TopicType
 from services.mirrors import parameters
 from services.mirrors.finding import Mirrors
-from services.mirrors.values import answer, read, value_of, values
+from services.mirrors.values import answer, read, value_under, values
 from services.request_body import refuse_too_many
 from services.topic_access import TopicAccess
 
@@ -84,11 +85,9 @@ async def answer_one(
         NotFoundError: There is no such topic, or it has no such key.
     """
     access, mirror = await mirrors.find(req, resp, topic)
-    entry = mirror.get(key_bytes(access, key))
-    if entry is None:
+    found = partial(value_under, access, mirror, key_bytes(access, key))
+    # Where the schema registry is elsewhere, it may have to be asked for a schema.
+    value = found() if mirrors.worker.registry_elsewhere is None else await mirrors.worker.in_thread(found)
+    if value is None:
         raise NotFoundError(f"Key {key} does not exist in Mirror")
-    if mirrors.worker.registry_elsewhere is None:
-        value = value_of(access, entry)
-    else:
-        [value] = await values(mirrors.worker, access, [entry])
     answer(resp, {"value": value})

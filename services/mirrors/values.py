@@ -32,6 +32,22 @@ def value_of(access: TopicAccess, entry: Entry) -> Any:
     return _node(access, access.values, entry, entry.value)
 
 
+def value_under(access: TopicAccess, mirror: MirrorView, key: bytes) -> Any | None:
+    """Return the value under *key* as a JSON node, `None` where there is none.
+
+    Raises:
+        UnreadableEntryError: What stands in Kafka is none of the topic's type.
+    """
+    raw = mirror.value(key)
+    if raw is None:
+        return None
+    try:
+        return access.values.to_json(access.values.decode(raw))
+    except (InvalidValueError, NotFoundError):
+        entry = mirror.get(key)  # It knows its place, or is already another one.
+        return None if entry is None else value_of(access, entry)
+
+
 def pair_of(access: TopicAccess, entry: Entry) -> dict[str, Any]:
     """Return key and value of *entry* as JSON nodes.
 

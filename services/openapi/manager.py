@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from projections.declarations import Declarations
 from projections.replay import VIEWS
 from services.manager.doctor import FindingsBody
 from services.manager.gateway_schemas import SchemaBody, SchemaReportBody
@@ -273,6 +274,15 @@ PATHS: Final[Json] = {
             KEYS,
             {**success("It is refused from now on.", headers=POSITION), **refusals(400, 404, 504)},
             parameters=COMMAND,
+        ),
+    },
+    "/manager/declarations": {
+        "get": operation(
+            "listDeclarations",
+            "All mirrors and gateways as the registry keeps them, for whoever deploys them.",
+            TAG,
+            {**success("What is declared to run.", Declarations), **refusals(400)},
+            parameters=AT_MOMENT,
         ),
     },
     "/manager/doctor": {

@@ -15,7 +15,7 @@ from cli.main import run
 from core.errors import StoreError
 from tests.cli.small_manager import Reply
 
-HEAVY = ("httpx", "yaml", "graphql", "eventsourcing", "falcon", "lmdb", "fastavro")
+HEAVY = ("httpx", "yaml", "graphql", "eventsourcing", "falcon", "lmdb", "fastavro", "jinja2", "kubernetes")
 
 
 def test_the_version(bare_quick: Any) -> None:
@@ -44,6 +44,8 @@ def test_help_goes_to_stdout(bare_quick: Any, arguments: list[str]) -> None:
         ["gateway", "-h"],
         ["app", "deploy", "-h"],
         ["query", "-h"],
+        ["k8s", "-h"],
+        ["k8s", "render", "--help"],
     ],
 )
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:

@@ -9,7 +9,7 @@ from graphql import build_schema, find_breaking_changes
 
 from core.directives import BUILT_IN_SDL
 from core.sdl import GatewaySchema, parse_gateway_schema
-from core.sdl_changes import Severity, breaking, changes
+from core.sdl_changes import Severity, breaking, changes, own_types
 
 BREAKING, DANGEROUS, SAFE = Severity
 
@@ -198,3 +198,8 @@ def test_the_worst_comes_first_and_the_order_is_always_the_same() -> None:
         (SAFE, "T.o"),
     ] == [(change.severity, change.coordinate) for change in found]
     assert found == changes(parsed(SAME), parsed(new))
+
+
+def test_a_scalar_that_is_built_in_is_no_type_of_the_user() -> None:
+    assert {"Query"} == own_types(parse_gateway_schema("type Query { a: DateTime }").definition).keys()
+    assert {"Query", "Date"} == own_types(parse_gateway_schema("type Query { a: Date } scalar Date").definition).keys()

@@ -175,3 +175,14 @@ def test_each_topic_is_looked_up_once() -> None:
 
     assert [] == check_topics(parse_gateway_schema(sdl), topics)
     assert ["t", "u"] == looked_up
+
+
+IDLE = "The mutation idle does nothing, and is always null. Give it @topic or @rest, or remove it."
+
+
+def test_a_mutation_that_does_nothing_is_a_warning_at_its_place() -> None:
+    sdl = 'type Query { a: Int }\ntype Mutation { idle(id: Int): Int b(k: Int, v: Int): Int @topic(name: "t") }'
+
+    assert [TopicFinding(SdlProblem(IDLE, 2, 17), is_warning=True)] == findings_of(
+        sdl, {"t": TopicTypes(TopicType.INTEGER, TopicType.INTEGER)}
+    )

@@ -31,7 +31,7 @@ from projections.mirror_entries import (
     stamp_struct,
     stored_value,
 )
-from projections.mirror_moment import MirrorMoment
+from projections.mirror_moment import MirrorFacts, MirrorMoment
 
 KEYS = [b"", b"a", b"b", b"x" * INLINE_MAX, b"x" * (INLINE_MAX + 1), b"x" * INLINE_MAX + b"yz"]
 
@@ -66,12 +66,7 @@ def write(store: Store, records: dict[tuple[int, bytes], tuple[int, bytes, bool]
 
 
 def moment_of(store: Store) -> MirrorMoment:
-    def kept_for(txn: Reader) -> Kept:
-        raw = txn.get("meta", KEPT)
-        assert raw is not None
-        return msgspec.json.decode(raw, type=Kept)
-
-    return MirrorMoment(store, IndexReader(store), kept_for)
+    return MirrorMoment(store, IndexReader(store), MirrorFacts())
 
 
 @settings(max_examples=60, deadline=None)
@@ -146,11 +141,13 @@ def test_a_broken_store_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None
         lambda moment: moment.page(),
     ]
     with opened() as store:
+        facts = MirrorFacts()
+        with store.read() as txn:
+            facts.kept(txn), facts.heads(txn)
         monkeypatch.setattr(Reader, "get", broken)
         monkeypatch.setattr(Reader, "scan", broken)
         for ask in asks:
-            monkeypatch.setattr(mirror_moment, "meta_number", lambda *_: 1)
-            moment = MirrorMoment(store, IndexReader(store), lambda _: Kept())
+            moment = MirrorMoment(store, IndexReader(store), facts)
             with moment:
                 moment._value_of = broken
                 with pytest.raises(StoreBrokenError, match="torn"):

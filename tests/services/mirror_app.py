@@ -99,6 +99,10 @@ class MemoryMirror:
     def includes(self, position: Position) -> bool:
         return all(self.next_offset > offset for offset in position.offsets.values())
 
+    def value(self, key: bytes) -> bytes | None:
+        entry = self.last.get(key)
+        return None if entry is None else entry.value
+
     def get(self, key: bytes) -> Entry | None:
         return self.last.get(key)
 

@@ -326,6 +326,7 @@ RIGHT: list[tuple[str, dict[str, Any]]] = [
     ("DELETE /manager/topic/{name}", {"names": ["new"]}),
     ("GET /manager/mirrors", {}),
     ("GET /manager/gateways", {}),
+    ("GET /manager/declarations", {"query": {"asOf": "1"}}),
     ("POST /manager/gateway", {"body": {"name": "NEW", "replicas": 2}}),
     ("POST /manager/gateway/{name}/schema", {"names": ["new"], "body": {"schema": SDL}}),
     ("POST /manager/gateway/{name}/schema", {"names": ["new"], "query": {"dryRun": "true"}, "body": {"schema": SDL}}),
