@@ -186,6 +186,7 @@ PAGE = "{ edges { cursor node { name } } pageInfo { hasNextPage hasPreviousPage 
         ("(where: {kind: {eq: SMALL}})", "db"),
         ("(where: {kind: {in: [SMALL, LARGE]}})", "aecdb"),
         ("(where: {kind: {eq: SMALL}, price: {}})", "d"),
+        ("(where: {price: {in: [5, -1.5, 20]}, kind: {eq: LARGE}})", "aec"),
         ("(where: {kind: {eq: LARGE}, stock: {gte: 2}}, last: 1)", "c"),
     ],
 )
@@ -267,6 +268,16 @@ def test_a_page_lies_between_two_cursors(ask: Ask, arguments: str, expected: tup
     found, info = page_of(ask(f"{{ productsConnection({between}, {arguments}) {PAGE} }}"))
     assert expected == (found, info["hasNextPage"], info["hasPreviousPage"])
     assert "bc" == names(ask(f"{{ products({between}) {{ name }} }}"))
+
+
+@pytest.mark.parametrize("where", ["{price: {}}", "{price: {in: [20, 5, -1.5]}}"])
+def test_a_page_of_an_index_lies_between_two_cursors_too(ask: Ask, where: str) -> None:
+    first, *_, last = cursors(ask, f"(where: {where})")
+    between = f'after: "{first}", before: "{last}", where: {where}'
+    assert "ad" == names(ask(f"{{ products({between}) {{ name }} }}"))
+    for arguments, expected in (("first: 1", ("a", True, True)), ("last: 1", ("d", True, True))):
+        found, info = page_of(ask(f"{{ productsConnection({between}, {arguments}) {PAGE} }}"))
+        assert expected == (found, info["hasNextPage"], info["hasPreviousPage"])
 
 
 @pytest.mark.parametrize(
