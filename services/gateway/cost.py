@@ -6,7 +6,7 @@ topic there is nothing left to do for a request; else it takes some microseconds
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -40,15 +40,13 @@ from graphql import (
 
 from core.directives import TopicField
 from core.list_fields import DEFAULT_PAGE
+from services.gateway.cost_sums import ENDLESS, Sum, added, bounded, multiplied, one_more
 
 LENGTH_ARGUMENTS: Final = ("first", "last", "limit")
 """Arguments that say how many elements a list has at most."""
 
 EMBEDDED_LENGTH: Final = 10
 """Expected length of a list that is a part of a record, or of the schema, and of one whose keys are."""
-
-ENDLESS: Final = 10**15
-"""Where counting ends: it is more than any limit, and its digits can be printed."""
 
 Values = Mapping[str, Any]
 EntryCounts = Callable[[str], int | None]
@@ -60,20 +58,11 @@ Length = Callable[[Values], int]
 
 
 @dataclass(frozen=True, slots=True)
-class _Sum:
-    """A constant and multiples of terms, each named by its place in the program."""
-
-    constant: int
-    terms: tuple[tuple[int, int], ...] = ()
-    """Pairs of place and factor."""
-
-
-@dataclass(frozen=True, slots=True)
 class _Page:
     """The cost of a connection without its edges, and that of each edge."""
 
-    around: _Sum
-    each: _Sum
+    around: Sum
+    each: Sum
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +84,7 @@ class _Term:
     """The cost of a list whose length is known with the request."""
 
     length: Length
-    each: _Sum
+    each: Sum
 
 
 class Cost(Protocol):
@@ -125,7 +114,7 @@ class VariableCost:
 
     fixed = None
 
-    def __init__(self, terms: list[_Term], whole: _Sum, defaults: Values) -> None:
+    def __init__(self, terms: list[_Term], whole: Sum, defaults: Values) -> None:
         self._terms = terms
         self._whole = whole
         self._defaults = defaults
@@ -135,12 +124,8 @@ class VariableCost:
         values = {**self._defaults, **variables} if self._defaults else variables
         known: list[int] = []
         for term in self._terms:
-            known.append(min(term.length(values) * _value(term.each, known), ENDLESS))
-        return min(_value(self._whole, known), ENDLESS)
-
-
-def _value(sum_: _Sum, known: list[int]) -> int:
-    return sum_.constant + sum(known[place] * factor for place, factor in sum_.terms)
+            known.append(min(term.length(values) * term.each.of(known), ENDLESS))
+        return min(self._whole.of(known), ENDLESS)
 
 
 class CostCompiler:
@@ -185,10 +170,10 @@ class _Program:
         self._fragments = {
             node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)
         }
-        self._of_fragments: dict[str, _Sum] = {}
+        self._of_fragments: dict[str, Sum] = {}
         self._pages_of_fragments: dict[str, _Page] = {}
         self._terms: list[_Term] = []
-        self._places: dict[tuple[object, _Sum], int] = {}
+        self._places: dict[tuple[object, Sum], int] = {}
 
     def cost(self, operation: OperationDefinitionNode) -> Cost:
         root = self._schema.get_root_type(operation.operation)
@@ -200,9 +185,9 @@ class _Program:
         last = max(place for place, _ in whole.terms)
         return VariableCost(self._terms[: last + 1], whole, _defaults(operation))
 
-    def _selections(self, selection_set: SelectionSetNode, parent: GraphQLNamedType) -> _Sum:
+    def _selections(self, selection_set: SelectionSetNode, parent: GraphQLNamedType) -> Sum:
         # Few frames a level: documents may be nested as deep as the parser goes.
-        sums: list[_Sum] = []
+        sums: list[Sum] = []
         for selection in selection_set.selections:
             match selection:
                 case FieldNode():
@@ -212,52 +197,52 @@ class _Program:
                     sums.append(self._selections(selection.selection_set, type_))
                 case FragmentSpreadNode():
                     sums.append(self._fragment(selection.name.value))
-        return _added(sums)
+        return added(sums)
 
-    def _fragment(self, name: str) -> _Sum:
+    def _fragment(self, name: str) -> Sum:
         if name not in self._of_fragments:
             node = self._fragments[name]
             type_ = self._schema.type_map[node.type_condition.name.value]
             self._of_fragments[name] = self._selections(node.selection_set, type_)
         return self._of_fragments[name]
 
-    def _field(self, node: FieldNode, parent: GraphQLNamedType) -> _Sum:
+    def _field(self, node: FieldNode, parent: GraphQLNamedType) -> Sum:
         name = node.name.value
         if name == "__typename":
-            return _Sum(1)
+            return Sum(1)
         field = _definition(parent, name)
         if field is None:
-            return _Sum(1)
+            return Sum(1)
         type_ = get_named_type(field.type)
         topic_field = self._compiler.topic_fields.get((parent.name, name))
         if topic_field is not None and topic_field.is_connection and node.selection_set is not None:
             return self._connection(node, field, self._page(node.selection_set, type_))
-        below = _Sum(0) if node.selection_set is None else self._selections(node.selection_set, type_)
+        below = Sum(0) if node.selection_set is None else self._selections(node.selection_set, type_)
         lists = _lists_of(field.type)
         if not lists:
-            return _Sum(_bounded(1 + below.constant), below.terms)
-        each = _Sum(_bounded(1 + below.constant), below.terms)
+            return Sum(bounded(1 + below.constant), below.terms)
+        each = Sum(bounded(1 + below.constant), below.terms)
         for _ in range(lists - 1):  # lists in lists
-            each = _multiplied(each, EMBEDDED_LENGTH)
-        return _one_more(self._list(node, field, topic_field, each))
+            each = multiplied(each, EMBEDDED_LENGTH)
+        return one_more(self._list(node, field, topic_field, each))
 
-    def _connection(self, node: FieldNode, field: GraphQLField, page: _Page) -> _Sum:
+    def _connection(self, node: FieldNode, field: GraphQLField, page: _Page) -> Sum:
         edges = self._limited(node, field, _fixed(DEFAULT_PAGE), page.each)
         if edges is None:
-            edges = _multiplied(page.each, DEFAULT_PAGE)
-        return _one_more(_added((page.around, edges)))
+            edges = multiplied(page.each, DEFAULT_PAGE)
+        return one_more(added((page.around, edges)))
 
     def _page(self, selection_set: SelectionSetNode, type_: GraphQLNamedType) -> _Page:
         """Return the cost of the selection of a connection: its edges are as many as its arguments say."""
         fields = type_.fields if isinstance(type_, GraphQLObjectType) else {}
-        arounds: list[_Sum] = []
-        edges: list[_Sum] = []
+        arounds: list[Sum] = []
+        edges: list[Sum] = []
         for selection in selection_set.selections:
             match selection:
                 case FieldNode(name=NameNode(value="edges"), selection_set=SelectionSetNode() as below):
-                    arounds.append(_Sum(1))
+                    arounds.append(Sum(1))
                     edge = get_named_type(fields["edges"].type)
-                    edges.append(_one_more(self._selections(below, edge)))
+                    edges.append(one_more(self._selections(below, edge)))
                 case FieldNode():
                     arounds.append(self._field(selection, type_))
                 case InlineFragmentNode():
@@ -268,14 +253,14 @@ class _Program:
                     page = self._page_of_fragment(selection.name.value, type_)
                     arounds.append(page.around)
                     edges.append(page.each)
-        return _Page(_added(arounds), _added(edges))
+        return _Page(added(arounds), added(edges))
 
     def _page_of_fragment(self, name: str, type_: GraphQLNamedType) -> _Page:
         if name not in self._pages_of_fragments:
             self._pages_of_fragments[name] = self._page(self._fragments[name].selection_set, type_)
         return self._pages_of_fragments[name]
 
-    def _list(self, node: FieldNode, field: GraphQLField, topic_field: TopicField | None, each: _Sum) -> _Sum:
+    def _list(self, node: FieldNode, field: GraphQLField, topic_field: TopicField | None, each: Sum) -> Sum:
         whole = self._whole(topic_field)
         if (limited := self._limited(node, field, whole, each)) is not None:
             return limited
@@ -283,7 +268,7 @@ class _Program:
         if topic_field is not None and keys is not None and topic_field.range_from is None:
             return self._keyed(keys, each)
         if whole.is_fixed:
-            return _multiplied(each, whole.length())
+            return multiplied(each, whole.length())
         return self._term(whole.key, lambda _: whole.length(), each)
 
     def _whole(self, topic_field: TopicField | None) -> _Whole:
@@ -296,20 +281,20 @@ class _Program:
         topic, counted = topic_field.topic, counts
         return _Whole(("entries", topic), lambda: _or_else(counted(topic), expected), is_fixed=False)
 
-    def _limited(self, node: FieldNode, field: GraphQLField, whole: _Whole, each: _Sum) -> _Sum | None:
+    def _limited(self, node: FieldNode, field: GraphQLField, whole: _Whole, each: Sum) -> Sum | None:
         """Return the cost of a list whose arguments say how long it is at most, `None` where they do not."""
         variables: list[str] = []
         for name in LENGTH_ARGUMENTS:
             argument = _argument(node, name)
             if argument is None:
                 if name in field.args and isinstance(default := field.args[name].default_value, int):
-                    return _multiplied(each, max(default, 0))
+                    return multiplied(each, max(default, 0))
                 continue
             match argument.value:
                 case VariableNode() as variable:
                     variables.append(variable.name.value)
                 case IntValueNode(value=text):
-                    return _multiplied(each, _whole_number(text))
+                    return multiplied(each, _whole_number(text))
         if not variables:
             return None
 
@@ -319,19 +304,19 @@ class _Program:
 
         return self._term(("limit", *variables, whole.key), length, each)
 
-    def _keyed(self, argument: ArgumentNode, each: _Sum) -> _Sum:
+    def _keyed(self, argument: ArgumentNode, each: Sum) -> Sum:
         match argument.value:
             case VariableNode() as variable:
                 name = variable.name.value
                 return self._term(("keys", name), lambda values: _count(values.get(name)), each)
             case value:
-                return _multiplied(each, _literal_count(value))
+                return multiplied(each, _literal_count(value))
 
-    def _term(self, key: object, length: Length, each: _Sum) -> _Sum:
+    def _term(self, key: object, length: Length, each: Sum) -> Sum:
         place = self._places.setdefault((key, each), len(self._terms))
         if place == len(self._terms):
             self._terms.append(_Term(length, each))
-        return _Sum(0, ((place, 1),))
+        return Sum(0, ((place, 1),))
 
 
 def _definition(parent: GraphQLNamedType, name: str) -> GraphQLField | None:
@@ -349,29 +334,6 @@ def _lists_of(type_: Any) -> int:
     return count
 
 
-def _added(sums: Iterable[_Sum]) -> _Sum:
-    constant = 0
-    factors: dict[int, int] = {}
-    for sum_ in sums:
-        constant += sum_.constant
-        for place, factor in sum_.terms:
-            factors[place] = _bounded(factors.get(place, 0) + factor)
-    return _Sum(_bounded(constant), tuple(sorted(factors.items())))
-
-
-def _multiplied(sum_: _Sum, times: int) -> _Sum:
-    terms = tuple((place, _bounded(factor * times)) for place, factor in sum_.terms)
-    return _Sum(_bounded(sum_.constant * times), terms)
-
-
-def _one_more(sum_: _Sum) -> _Sum:
-    return _Sum(_bounded(1 + sum_.constant), sum_.terms)
-
-
-def _bounded(number: int) -> int:
-    return min(number, ENDLESS)
-
-
 def _defaults(operation: OperationDefinitionNode) -> dict[str, Any]:
     return {
         definition.variable.name.value: value_from_ast_untyped(definition.default_value)
@@ -382,7 +344,7 @@ def _defaults(operation: OperationDefinitionNode) -> dict[str, Any]:
 
 def _whole_number(text: str) -> int:
     """Return the number of an integer literal; of a very long one only that it is large."""
-    return ENDLESS if len(text) > len(str(ENDLESS)) else _bounded(max(int(text), 0))
+    return ENDLESS if len(text) > len(str(ENDLESS)) else bounded(max(int(text), 0))
 
 
 def _literal_count(value: ValueNode) -> int:
@@ -406,7 +368,7 @@ def _limit(value: Any, whole: _Whole) -> int:
         number = whole.length() if value is None else int(value)
     except (TypeError, ValueError, OverflowError):
         return whole.length()
-    return _bounded(max(number, 0))
+    return bounded(max(number, 0))
 
 
 def _argument(node: FieldNode, name: str | None) -> ArgumentNode | None:

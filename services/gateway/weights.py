@@ -9,7 +9,8 @@ from typing import Any
 from graphql import DocumentNode, GraphQLError, OperationDefinitionNode
 
 from core.gateway_settings import GraphQLLimits, LimitMode
-from services.gateway.cost import ENDLESS, Cost
+from services.gateway.cost import Cost
+from services.gateway.cost_sums import ENDLESS
 from services.gateway.limits import Measure
 
 logger = logging.getLogger(__name__)

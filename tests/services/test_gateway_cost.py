@@ -6,7 +6,8 @@ from graphql import get_introspection_query, parse, validate
 
 from core.sdl import GatewaySchema, parse_gateway_schema
 from core.sdl_lists import with_lists
-from services.gateway.cost import ENDLESS, Cost, CostCompiler, EntryCounts, FixedCost, VariableCost
+from services.gateway.cost import Cost, CostCompiler, EntryCounts, FixedCost, VariableCost
+from services.gateway.cost_sums import ENDLESS
 
 SCHEMA = parse_gateway_schema(
     """
