@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -88,6 +88,11 @@ class Reader:
     def getter(self, table: str) -> Callable[[bytes], bytes | None]:
         """Return `get` of one table, for many keys: it looks for the table once."""
         return partial(self._txn.get, db=self._tables[table])
+
+    def found(self, table: str, keys: Sequence[bytes]) -> list[tuple[bytes, bytes]]:
+        """Return key and value of those of many *keys* that are there, in one step of LMDB."""
+        with self._txn.cursor(db=self._tables[table]) as cursor:
+            return list(cursor.getmulti(keys))
 
     def scan(self, table: str, start: bytes = b"", *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
         """Yield keys and values in key order from *start* on (in descending order from *start* down)."""

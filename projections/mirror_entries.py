@@ -28,7 +28,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple, cast
 
 import msgspec
@@ -123,6 +123,9 @@ def get_entry(txn: Reader, partitions: Iterable[int], key: bytes, *, is_first: b
     return None if is_deleted else found
 
 
+_HEAD_BYTES: Final = partition_struct.size + len(INLINE)
+
+
 def key_heads(partitions: Iterable[int]) -> list[bytes]:
     """Return what stands before a short key in each of *partitions*."""
     return [partition_struct.pack(partition) + INLINE for partition in partitions]
@@ -160,6 +163,46 @@ def value_getter(
         return None if entry is None or is_past(entry, oldest_ms) else entry.value
 
     return value_of
+
+
+def values_of(
+    txn: Reader,
+    heads: Sequence[bytes],
+    keys: Sequence[bytes],
+    one: Callable[[bytes], bytes | None],
+    *,
+    is_first: bool,
+    oldest_ms: int | None,
+) -> Iterator[bytes | None]:
+    """Yield the value of each of many keys in half the time, asking LMDB once.
+
+    Args:
+        txn: Where it looks.
+        heads: The `key_heads` of all partitions of the mirror.
+        keys: Whose values are wanted.
+        one: The `value_getter` of the mirror, for what takes a second look.
+        is_first: As for `value_getter`.
+        oldest_ms: As for `value_getter`.
+    """
+    if oldest_ms is not None or any(len(key) > INLINE_MAX for key in keys):
+        yield from map(one, keys)
+        return
+    start = stamp_struct.size + (offset_struct.size if is_first else 0)
+    found: dict[bytes, bytes] = {}
+    several: set[bytes] = set()
+    for stored, value in txn.found("entries", [head + key for head in heads for key in keys]):
+        key = stored[_HEAD_BYTES:]
+        if key in found:
+            several.add(key)
+        found[key] = value
+    for key in keys:
+        known = found.get(key)
+        if known is None:
+            yield None
+        elif known[0] & GRAVE or key in several:
+            yield one(key)
+        else:
+            yield known[start:]
 
 
 def is_past(entry: Entry, oldest_ms: int | None) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from operator import itemgetter
 from types import TracebackType
@@ -28,6 +28,7 @@ from projections.mirror_entries import (
     meta_number,
     partition_struct,
     value_getter,
+    values_of,
 )
 from projections.pages import Page, Placed
 
@@ -36,6 +37,9 @@ SCAN_ENTRIES: Final = 1000
 
 _BEHIND_ALL: Final = b"\xff"
 """Behind every key of a partition: the first byte of each is its kind."""
+
+KEYS_AT_ONCE: Final = 100
+"""Keys whose values are looked up together."""
 
 
 class MirrorFacts:
@@ -134,10 +138,14 @@ class MirrorMoment:
             raise self._store.broken(error) from error
         return entries
 
-    def values(self, keys: Iterable[bytes]) -> Iterator[bytes | None]:
+    def values(self, keys: Sequence[bytes]) -> Iterator[bytes | None]:
         """Yield the values of *keys* in their order, without what else is known of their entries."""
+        txn, heads, one = self._txn, self._facts.heads(self._txn), self._value_of
+        is_first, oldest_ms = self._is_first, self._oldest_ms
         try:
-            yield from map(self._value_of, keys)
+            for start in range(0, len(keys), KEYS_AT_ONCE):
+                wanted = keys[start : start + KEYS_AT_ONCE]
+                yield from values_of(txn, heads, wanted, one, is_first=is_first, oldest_ms=oldest_ms)
         except BROKEN as error:
             raise self._store.broken(error) from error
 

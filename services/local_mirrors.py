@@ -15,10 +15,10 @@ from core.errors import (
 )
 from core.mirrors import MirrorDefinition
 from core.ordered_bytes import Bounds
-from core.record_fields import Decoder, field_decoder
+from core.record_fields import Decoder, ManyDecoder, field_decoder, fields_decoder
 from core.types import TopicType
 from projections.mirror_entries import Entry
-from projections.mirror_moment import MirrorMoment
+from projections.mirror_moment import KEYS_AT_ONCE, MirrorMoment
 from projections.mirrors import MirrorView
 from services.gateway.keys import as_key
 from services.gateway.mirrors import ListPart, ListQuery, RangeOf
@@ -72,9 +72,11 @@ class LocalMirrors:
         known = self._decoders.get((access.name, names_types))
         if known is None or known.access is not access:
             decode = kept = field_decoder(access.values, names_types=names_types)
+            many = many_kept = fields_decoder(access.values, names_types=names_types)
             if access.values.type is TopicType.SCHEMA:  # A number is decoded quicker than found.
-                kept = self.rows.decoder((access.topic_id, names_types), decode)
-            known = self._decoders[access.name, names_types] = _Decoders(access, decode, kept)
+                scope = access.topic_id, names_types
+                kept, many_kept = self.rows.decoder(scope, decode), self.rows.many_decoder(scope, many)
+            known = self._decoders[access.name, names_types] = _Decoders(access, decode, kept, many, many_kept)
         return known
 
 
@@ -86,18 +88,19 @@ class _Decoders(NamedTuple):
     decode: Decoder
     decode_kept: Decoder
     """Looks among the kept rows first."""
+    decode_many: ManyDecoder
+    decode_many_kept: ManyDecoder
 
 
 class _Topic:
     """A topic in one operation."""
 
-    __slots__ = ("access", "decode", "decode_kept", "encode_key", "moment", "read", "sizes", "view")
+    __slots__ = ("access", "decoders", "encode_key", "moment", "read", "sizes", "view")
 
     def __init__(self, access: TopicAccess, decoders: _Decoders) -> None:
         self.access = access
         self.encode_key = access.keys.encode
-        self.decode = decoders.decode
-        self.decode_kept = decoders.decode_kept
+        self.decoders = decoders
         self.view: MirrorView | None = None
         self.moment: MirrorMoment | None = None
         self.read: dict[bytes, Any] = {}
@@ -138,11 +141,10 @@ class LocalReading:
         except QuickError:
             return [self._one(asked, key) for key in keys]
         if len(raw_keys) == 1 and raw_keys[0] not in read:  # The common case, in half the time.
-            self._read(asked, raw_keys, (self._moment(asked).value(raw_keys[0]),))
-            return [read[raw_keys[0]]]
+            return [self._read_one(asked, raw_keys[0])]
         unread = [raw for raw in dict.fromkeys(raw_keys) if raw not in read]
         if unread:
-            self._read(asked, unread, self._moment(asked).values(unread))
+            self._read_many(asked, unread)
         if len(unread) < len(raw_keys):  # What is given out again makes the answer longer too.
             self._hold(_bytes_of(asked, raw_keys) - _bytes_of(asked, unread))
         return [read[raw] for raw in raw_keys]
@@ -180,7 +182,8 @@ class LocalReading:
             order = ByIndex(self._moment(asked), asked.access.mirror, conditions.pop(scanned))
         else:
             order = ByKey(self._moment(asked))
-        decode = asked.decode if conditions else asked.decode_kept  # A long scan would drive out what is kept.
+        # A long scan would drive out what is kept.
+        decode = asked.decoders.decode if conditions else asked.decoders.decode_kept
         rows = rows_of(
             order,
             part,
@@ -250,32 +253,47 @@ class LocalReading:
             raw = topic.encode_key(key)
         except QuickError as error:
             return error
-        if raw not in topic.read:
-            self._read(topic, [raw], [self._moment(topic).value(raw)])
-        return topic.read[raw]
+        return topic.read[raw] if raw in topic.read else self._read_one(topic, raw)
 
-    def _read(self, topic: _Topic, keys: Sequence[bytes], values: Iterable[bytes | None]) -> None:
-        """Decode *values*, and remember what was read under each of *keys*."""
-        read, sizes, decode, max_bytes = topic.read, topic.sizes, topic.decode_kept, self._mirrors.max_bytes
-        for key, raw in zip(keys, values, strict=True):
-            if raw is None:
-                read[key] = None
-                continue
-            size = sizes[key] = len(raw)
-            self._held += size
-            if self._held > max_bytes:
-                raise self._too_much()
+    def _read_one(self, topic: _Topic, key: bytes) -> Any:
+        """Return the value under *key*, and remember it."""
+        raw = self._moment(topic).value(key)
+        if raw is None:
+            topic.read[key] = None
+            return None
+        size = topic.sizes[key] = len(raw)
+        self._hold(size)
+        value = topic.read[key] = self._value(topic, key, raw)
+        return value
+
+    def _read_many(self, topic: _Topic, keys: Sequence[bytes]) -> None:
+        """Remember what stands under each of *keys*."""
+        values = self._moment(topic).values(keys)
+        for start in range(0, len(keys), KEYS_AT_ONCE):
+            wanted = keys[start : start + KEYS_AT_ONCE]
+            found = {key: raw for key, raw in zip(wanted, values, strict=False) if raw is not None}
+            sizes = dict(zip(found, map(len, found.values()), strict=True))
+            topic.sizes |= sizes
+            self._hold(sum(sizes.values()))
             try:
-                read[key] = decode(raw)
-            except QuickError as error:
-                read[key] = _unreadable(topic.access, self._moment(topic).get(key), error)
+                decoded = topic.decoders.decode_many_kept(list(found.values()))
+            except QuickError:  # One of them cannot be read, which is its error alone.
+                decoded = [self._value(topic, key, raw) for key, raw in found.items()]
+            topic.read |= dict.fromkeys(wanted)
+            topic.read |= zip(found, decoded, strict=True)
 
-    def _decoded(self, topic: _Topic, entries: Iterable[Entry]) -> list[Any]:
-        decode, values = topic.decode, []
-        for entry in entries:
-            self._hold(len(entry.value))
-            values.append(_value_of(topic.access, entry, decode))
-        return values
+    def _value(self, topic: _Topic, key: bytes, raw: bytes) -> Any:
+        try:
+            return topic.decoders.decode_kept(raw)
+        except QuickError as error:
+            return _unreadable(topic.access, self._moment(topic).get(key), error)
+
+    def _decoded(self, topic: _Topic, entries: Sequence[Entry]) -> list[Any]:
+        self._hold(sum([len(entry.value) for entry in entries]))
+        try:
+            return topic.decoders.decode_many([entry.value for entry in entries])
+        except QuickError:  # As above.
+            return [_value_of(topic.access, entry, topic.decoders.decode) for entry in entries]
 
     def _hold(self, size: int) -> None:
         self._held += size

@@ -146,6 +146,7 @@ def test_a_broken_store_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None
             facts.kept(txn), facts.heads(txn)
         monkeypatch.setattr(Reader, "get", broken)
         monkeypatch.setattr(Reader, "scan", broken)
+        monkeypatch.setattr(Reader, "found", broken)
         for ask in asks:
             moment = MirrorMoment(store, IndexReader(store), facts)
             with moment:
