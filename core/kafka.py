@@ -115,7 +115,7 @@ def _first_client(bootstrap: str, reasons: list[str]) -> AdminClient:
         reasons.append(error.str())
 
     try:
-        return AdminClient({**client_config(bootstrap), "error_cb": on_error})
+        return AdminClient(client_config(bootstrap) | {"error_cb": on_error})
     except KafkaException as error:
         raise SettingsError(
             f"Kafka cannot be spoken to as QUICK_KAFKA_… say: {error.args[0].str()}. Check the variables, and the"

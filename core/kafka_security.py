@@ -201,10 +201,10 @@ def _refuse_idle(environ: Mapping[str, str], protocol: SecurityProtocol, prefix:
     """Refuse what somebody set to be safe, and which would do nothing."""
     idle = sorted(name for name, value in environ.items() if name.startswith(_PREFIX + prefix) and value)
     if idle and not is_used:
+        wanted = "SASL_SSL or SASL_PLAINTEXT" if prefix == "SASL_" else "SSL or SASL_SSL"
         raise SettingsError(
             f"{idle[0]} is set, but {_PREFIX}SECURITY_PROTOCOL is {protocol}, which makes no use of it. Set"
-            f" {_PREFIX}SECURITY_PROTOCOL to {'SASL_SSL or SASL_PLAINTEXT' if prefix == 'SASL_' else 'SSL or SASL_SSL'},"
-            " or remove the variable."
+            f" {_PREFIX}SECURITY_PROTOCOL to {wanted}, or remove the variable."
         )
 
 

@@ -158,7 +158,7 @@ def test_a_broker_of_our_own_is_spoken_to_in_the_clear() -> None:
 def test_certificates_that_cannot_be_read_are_a_mistake_in_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QUICK_KAFKA_SECURITY_PROTOCOL", "SSL")
     monkeypatch.setenv("QUICK_KAFKA_SSL_CA_PEM", PEM)
-    with pytest.raises(SettingsError, match="cannot be spoken to as QUICK_KAFKA_… say: .*ssl.ca.pem"):
+    with pytest.raises(SettingsError, match=r"cannot be spoken to as QUICK_KAFKA_… say: .*ssl.ca.pem"):
         wait_until_ready("localhost:1", 0)
 
 

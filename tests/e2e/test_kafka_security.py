@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import ipaddress
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,15 +49,15 @@ def make_certificate(folder: Path) -> str:
     """Make a certificate for this machine that is its own authority, and return it as text."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "quick-test")])
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
         .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(key, hashes.SHA256())
@@ -108,7 +108,7 @@ def test_a_login_is_enough_for_all_that_quick_does(login: dict[str, str], tmp_pa
 
 def test_a_wrong_password_is_told(login: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QUICK_KAFKA_SASL_PASSWORD", "another-word")
-    with pytest.raises(KafkaUnavailableError, match="No Kafka broker answers at .*SASL authentication") as raised:
+    with pytest.raises(KafkaUnavailableError, match=r"No Kafka broker answers at .*SASL authentication") as raised:
         wait_until_ready(login["QUICK_KAFKA_BOOTSTRAP_SERVER"], 3)
     assert "another-word" not in str(raised.value)
 
@@ -117,5 +117,5 @@ def test_a_broker_that_another_authority_vouches_for_is_told(
     login: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("QUICK_KAFKA_SSL_CA_PEM", make_certificate(tmp_path / "another"))
-    with pytest.raises(KafkaUnavailableError, match="No Kafka broker answers at .*SSL handshake failed"):
+    with pytest.raises(KafkaUnavailableError, match=r"No Kafka broker answers at .*SSL handshake failed"):
         wait_until_ready(login["QUICK_KAFKA_BOOTSTRAP_SERVER"], 3)
