@@ -80,7 +80,9 @@ def test_the_chart_renders_as_in_the_golden_file(variant: str) -> None:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_lint_has_no_complaint(variant: str) -> None:
-    said = helm("lint", str(CHART), "--strict", "--kube-version", KUBERNETES, "--values", str(VALUES / f"{variant}.yaml"))
+    said = helm(
+        "lint", str(CHART), "--strict", "--kube-version", KUBERNETES, "--values", str(VALUES / f"{variant}.yaml")
+    )
     assert "0 chart(s) failed" in said
 
 
@@ -139,12 +141,18 @@ def test_a_value_of_a_wrong_kind_is_refused_at_its_place(setting: str, complaint
             ],
             "kafka.existingSecret and kafka.sasl.username or .password are both set",
         ),
-        (["quickConfig.QUICK_DEFUALT_REPLICAS=2"], "quickConfig.QUICK_DEFUALT_REPLICAS is no variable that Quick takes"),
+        (
+            ["quickConfig.QUICK_DEFUALT_REPLICAS=2"],
+            "quickConfig.QUICK_DEFUALT_REPLICAS is no variable that Quick takes",
+        ),
         (["quickConfig.QUICK_INGRESS_HOST=a"], "Set this instead: ingress.host."),
         (["quickConfig.QUICK_APIKEY=a"], "quickConfig.QUICK_APIKEY is secret"),
         (["manager.name=quick", "ingest.name=quick"], "each Service needs a name of its own"),
         (["manager.name=quick-mirror-a"], "is a name that a gateway, mirror or application could have"),
-        (["manager.persistence.enabled=true", "manager.replicaCount=2"], "manager.persistence.enabled allows one replica"),
+        (
+            ["manager.persistence.enabled=true", "manager.replicaCount=2"],
+            "manager.persistence.enabled allows one replica",
+        ),
     ],
 )
 def test_values_that_do_not_go_together_are_refused_with_the_way_out(settings: list[str], complaint: str) -> None:
