@@ -152,3 +152,9 @@ def test_the_password_of_a_schema_registry_is_not_printed() -> None:
 def test_applications_are_told_of_the_managers_own_schema_registry_where_there_is_no_other() -> None:
     settings = KubernetesSettings.from_env({"QUICK_SERVICE_MANAGER": "manager.quick"})
     assert "http://manager.quick/schema-registry" == settings.schema_registry_url
+
+
+def test_applications_are_told_of_a_schema_registry_that_runs_beside_the_manager() -> None:
+    environ = {"QUICK_SERVICE_MANAGER": "manager", "QUICK_SERVICE_SCHEMA_REGISTRY": "subjects.quick"}
+    settings = KubernetesSettings.from_env(environ)
+    assert "http://subjects.quick/schema-registry" == settings.schema_registry_url
