@@ -3,7 +3,8 @@
 #   make demo    run the main job on real data: Kafka, two topics, a gateway, three queries, the audit trail
 #   make up      start Quick on this machine and keep it running (options: make up ARGS="--port 9000")
 #   make test    run the tests, in two processes with a real Kafka each (options: make test ARGS="-k log")
-#   make test-helm   build Helm, with which the tests render the chart (once; Go, 2 to 8 minutes)
+#   make test-cluster   build the Kubernetes control plane and Helm, which the tests in tests/k8s start (once; Go,
+#                8 minutes)
 #   make check   formatting, lint, types and the import contracts
 #   make bench   measure, as ratios against raw limits in the same run; some parts only: make bench ARGS="mirror reads"
 #                (mirror, reads, visibility, append, ingest, log, up; only when named: rebuild, many-mirrors,
@@ -12,7 +13,7 @@
 #   make clean   remove what the other commands have made in this folder
 #
 # Each sets up what it needs: a virtual environment in .venv, and Kafka's jars in the user's cache folder.
-# Without make test-helm, make test skips what renders the chart, and says so.
+# Without make test-cluster, make test skips what needs a Kubernetes cluster, and says so.
 
 PYTHON ?= python3
 VENV := .venv
@@ -20,7 +21,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-helm check bench soak clean
+.PHONY: help demo up test test-cluster check bench soak clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -41,7 +42,8 @@ up: $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
 
-test-helm: $(READY)
+test-cluster: $(READY)
+	@$(BIN)/python -m tests.k8s.cluster.programs
 	@$(BIN)/python -m tests.k8s.helm.program
 
 check: $(READY)

@@ -74,6 +74,9 @@ class TopicField:
     is_list: bool
     """Whether the field returns a list, non-null or not."""
 
+    is_connection: bool = False
+    """Whether the field was generated beside a list and returns its pages; the rest is as the list's."""
+
     line: int
     """Line of the directive in the user's text, from 1."""
 

@@ -12,12 +12,14 @@
     ├── NotFoundError                 the named thing does not exist
     ├── ConflictError                 the named thing exists already, or changed under the caller
     │   ├── IncompatibleSchemaError   a schema that does not go with the earlier ones of its subject
-    │   └── BreakingChangesError      a gateway schema that breaks operations of those who use the running one
+    │   ├── BreakingChangesError      a gateway schema that breaks operations of those who use the running one
+    │   └── KubernetesConflictError   fields of an object are another manager's, or it is not the object that was seen
     ├── RegistryRefusalError          the schema registry says no, with a code of Confluent's
     ├── CommandRepeatedError          a command of this id is recorded already: its first answer stands
     ├── NotAvailableYetError          understood, but this version cannot do it
     ├── UnavailableError              a part that is needed cannot be reached now; nothing was recorded
     │   ├── KafkaUnavailableError     the broker did not answer or did not acknowledge in time
+    │   ├── KubernetesUnavailableError   the API server did not answer in time, or says to come again
     │   ├── ViewBehindError           a view has not yet applied what the caller wants to read
     │   ├── BusyError                 there is more at work than may be: come again soon
     │   ├── StandsStillError          nothing is recorded until somebody mends the log or upgrades
@@ -28,6 +30,8 @@
     ├── UnreadableEntryError          what a topic holds is none of its types: another program wrote it
     ├── EffectPendingError            recorded, but its effect did not happen within the bound
     ├── KafkaRefusedError             Kafka answered, and the answer was no
+    ├── KubernetesRefusedError        the API server answered, and the answer was no
+    ├── KubernetesExpiredError        what was asked for lies too far back for the API server: list again
     ├── LogError                      the command log cannot be trusted or read
     │   ├── UnsafeLogError            the log topic's settings could lose commands
     │   ├── LogIdentityError          this is not the log that was read before
@@ -171,6 +175,36 @@ class BreakingChangesError(ConflictError):
         )
 
 
+@dataclass(frozen=True, slots=True)
+class FieldConflict:
+    """A field of a Kubernetes object that another field manager owns."""
+
+    manager: str
+    field: str
+    """As the API server writes it: `.spec.template.spec.containers[name="app"].image`."""
+
+    def __str__(self) -> str:
+        """Return the field and its owner."""
+        return f"{self.field} (owned by {self.manager})"
+
+
+class KubernetesConflictError(ConflictError):
+    """Raised when an object of Kubernetes was not changed, because somebody else has to do with it.
+
+    Other field managers own the fields in `conflicts`; where there are none, it is not the object that was meant any
+    more: changed, or deleted and made again.
+    """
+
+    def __init__(self, what: str, cause: str, conflicts: list[FieldConflict]) -> None:
+        self.conflicts = conflicts
+        super().__init__(
+            f"Kubernetes did not {what}, because others own fields of it: {', '.join(map(str, conflicts))}."
+            " Let them give these fields up, or take the fields over by force."
+            if conflicts
+            else f"Kubernetes did not {what}, because it is not the object that was seen: {cause}. Look at it again."
+        )
+
+
 class RegistryRefusalError(QuickError):
     """Raised when the schema registry refuses what was asked; `code` is what Confluent's clients tell it by."""
 
@@ -197,6 +231,21 @@ class UnavailableError(QuickError):
 
 class KafkaUnavailableError(UnavailableError):
     """Raised when the broker did not answer, or did not acknowledge, within the bound."""
+
+
+class KubernetesUnavailableError(UnavailableError):
+    """Raised when the Kubernetes API server did not answer within the bound, or says to come again.
+
+    A change that was asked for may have happened all the same: look, or repeat it. `retry_after_s` is how many seconds
+    it asks to be left alone, `None` where it does not say.
+    """
+
+    def __init__(self, server: str, what: str, cause: str, retry_after_s: float | None = None) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(
+            f"The Kubernetes API server at {server} cannot {what} now: {cause}. Try again; if that goes on, check that"
+            " the address is right and that the server runs."
+        )
 
 
 class ViewBehindError(UnavailableError, TimeoutError):
@@ -273,6 +322,32 @@ class EffectPendingError(QuickError, TimeoutError):
 
 class KafkaRefusedError(QuickError):
     """Raised when Kafka answered a request with a refusal that repeating it will not change."""
+
+
+class KubernetesRefusedError(QuickError):
+    """Raised when the Kubernetes API server refuses a request, and would refuse it again.
+
+    `code` is the HTTP status, `reason` the API server's word for it (`Invalid`, `Forbidden`; empty where it has none).
+    """
+
+    def __init__(self, what: str, code: int, reason: str, cause: str) -> None:
+        self.code, self.reason = code, reason
+        way_out = _KUBERNETES_WAYS_OUT.get(code, "Change what the message names.")
+        super().__init__(f"Kubernetes refused to {what} ({reason or code}): {cause.rstrip('.')}. {way_out}")
+
+
+_KUBERNETES_WAYS_OUT = {
+    401: "Check the credentials: the token may have expired.",
+    403: "Let an administrator give the account this right with a Role and a RoleBinding.",
+    404: "Make it first, or install what defines it.",
+}
+
+
+class KubernetesExpiredError(QuickError):
+    """Raised when the Kubernetes API server no longer has the resource version that was asked for: list again."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"Kubernetes cannot {what} from so far back: the resource version has expired. List again.")
 
 
 class LogError(QuickError):

@@ -35,6 +35,34 @@ class Bounds(NamedTuple):
     includes_low: bool = True
     includes_high: bool = False
 
+    def is_below(self, ordered: bytes) -> bool:
+        """Return whether a value lies below these bounds."""
+        if self.low is None:
+            return False
+        return ordered < self.low or (ordered == self.low and not self.includes_low)
+
+    def is_above(self, ordered: bytes) -> bool:
+        """Return whether a value lies above these bounds."""
+        if self.high is None:
+            return False
+        return ordered > self.high or (ordered == self.high and not self.includes_high)
+
+    def holds(self, ordered: bytes) -> bool:
+        """Return whether a value lies within these bounds."""
+        return not self.is_below(ordered) and not self.is_above(ordered)
+
+    def from_(self, low: bytes, *, is_included: bool = False) -> Bounds:
+        """Return what of these bounds lies above *low*."""
+        if self.is_below(low):
+            return self
+        return self._replace(low=low, includes_low=is_included and self.holds(low))
+
+    def to(self, high: bytes, *, is_included: bool = False) -> Bounds:
+        """Return what of these bounds lies below *high*."""
+        if self.is_above(high):
+            return self
+        return self._replace(high=high, includes_high=is_included and self.holds(high))
+
 
 def of_integer(number: int) -> bytes:
     """Return the eight bytes of a whole number, its sign flipped.

@@ -9,13 +9,16 @@ itself these are the branches of a union of several records, which nothing else 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 from core.avro import AvroCodec
 from core.protobuf import ProtobufCodec, ProtobufRecord
 from core.types import Codec
+
+ManyDecoder = Callable[[Sequence[bytes]], list[Any]]
+"""Returns what a decoder does of each; where one cannot be decoded, it raises what is said of that one."""
 
 Decoder = Callable[[bytes], Any]
 """Returns the value whose Kafka bytes it is given, and raises what `Codec.decode` does."""
@@ -36,6 +39,14 @@ def field_decoder(codec: Codec, *, names_types: bool = False) -> Decoder:
         case ProtobufCodec():
             return _of_protobuf(codec, names_types=names_types)
     return codec.decode
+
+
+def fields_decoder(codec: Codec, *, names_types: bool = False) -> ManyDecoder:
+    """Return what decodes many values as `field_decoder` does one."""
+    if isinstance(codec, AvroCodec):
+        return partial(codec.decode_many, names_types=names_types)
+    decode = field_decoder(codec, names_types=names_types)
+    return lambda raws: [decode(raw) for raw in raws]
 
 
 def _of_protobuf(codec: ProtobufCodec, *, names_types: bool) -> Decoder:

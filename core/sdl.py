@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from graphql import (
@@ -32,6 +32,7 @@ from core.built_in_scalars import needed_scalars
 from core.directive_places import place_errors
 from core.directives import BUILT_INS, TopicField
 from core.errors import InvalidSdlError, NotAvailableYetError, SdlProblem
+from core.list_fields import ListField
 from core.mutation_rules import MUTATION_RULES
 from core.rest_fields import RestField
 from core.rest_rules import read_rest_fields
@@ -70,6 +71,13 @@ class GatewaySchema:
     rest_fields: Mapping[tuple[str, str], RestField]
     """The fields that are filled by REST services, by (type name, field name), in the order of the text."""
 
+    document: DocumentNode
+    """What the schema was built from. Not to be changed either."""
+
+    list_fields: Mapping[tuple[str, str], ListField] = field(default_factory=dict)
+    """The lists of topics for which something was generated, and their connections, see `core.sdl_lists`; none in a
+    schema as the user gave it."""
+
 
 def parse_gateway_schema(sdl: str) -> GatewaySchema:
     """Parse and check *sdl*; a blank one gives the placeholder schema, whose query type is `Empty`.
@@ -100,7 +108,7 @@ def parse_gateway_schema(sdl: str) -> GatewaySchema:
 
 def topics_of(schema: GatewaySchema) -> tuple[str, ...]:
     """Return the names of the topics that *schema* reads, each once, in alphabetical order."""
-    return tuple(sorted({field.topic for field in schema.topic_fields.values()}))
+    return tuple(sorted({topic_field.topic for topic_field in schema.topic_fields.values()}))
 
 
 def _parse(sdl: str) -> GatewaySchema:
@@ -115,7 +123,7 @@ def _parse(sdl: str) -> GatewaySchema:
     definition = None if _has_other(errors, own_errors) else _definition(document, errors)
     if errors or definition is None:
         raise InvalidSdlError(_problems(errors, source))
-    return GatewaySchema(sdl, definition, topic_fields, rest_fields)
+    return GatewaySchema(sdl, definition, topic_fields, rest_fields, document)
 
 
 def _has_other(errors: list[GraphQLError], own_errors: list[GraphQLError]) -> bool:
@@ -126,7 +134,7 @@ def _has_other(errors: list[GraphQLError], own_errors: list[GraphQLError]) -> bo
 def _definition(document: DocumentNode, errors: list[GraphQLError]) -> GraphQLSchema | None:
     """Build the schema of *document*; what is wrong with it is added to *errors*."""
     try:
-        definition = build_ast_schema(document, assume_valid_sdl=True)
+        definition = build_definition(document)
     except GraphQLError as error:
         errors.append(_innermost(error))
         return None
@@ -134,11 +142,22 @@ def _definition(document: DocumentNode, errors: list[GraphQLError]) -> GraphQLSc
         if _is_too_deep(error):
             raise RecursionError from error
         raise
+    errors += schema_errors(definition)
+    errors += default_errors(definition)
+    return definition
+
+
+def build_definition(document: DocumentNode) -> GraphQLSchema:
+    """Return the schema of a *document* that keeps to the rules for documents, with scalars that convert values.
+
+    Raises:
+        GraphQLError: It has types that cannot be.
+        TypeError: The same, and also where types are nested too deep.
+    """
+    definition = build_ast_schema(document, assume_valid_sdl=True)
     for type_ in definition.type_map.values():
         if isinstance(type_, GraphQLScalarType) and not is_specified_scalar_type(type_):
             complete_scalar(type_)
-    errors += schema_errors(definition)
-    errors += default_errors(definition)
     return definition
 
 

@@ -100,17 +100,36 @@ def row_of(prefix: bytes, stored: bytes, value: bytes) -> Row:
     return Row(value[start : start + length], stored, tail, value[start + length :])
 
 
+class Window(NamedTuple):
+    """A part of the rows, in the order in which they are asked for."""
+
+    after: Row | None = None
+    """What comes up to here is left out."""
+    until: Row | None = None
+    """What comes from here on is left out."""
+    includes_after: bool = False
+    """Whether what stands at `after` is not left out."""
+
+
+WHOLE = Window()
+
+
 def ordered_rows(
-    txn: Reader, table: str, prefix: bytes, bounds: Bounds, *, reverse: bool = False, after: Row | None = None
+    txn: Reader, table: str, prefix: bytes, bounds: Bounds, *, reverse: bool = False, window: Window = WHOLE
 ) -> Iterator[Row]:
-    """Yield the rows with this prefix whose field lies within *bounds*, in order or in reverse, behind *after*."""
-    is_early, is_late = (_is_above, _is_below) if reverse else (_is_below, _is_above)
+    """Yield the rows with this prefix whose field lies within *bounds*, in order or in reverse, within *window*."""
+    after, until, includes_after = window
+    is_early, is_late = (Bounds.is_above, Bounds.is_below) if reverse else (Bounds.is_below, Bounds.is_above)
     start = _last_start(prefix, bounds.high, after) if reverse else _first_start(prefix, bounds.low, after)
     for row in _in_order(txn, table, prefix, start, reverse=reverse):
-        if is_late(row.ordered, bounds):
+        if is_late(bounds, row.ordered):
             return
-        if is_early(row.ordered, bounds) or (after is not None and not _is_behind(row, after, reverse=reverse)):
+        if is_early(bounds, row.ordered):
             continue
+        if after is not None and not _is_behind(row, after, reverse=reverse, or_at=includes_after):
+            continue
+        if until is not None and _is_behind(row, until, reverse=reverse, or_at=True):
+            return
         yield row
 
 
@@ -204,18 +223,8 @@ def _in_order(txn: Reader, table: str, prefix: bytes, start: bytes, *, reverse: 
     yield from sorted(alike, reverse=reverse)
 
 
-def _is_below(ordered: bytes, bounds: Bounds) -> bool:
-    if bounds.low is None:
-        return False
-    return ordered < bounds.low or (ordered == bounds.low and not bounds.includes_low)
-
-
-def _is_above(ordered: bytes, bounds: Bounds) -> bool:
-    if bounds.high is None:
-        return False
-    return ordered > bounds.high or (ordered == bounds.high and not bounds.includes_high)
-
-
-def _is_behind(row: Row, after: Row, *, reverse: bool) -> bool:
-    here, there = (row.ordered, row.stored), (after.ordered, after.stored)
+def _is_behind(row: Row, other: Row, *, reverse: bool, or_at: bool) -> bool:
+    here, there = (row.ordered, row.stored), (other.ordered, other.stored)
+    if here == there:
+        return or_at
     return here < there if reverse else here > there

@@ -1,4 +1,4 @@
-"""Indexes of mirrors: the history of each key by a field, and the keys by fields of their last values.
+"""Keeping the indexes of mirrors: the history of each key by a field, and the keys by fields of their last values.
 
 They are kept in the transaction that writes the entries, so both always tell the same. A record whose value or field
 cannot be read stays in the mirror, is in no index, and is counted. In an immutable topic the records that count are
@@ -8,53 +8,35 @@ the first of each key: only those have rows.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cache, partial
-from heapq import merge
-from itertools import groupby
-from operator import itemgetter
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from core.comparable_fields import MirrorFields
-from core.errors import InvalidInputError, NotAvailableYetError, NotFoundError, UnavailableError
+from core.errors import InvalidInputError, NotAvailableYetError, NotFoundError
 from core.mirrors import MirrorDefinition
-from core.ordered_bytes import Bounds
-from core.store import Reader, Store, Writer, number_key
+from core.store import Reader, Writer, number_key
 from core.topics import WriteType
 from core.types import Codec
 from projections.index_rows import (
     FOUND,
     RANGE_KEYS,
     RANGES,
-    Row,
-    cursor_of,
     found_key,
     index_prefix,
     index_row,
-    kafka_key,
-    ordered_rows,
     owner_prefix,
     prefix_of_owner,
-    row_at,
     row_of,
 )
 from projections.mirror_entries import (
-    PARTITIONS,
-    Entry,
-    Kept,
     entry_of,
-    get_entry,
     is_grave,
-    keeps_first,
-    kept_for,
     key_tail,
-    latest_grave,
     length_struct,
     meta_number,
     partition_struct,
     stamp_struct,
 )
-from projections.pages import Page
 
 UNINDEXED: Final = b"unindexed"
 """Key of the table `meta`: the number of records that are in no index."""
@@ -72,10 +54,6 @@ class _Record(NamedTuple):
     key: bytes
     value: bytes | None
     stamp: bytes
-
-
-def _built_for(txn: Reader) -> MirrorDefinition:
-    return (kept_for(txn) or Kept()).definition
 
 
 class IndexWriter:
@@ -261,7 +239,7 @@ class _Histories:
         value = self._rows[stored] if stored in self._rows else self._txn.get(RANGES, stored)
         if value is None:
             return False
-        return _key_in(row_of(prefix_of_owner(stored), stored, value).value) == key
+        return key_in_row(row_of(prefix_of_owner(stored), stored, value).value) == key
 
 
 def _with_prefix(txn: Reader, table: str, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -271,176 +249,8 @@ def _with_prefix(txn: Reader, table: str, prefix: bytes) -> Iterator[tuple[bytes
         yield stored, value
 
 
-def _key_in(place_and_value: bytes) -> bytes:
+def key_in_row(place_and_value: bytes) -> bytes:
     """Return the Kafka key in the row of a range key."""
     (length,) = length_struct.unpack_from(place_and_value, stamp_struct.size)
     start = stamp_struct.size + length_struct.size
     return place_and_value[start : start + length]
-
-
-class IndexReader:
-    """Asks the indexes of one mirror; each answer is as of one moment.
-
-    `declared` is what the mirror is to keep by now, where the caller knows it: it tells an index that is still being
-    built from one that nobody wants.
-    """
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    def unindexed(self) -> int:
-        """Return how many records are in no index, because their value or a field of it cannot be read."""
-        with self._store.read() as txn:
-            return meta_number(txn, UNINDEXED)
-
-    def range(
-        self,
-        key: bytes,
-        bounds: Bounds,
-        *,
-        reverse: bool = False,
-        limit: int | None = None,
-        declared: MirrorDefinition | None = None,
-    ) -> list[Entry]:
-        """Return the history of a key in the order of the range field, at most *limit* of it.
-
-        Of two records with one value of the field in different partitions the later one counts, then that of the
-        higher partition.
-
-        Args:
-            key: The Kafka key; with a range key the ordered bytes of its field.
-            bounds: Of the range field.
-            reverse: Begin with the greatest value.
-            limit: How many at most.
-            declared: See the class.
-
-        Raises:
-            InvalidInputError: The mirror has no range index.
-            UnavailableError: It is declared and not built yet.
-        """
-        with self._store.read() as txn:
-            return self.range_in(txn, key, bounds, reverse=reverse, limit=limit, declared=declared)
-
-    def range_in(
-        self,
-        txn: Reader,
-        key: bytes,
-        bounds: Bounds,
-        *,
-        reverse: bool = False,
-        limit: int | None = None,
-        declared: MirrorDefinition | None = None,
-    ) -> list[Entry]:
-        """Return what `range` does, as of the moment that *txn* is."""
-        built = _built_for(txn)
-        _check_range(built, declared)
-        has_range_key, is_first = built.range_key is not None, keeps_first(txn)
-        partitions = range(meta_number(txn, PARTITIONS))
-        grave_of = cache(partial(latest_grave, txn, partitions))  # Without a range key all rows are of one key.
-
-        def rows_in(partition: int) -> Iterator[tuple[bytes, Entry]]:
-            prefix = owner_prefix(partition_struct.pack(partition), key)
-            for row in ordered_rows(txn, RANGES, prefix, bounds, reverse=reverse):
-                entry = _entry_of(row, partition, None if has_range_key else key)
-                if _counts(txn, partitions, entry) if is_first else not _is_hidden(entry, grave_of):
-                    yield row.ordered, entry
-
-        merged = merge(*map(rows_in, partitions), key=itemgetter(0), reverse=reverse)
-        entries: list[Entry] = []
-        for _, group in groupby(merged, key=itemgetter(0)):
-            if len(entries) == limit:
-                break
-            entries.append(max((entry for _, entry in group), key=_time_and_partition))
-        return entries
-
-    def find(
-        self,
-        field: str,
-        bounds: Bounds,
-        *,
-        reverse: bool = False,
-        limit: int | None = None,
-        after: bytes | None = None,
-        declared: MirrorDefinition | None = None,
-    ) -> Page:
-        """Return the keys whose value has a field within *bounds*, in the order of the field, at most *limit*.
-
-        A key whose value stays comes exactly once over all pages, whatever is written meanwhile.
-
-        Args:
-            field: Name of the field.
-            bounds: Of the field.
-            reverse: Begin with the greatest value.
-            limit: How many at most, at least one.
-            after: The cursor of the page before, of the same query.
-            declared: See the class.
-
-        Raises:
-            InvalidInputError: The mirror has no index of the field, or the cursor is none.
-            UnavailableError: The index is declared and not built yet.
-        """
-        with self._store.read() as txn:
-            built = _built_for(txn)
-            _check_index(field, built, declared)
-            prefix = index_prefix(built.indexes.index(field))
-            place = None if after is None else row_at(prefix, after)
-            partitions, is_first = range(meta_number(txn, PARTITIONS)), keeps_first(txn)
-            entries: list[Entry] = []
-            last: Row | None = None
-            for row in ordered_rows(txn, FOUND, prefix, bounds, reverse=reverse, after=place):
-                partition, key = kafka_key(row)
-                entry = get_entry(txn, partitions, key, is_first=is_first)
-                if entry is None or entry.partition != partition:
-                    continue  # In another partition the key has a value that counts.
-                if len(entries) == limit:
-                    return Page(entries, None if last is None else cursor_of(last))
-                entries.append(entry)
-                last = row
-            return Page(entries, None)
-
-
-def _check_range(built: MirrorDefinition, declared: MirrorDefinition | None) -> None:
-    wanted = built if declared is None else declared
-    if wanted.range_field is None:
-        raise InvalidInputError(
-            "You are trying to query a range. But no range index set. Let the mirror have a range field."
-        )
-    if (built.range_field, built.range_key) != (wanted.range_field, wanted.range_key):
-        raise UnavailableError(
-            f"The range index of the field {wanted.range_field} is declared, but not built yet. Try again later."
-        )
-
-
-def _check_index(field: str, built: MirrorDefinition, declared: MirrorDefinition | None) -> None:
-    wanted = built if declared is None else declared
-    if field not in wanted.indexes:
-        known = f"It has indexes of {', '.join(wanted.indexes)}" if wanted.indexes else "It has none"
-        raise InvalidInputError(f"The mirror has no index of the field {field}. {known}: declare one, or ask by key.")
-    if field not in built.indexes:
-        raise UnavailableError(f"The index of the field {field} is declared, but not built yet. Try again later.")
-
-
-def _counts(txn: Reader, partitions: Iterable[int], entry: Entry) -> bool:
-    """Return whether a record is the first of its key in all partitions."""
-    winner = get_entry(txn, partitions, entry.key, is_first=True)
-    return winner is not None and winner.partition == entry.partition
-
-
-def _is_hidden(entry: Entry, grave_of: Callable[[bytes], tuple[int, int] | None]) -> bool:
-    """Return whether a later tombstone of another partition has removed a record; those of its own have already."""
-    grave = grave_of(entry.key)
-    return grave is not None and grave > (entry.timestamp_ms, entry.partition)
-
-
-def _entry_of(row: Row, partition: int, key: bytes | None) -> Entry:
-    """Return what stands in a row of `ranges`; its key is in it unless it is the owner."""
-    _, timestamp_ms = stamp_struct.unpack_from(row.value)
-    start = stamp_struct.size
-    if key is None:
-        key = _key_in(row.value)
-        start += length_struct.size + len(key)
-    return Entry(partition, timestamp_ms, key, row.value[start:])
-
-
-def _time_and_partition(entry: Entry) -> tuple[int, int]:
-    return entry.timestamp_ms, entry.partition

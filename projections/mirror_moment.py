@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from operator import itemgetter
 from types import TracebackType
@@ -13,6 +13,7 @@ from core.errors import TooLargeError
 from core.mirrors import MirrorDefinition
 from core.ordered_bytes import Bounds
 from core.store import BROKEN, Moment, Reader, Store
+from projections.index_reading import IndexReader
 from projections.mirror_entries import (
     PARTITIONS,
     Entry,
@@ -28,11 +29,13 @@ from projections.mirror_entries import (
     partition_struct,
     value_getter,
 )
-from projections.mirror_indexes import IndexReader
-from projections.pages import Page
+from projections.pages import Page, Placed
 
 SCAN_ENTRIES: Final = 1000
 """Entries that a full scan reads at once."""
+
+_BEHIND_ALL: Final = b"\xff"
+"""Behind every key of a partition: the first byte of each is its kind."""
 
 
 class MirrorFacts:
@@ -155,8 +158,55 @@ class MirrorMoment:
         declared: MirrorDefinition | None = None,
     ) -> list[Entry]:
         """Return the history of a key within bounds of the range field; see `IndexReader.range`."""
+        rows = self.ranged(key, bounds, reverse=reverse, limit=limit, declared=declared)
+        return [row.entry for row in rows]
+
+    def ranged(
+        self,
+        key: bytes,
+        bounds: Bounds,
+        *,
+        reverse: bool = False,
+        limit: int | None = None,
+        declared: MirrorDefinition | None = None,
+    ) -> list[Placed]:
+        """Return what `range` does with the place of each, which is its range field; see `IndexReader.ranged_in`."""
+        return self._taken(
+            lambda: self._indexes.ranged_in(self._txn, key, bounds, reverse=reverse, declared=declared), limit
+        )
+
+    def found(
+        self,
+        field: str,
+        bounds: Bounds,
+        *,
+        reverse: bool = False,
+        limit: int | None = None,
+        after: bytes | None = None,
+        until: bytes | None = None,
+        includes_after: bool = False,
+        declared: MirrorDefinition | None = None,
+    ) -> list[Placed]:
+        """Return the keys whose value has a field within *bounds*, with their places; see `IndexReader.found_in`."""
+        return self._taken(
+            lambda: self._indexes.found_in(
+                self._txn,
+                field,
+                bounds,
+                reverse=reverse,
+                after=after,
+                until=until,
+                includes_after=includes_after,
+                declared=declared,
+            ),
+            limit,
+        )
+
+    def _taken(self, rows: Callable[[], Iterator[Placed]], limit: int | None) -> list[Placed]:
+        """Return the first of *rows* whose retention time has not passed."""
+        oldest_ms = self._oldest_ms
         try:
-            return self._indexes.range_in(self._txn, key, bounds, reverse=reverse, limit=limit, declared=declared)
+            return list(islice((row for row in rows() if not is_past(row.entry, oldest_ms)), limit))
         except BROKEN as error:
             raise self._store.broken(error) from error
 
@@ -168,35 +218,81 @@ class MirrorMoment:
             yield page.entries
             after = page.next
 
-    def page(self, after: bytes = b"", limit: int = SCAN_ENTRIES) -> Page:
-        """Return the entries behind the cursor *after*, at most *limit*, by key."""
+    def page(
+        self,
+        after: bytes = b"",
+        limit: int = SCAN_ENTRIES,
+        *,
+        reverse: bool = False,
+        until: bytes = b"",
+        includes_after: bool = False,
+    ) -> Page:
+        """Return the entries behind the cursor *after*, at most *limit*, by key.
+
+        Args:
+            after: Where the page begins: a `key_tail`, empty for the beginning of the order asked for.
+            limit: How many at most, at least one.
+            reverse: Begin with the last key.
+            until: Where the page ends, without what stands there; empty for nowhere.
+            includes_after: Whether what stands at *after* belongs to the page.
+        """
         share = -(-limit // max(1, len(self._partitions)))
-        rows: list[tuple[bytes, bytes, bytes]] = []
-        end: bytes | None = None  # Up to here every partition was read.
+        rows: list[_StoredEntry] = []
+        ends: list[bytes] = []  # Up to the first of them every partition was read.
         try:
             for partition in self._partitions:
                 head = partition_struct.pack(partition)
-                start = head + after + b"\x00" if after else head
-                found = list(islice(self._txn.scan("entries", start), share))
-                rows += [(stored[4:], stored, value) for stored, value in found if stored.startswith(head)]
-                if len(found) == share and found[-1][0].startswith(head):
-                    end = found[-1][0][4:] if end is None else min(end, found[-1][0][4:])
+                stored_entries = self._scan(head, after, reverse=reverse, is_included=includes_after)
+                found = [
+                    (stored[len(head) :], stored, value)
+                    for stored, value in islice(stored_entries, share)
+                    if stored.startswith(head)
+                ]
+                if len(found) == share:
+                    ends.append(found[-1][0])
+                rows += found
         except BROKEN as error:
             raise self._store.broken(error) from error
+        end = (max(ends) if reverse else min(ends)) if ends else None
         if len(self._partitions) > 1:
-            rows.sort(key=itemgetter(0, 1))
-        return _page(rows, end, limit, is_first=self._is_first, oldest_ms=self._oldest_ms)
+            rows.sort(key=itemgetter(0), reverse=reverse)  # Of one key the lower partition stays before the higher one.
+        if until:
+            rows, end = _cut(rows, end, until, reverse=reverse)
+        return _page(rows, end, limit, is_first=self._is_first, oldest_ms=self._oldest_ms, reverse=reverse)
+
+    def _scan(self, head: bytes, after: bytes, *, reverse: bool, is_included: bool) -> Iterator[tuple[bytes, bytes]]:
+        """Return what stands in a partition behind *after*, and then in the following partitions."""
+        if not after:
+            return self._txn.scan("entries", head + _BEHIND_ALL if reverse else head, reverse=reverse)
+        start = head + after
+        if is_included or reverse:
+            found = self._txn.scan("entries", start, reverse=reverse)
+            return found if is_included else (row for row in found if row[0] != start)
+        return self._txn.scan("entries", start + b"\x00")
+
+
+_StoredEntry = tuple[bytes, bytes, bytes]
+"""End of a key of `entries`, the key, and what stands there."""
+
+
+def _cut(
+    rows: list[_StoredEntry], end: bytes | None, until: bytes, *, reverse: bool
+) -> tuple[list[_StoredEntry], bytes | None]:
+    """Return the rows before *until*, and where they end, `None` where nothing comes behind them."""
+    kept = [row for row in rows if (row[0] > until if reverse else row[0] < until)]
+    is_over = end is None or (end <= until if reverse else end >= until)
+    return kept, None if is_over else end
 
 
 def _page(
-    rows: list[tuple[bytes, bytes, bytes]], end: bytes | None, limit: int, *, is_first: bool, oldest_ms: int | None
+    rows: list[_StoredEntry], end: bytes | None, limit: int, *, is_first: bool, oldest_ms: int | None, reverse: bool
 ) -> Page:
     """Return one entry for each key of *rows*, which are sorted by key, then partition, up to the key *end*."""
     entries: list[Entry] = []
     counts: Entry | None = None
     is_deleted, last = True, b""
     for tail, stored, value in rows:
-        if end is not None and tail > end:
+        if end is not None and (tail < end if reverse else tail > end):
             break
         entry = entry_of(stored, value, has_offset=is_first)
         if counts is not None and tail == last:  # The key in another partition.

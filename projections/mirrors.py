@@ -11,6 +11,7 @@ from core.mirrors import MirrorDefinition
 from core.ordered_bytes import Bounds
 from core.position import Position
 from core.store import Store
+from projections.index_reading import IndexReader
 from projections.index_rows import INDEX_TABLES
 from projections.mirror_entries import (
     PARTITIONS,
@@ -23,7 +24,6 @@ from projections.mirror_entries import (
     meta_number,
     next_offset,
 )
-from projections.mirror_indexes import IndexReader
 from projections.mirror_moment import SCAN_ENTRIES, MirrorFacts, MirrorMoment
 from projections.pages import Page
 

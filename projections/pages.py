@@ -13,3 +13,11 @@ class Page(NamedTuple):
     entries: list[Entry]
     next: bytes | None
     """The cursor behind them; `None` when nothing more was there."""
+
+
+class Placed(NamedTuple):
+    """An entry of a mirror, and where it stands in the order in which it was asked for."""
+
+    place: bytes
+    """Says how to go on behind it, or before it, also when it is gone."""
+    entry: Entry

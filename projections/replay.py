@@ -90,20 +90,20 @@ class Replay(ABC):
         """Return a difference in words."""
 
     def compare(self, report: Callable[[ViewDifference], None]) -> Replayed:
-        """Report every difference at one moment of the live view.
+        """Report every difference at one moment of the live view, to which the rebuilt one is folded.
 
         Raises:
-            UnavailableError: The live view moved on each time that the rebuilt one had caught up.
+            UnavailableError: The rebuilt view was folded further each time.
         """
         for _ in range(ATTEMPTS):
-            self.catch_up(self._position(self._live))
-            with self._live.read() as live, self._rebuilt.read() as rebuilt:
-                if (position := self._at(live)) == self._at(rebuilt):
-                    count = 0
-                    for difference in differences(live, rebuilt, self.tables):
-                        report(self.shown(difference))
-                        count += 1
-                    return Replayed(position, count, is_swapped=False)
+            with self._live.read() as live:
+                self.catch_up(position := self._at(live))
+                with self._rebuilt.read() as rebuilt:
+                    if position == self._at(rebuilt):
+                        found = [self.shown(each) for each in differences(live, rebuilt, self.tables)]
+                        for difference in found:
+                            report(difference)
+                        return Replayed(position, len(found), is_swapped=False)
         raise UnavailableError("The live view moved on all the time. Replay again when there is less to do.")
 
     def swap(self) -> None:

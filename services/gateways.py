@@ -1,5 +1,8 @@
 """The gateways of a worker: each serves the schema that the registry shows, built once and used until it changes.
 
+What a gateway adds to the user's schema depends on the indexes of its topics' mirrors, so it is built again when these
+change.
+
 Every worker and every replica takes the schema from the same log, so none can be left behind on an older one. A schema
 that this version cannot use, because an older one took it, stops nobody but its own gateway: that serves the last one
 that can be used.
@@ -12,7 +15,7 @@ import threading
 import time
 import uuid
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Final, NamedTuple
 
@@ -20,6 +23,7 @@ from core.aggregates import aggregate_id
 from core.errors import NotFoundError, QuickError, StoredSchemaError, UnavailableError, UnknownEventError
 from core.event_mapper import EventMapper
 from core.gateways import NOUN, Gateway, GatewayCreated, GatewayDeleted, GatewaySchemaApplied
+from core.sdl_lists import listed_topics, with_lists
 from core.stored_schemas import stored_schema, unusable
 from projections.registry import RegistryView, Row
 from services.gateway.executor import GatewayExecutor
@@ -42,18 +46,37 @@ _LOOK_AGAIN_S: Final = 0.5
 _LOCKS: Final = 16
 
 
+_Indexes = tuple[tuple[str, tuple[str, ...]], ...]
+"""Topics by name, each with the fields of its mirror's indexes."""
+
+
+class _Built(NamedTuple):
+    """A schema that can be used."""
+
+    sdl: str
+    """Its text."""
+    indexes: _Indexes
+    """What was added to it for lists depends on them."""
+    executor: GatewayExecutor
+
+
 class _Served(NamedTuple):
     """What a gateway serves."""
 
     incarnation: int
     position: int
     """Of the row with its schema."""
-    executor: GatewayExecutor | None
-    """Of that schema; where it cannot be used, of an earlier one, `None` without one."""
+    built: _Built | None
+    """That schema; where it cannot be used, of an earlier one, `None` without one."""
     trouble: StoredSchemaError | None
     """Why that schema cannot be used, `None` when it is what is served."""
     version: int | None = None
     """Of the registry when this was looked at last: while that stays, this does. `None`: look again."""
+
+    @property
+    def executor(self) -> GatewayExecutor | None:
+        """Of what was built."""
+        return None if self.built is None else self.built.executor
 
 
 class Gateways:
@@ -129,7 +152,9 @@ class Gateways:
             known = self._served.get(name)
             if known is None or known.position != row.position:
                 known = self._built(row, known)
-            if known.executor is None:
+            elif known.built is not None:
+                known = known._replace(built=self._refreshed(name, known.built))
+            if known.built is None:
                 known, version = self._with_earlier(name, known, version)
             self._served[name] = served = known._replace(version=version)
         self._forget_deleted()
@@ -146,23 +171,32 @@ class Gateways:
         """Build what *row* says; where that cannot be used, what was served before goes on to be."""
         name = row.state.name
         try:
-            executor = self._executor(name, row.state.sdl)
+            built = self._build(name, row.state.sdl)
         except StoredSchemaError as trouble:
             logger.error("%s", trouble)
             is_same_life = before is not None and before.incarnation == row.incarnation
-            earlier = before.executor if before is not None and is_same_life else None
+            earlier = before.built if before is not None and is_same_life else None
             return _Served(row.incarnation, row.position, earlier, trouble)
-        return _Served(row.incarnation, row.position, executor, None)
+        return _Served(row.incarnation, row.position, built, None)
+
+    def _refreshed(self, name: str, built: _Built) -> _Built:
+        """Return what was built, built again where indexes have changed that it depends on."""
+        if built.indexes == self._indexes(topic for topic, _ in built.indexes):
+            return built
+        try:
+            return self._build(name, built.sdl)
+        except StoredSchemaError:  # It is in the log already, and what was built without these indexes still works.
+            return built
 
     def _with_earlier(self, name: str, served: _Served, version: int | None) -> tuple[_Served, int | None]:
         """Look for an earlier schema in the log; it is looked for again only if the log cannot be read now."""
         try:
-            return served._replace(executor=self._earlier(name)), version
+            return served._replace(built=self._earlier(name)), version
         except UnavailableError:
             return served, None
 
-    def _earlier(self, name: str) -> GatewayExecutor | None:
-        """Return the executor of the last schema in the log that can be used, `None` when there is none.
+    def _earlier(self, name: str) -> _Built | None:
+        """Return the last schema in the log that can be used, `None` when there is none.
 
         Raises:
             UnavailableError: The log cannot be read now.
@@ -170,7 +204,7 @@ class Gateways:
         with suppress(UnknownEventError):  # A newer version wrote what comes before.
             for sdl in self._earlier_schemas(name):
                 with suppress(StoredSchemaError):
-                    return self._executor(name, sdl)
+                    return self._build(name, sdl)
         return None
 
     def _earlier_schemas(self, name: str) -> Iterator[str]:
@@ -188,11 +222,12 @@ class Gateways:
                 case GatewayDeleted():
                     return
 
-    def _executor(self, name: str, sdl: str) -> GatewayExecutor:
+    def _build(self, name: str, sdl: str) -> _Built:
         schema = stored_schema(name, sdl)
+        indexes = self._indexes(listed_topics(schema))
         try:
-            return GatewayExecutor(
-                schema,
+            executor = GatewayExecutor(
+                with_lists(schema, dict(indexes)),
                 self._mirrors,
                 name,
                 writer=self._writer,
@@ -200,10 +235,22 @@ class Gateways:
                 settings=self._worker.settings.gateway,
                 entry_counts=self._mirrors.entry_count,
             )
+            return _Built(sdl, indexes, executor)
         except Exception as error:
             error_id = uuid.uuid4().hex[:12]
             logger.exception("Gateway %s cannot be built from its schema, error %s", name, error_id)
             raise unusable(name, f"An unexpected error occurred: look for {error_id} in the server's log.") from error
+
+    def _indexes(self, topics: Iterable[str]) -> _Indexes:
+        """Return the indexes that the mirrors of *topics* are declared with; none where there is no mirror."""
+        registry = self._worker.views.registry
+        found: list[tuple[str, tuple[str, ...]]] = []
+        for topic in topics:
+            try:
+                found.append((topic, registry.mirror(topic).state.definition.indexes))
+            except NotFoundError:
+                found.append((topic, ()))
+        return tuple(found)
 
     def _forget_deleted(self) -> None:
         """Drop what nobody can ask for any more."""

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from core.errors import InvalidValueError, NotFoundError, QuickError, TooLargeError, UnreadableEntryError
+from core.errors import (
+    InvalidInputError,
+    InvalidValueError,
+    NotFoundError,
+    QuickError,
+    TooLargeError,
+    UnreadableEntryError,
+)
 from core.mirrors import MirrorDefinition
 from core.ordered_bytes import Bounds
 from core.record_fields import Decoder, field_decoder
@@ -14,6 +21,8 @@ from projections.mirror_entries import Entry
 from projections.mirror_moment import MirrorMoment
 from projections.mirrors import MirrorView
 from services.gateway.keys import as_key
+from services.gateway.mirrors import ListPart, ListQuery, RangeOf
+from services.local_lists import ByIndex, ByKey, ByRange, Condition, LocalRow, Order, condition, rows_of
 from services.mirrors.ranges import IndexSource, Range, bounds_of, range_indexes, ranged
 from services.mirrors.values import MAX_ANSWER_BYTES
 from services.row_cache import RowCache
@@ -141,14 +150,9 @@ class LocalReading:
     def range(self, topic: str, key: Any, low: Any, high: Any) -> list[Any]:
         """Return the values of a key within a range, in its order."""
         asked = self._topic(topic)
-        access, moment = asked.access, self._moment(asked)
-        indexes, field = range_indexes(self._mirrors.indexes(access, self._view(asked)))
-        bounds = bounds_of(field, {"from": low, "to": high}, field.from_json)
-        if indexes.range_key is None:
-            raw_key = access.keys.encode(as_key(key, access.keys.type, topic))
-        else:
-            raw_key = indexes.range_key.from_json(key)
-        return self._decoded(asked, ranged(_DeclaredRanges(moment, access.mirror), raw_key, Range(bounds)))
+        moment = self._moment(asked)
+        raw_key, bounds = self._range(asked, RangeOf(key, low, high))
+        return self._decoded(asked, ranged(_DeclaredRanges(moment, asked.access.mirror), raw_key, Range(bounds)))
 
     def all(self, topic: str, check_time: Callable[[], None]) -> list[Any]:
         """Return all values by key."""
@@ -159,6 +163,36 @@ class LocalReading:
             values += self._decoded(asked, page)
         return values
 
+    def identity(self, topic: str) -> str:
+        """Return the ID that Kafka has given to *topic*."""
+        return self._topic(topic).access.topic_id
+
+    def rows(
+        self, query: ListQuery, part: ListPart, check_time: Callable[[], None], *, at_once: int
+    ) -> Iterator[LocalRow]:
+        """Yield the rows of a part of a list."""
+        asked = self._topic(query.topic)
+        conditions = self._conditions(asked, query)
+        scanned = query.scanned
+        if query.range is not None:
+            order: Order = self._range_order(asked, query.range)
+        elif scanned is not None:
+            order = ByIndex(self._moment(asked), asked.access.mirror, conditions.pop(scanned))
+        else:
+            order = ByKey(self._moment(asked))
+        decode = asked.decode if conditions else asked.decode_kept  # A long scan would drive out what is kept.
+        rows = rows_of(
+            order,
+            part,
+            tuple(conditions.values()),
+            decode=lambda entry: _value_of(asked.access, entry, decode),
+            check_time=check_time,
+            at_once=at_once,
+        )
+        for row in rows:
+            self._hold(len(row.entry.value))
+            yield row
+
     def close(self) -> None:
         """End the moments."""
         for topic in self._topics.values():
@@ -166,6 +200,32 @@ class LocalReading:
                 topic.moment.__exit__(None, None, None)
                 topic.moment = None
         self._topics.clear()
+
+    def _range(self, topic: _Topic, wanted: RangeOf) -> tuple[bytes, Bounds]:
+        """Return the owner of a range and its bounds."""
+        access = topic.access
+        indexes, field = range_indexes(self._mirrors.indexes(access, self._view(topic)))
+        bounds = bounds_of(field, {"from": wanted.low, "to": wanted.high}, field.from_json)
+        if indexes.range_key is None:
+            return access.keys.encode(as_key(wanted.key, access.keys.type, access.name)), bounds
+        return indexes.range_key.from_json(wanted.key), bounds
+
+    def _range_order(self, topic: _Topic, wanted: RangeOf) -> ByRange:
+        return ByRange(self._moment(topic), topic.access.mirror, *self._range(topic, wanted))
+
+    def _conditions(self, topic: _Topic, query: ListQuery) -> dict[str, Condition]:
+        """Return the conditions of a list by field."""
+        if not query.where:
+            return {}
+        indexes = self._mirrors.indexes(topic.access, self._view(topic))
+        fields = {} if indexes is None else indexes.fields
+        for name in query.where:
+            if name not in fields:
+                raise InvalidInputError(
+                    f"The mirror of topic {query.topic} has no index of field {name} any more."
+                    f" There are: {', '.join(sorted(fields)) or 'none'}. Declare one, or ask without it."
+                )
+        return {name: condition(fields[name], given) for name, given in query.where.items()}
 
     def _topic(self, name: str) -> _Topic:
         known = self._topics.get(name)
@@ -214,10 +274,7 @@ class LocalReading:
         decode, values = topic.decode, []
         for entry in entries:
             self._hold(len(entry.value))
-            try:
-                values.append(decode(entry.value))
-            except QuickError as error:
-                values.append(_unreadable(topic.access, entry, error))
+            values.append(_value_of(topic.access, entry, decode))
         return values
 
     def _hold(self, size: int) -> None:
@@ -245,6 +302,14 @@ class _DeclaredRanges(NamedTuple):
 
 def _bytes_of(topic: _Topic, raw_keys: Iterable[bytes]) -> int:
     return sum(topic.sizes.get(raw, 0) for raw in raw_keys)
+
+
+def _value_of(access: TopicAccess, entry: Entry, decode: Decoder) -> Any:
+    """Return the value of an entry, the error where it cannot be read."""
+    try:
+        return decode(entry.value)
+    except QuickError as error:
+        return _unreadable(access, entry, error)
 
 
 def _unreadable(access: TopicAccess, entry: Entry | None, error: QuickError) -> QuickError:

@@ -10,11 +10,11 @@ and the old one is dropped but for the rows that were asked for meanwhile. So a 
 from __future__ import annotations
 
 import threading
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from sys import getsizeof
 from typing import Any, Final
 
-from core.record_fields import Decoder
+from core.record_fields import Decoder, ManyDecoder
 
 MAX_ROWS: Final = 100_000
 """Most rows that are kept, however small."""
@@ -71,20 +71,52 @@ class RowCache:
 
         return look_first
 
+    def many_decoder(self, scope: Hashable, decode: ManyDecoder) -> ManyDecoder:
+        """Return what does the same as *decode*, looking here first; see `decoder`."""
+        if not self._half_bytes:
+            return decode
+
+        def look_first(raws: Sequence[bytes]) -> list[Any]:
+            young = self._young
+            found = [young.get((raw, scope)) for raw in raws]
+            places = [place for place, value in enumerate(found) if value is None]
+            if places:
+                keys = [(raws[place], scope) for place in places]
+                for place, value in zip(places, self._found_many(keys, decode), strict=True):
+                    found[place] = value
+            return found
+
+        return look_first
+
     def _found(self, key: _Key, decode: Decoder) -> Any:
         found = self._old.get(key)
         if found is not None:
             self._keep(key, found)
             return found
         value = decode(key[0])
+        self._note(key, value)
+        return value
+
+    def _found_many(self, keys: Sequence[_Key], decode: ManyDecoder) -> list[Any]:
+        found = [self._old.get(key) for key in keys]
+        for key, value in zip(keys, found, strict=True):
+            if value is not None:
+                self._keep(key, value)
+        places = [place for place, value in enumerate(found) if value is None]
+        for place, value in zip(places, decode([keys[place][0] for place in places]), strict=True):
+            found[place] = value
+            self._note(keys[place], value)
+        return found
+
+    def _note(self, key: _Key, value: Any) -> None:
+        """Keep what was decoded a second time."""
         mark = hash(key)
         if mark in self._seen:
             self._keep(key, value)
-        else:
-            if len(self._seen) >= self._half_rows:
-                self._seen = set()
-            self._seen.add(mark)
-        return value
+            return
+        if len(self._seen) >= self._half_rows:
+            self._seen = set()
+        self._seen.add(mark)
 
     def _keep(self, key: _Key, value: Any) -> None:
         if len(key[0]) > LARGEST_ROW_BYTES:

@@ -12,11 +12,19 @@ import pytest
 
 from cli import ports
 from cli.local_kafka import LocalKafka
+from tests.k8s.cluster import programs
 from tests.running import Running
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kafka", metavar="HOST:PORT", help="Kafka brokers to use instead of starting one")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say aloud that tests were skipped for want of a cluster: the reasons of others are known."""
+    skipped = [one for one in terminalreporter.stats.get("skipped", []) if programs.NOT_BUILT in str(one.longrepr)]
+    if skipped:
+        terminalreporter.write_sep("!", f"{len(skipped)} tests skipped. {programs.NOT_BUILT}", red=True, bold=True)
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from core.event_mapper import EventMapper
 from core.gateways import GatewayCreated, GatewayDeleted, GatewaySchemaApplied
 from core.log_index import LogIndex
 from core.log_rows import LogEntry
+from core.mirrors import MirrorAltered, MirrorCreated, MirrorDeleted
 from core.record import FORMAT, CommandRecord, RecordedEvent, encode
 from core.topics import TopicCreated, TopicDeleted
 
@@ -94,6 +95,19 @@ class MadeLog:
         }
         created = self.event("topic", name, TopicCreated, **(declared | dict(facts or {})))
         return self.record("create_topic", f"topic/{name}", created, **more)
+
+    def create_mirror(self, name: str, *indexes: str, **more: Any) -> int:
+        created = self.event(
+            "mirror", name, MirrorCreated, topic=name, replicas=1, tag=None, definition={"indexes": list(indexes)}
+        )
+        return self.record("create_mirror", f"mirror/{name}", created, **more)
+
+    def alter_mirror(self, name: str, **definition: object) -> int:
+        altered = self.event("mirror", name, MirrorAltered, definition=definition)
+        return self.record("alter_mirror", f"mirror/{name}", altered)
+
+    def delete_mirror(self, name: str) -> int:
+        return self.record("delete_mirror", f"mirror/{name}", self.event("mirror", name, MirrorDeleted))
 
     def delete_topic(self, name: str, **more: Any) -> int:
         return self.record("delete_topic", f"topic/{name}", self.event("topic", name, TopicDeleted), **more)

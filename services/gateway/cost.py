@@ -24,6 +24,7 @@ from graphql import (
     InlineFragmentNode,
     IntValueNode,
     ListValueNode,
+    NameNode,
     NullValueNode,
     OperationDefinitionNode,
     SchemaMetaFieldDef,
@@ -38,6 +39,7 @@ from graphql import (
 )
 
 from core.directives import TopicField
+from core.list_fields import DEFAULT_PAGE
 
 LENGTH_ARGUMENTS: Final = ("first", "last", "limit")
 """Arguments that say how many elements a list has at most."""
@@ -64,6 +66,28 @@ class _Sum:
     constant: int
     terms: tuple[tuple[int, int], ...] = ()
     """Pairs of place and factor."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """The cost of a connection without its edges, and that of each edge."""
+
+    around: _Sum
+    each: _Sum
+
+
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """How long a list is expected to be."""
+
+    key: object
+    """Tells lengths apart that may differ."""
+    length: Callable[[], int]
+    is_fixed: bool
+
+
+def _fixed(length: int) -> _Whole:
+    return _Whole(length, lambda: length, is_fixed=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +186,7 @@ class _Program:
             node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)
         }
         self._of_fragments: dict[str, _Sum] = {}
+        self._pages_of_fragments: dict[str, _Page] = {}
         self._terms: list[_Term] = []
         self._places: dict[tuple[object, _Sum], int] = {}
 
@@ -204,6 +229,9 @@ class _Program:
         if field is None:
             return _Sum(1)
         type_ = get_named_type(field.type)
+        topic_field = self._compiler.topic_fields.get((parent.name, name))
+        if topic_field is not None and topic_field.is_connection and node.selection_set is not None:
+            return self._connection(node, field, self._page(node.selection_set, type_))
         below = _Sum(0) if node.selection_set is None else self._selections(node.selection_set, type_)
         lists = _lists_of(field.type)
         if not lists:
@@ -211,36 +239,85 @@ class _Program:
         each = _Sum(_bounded(1 + below.constant), below.terms)
         for _ in range(lists - 1):  # lists in lists
             each = _multiplied(each, EMBEDDED_LENGTH)
-        topic_field = self._compiler.topic_fields.get((parent.name, name))
         return _one_more(self._list(node, field, topic_field, each))
 
-    def _list(self, node: FieldNode, field: GraphQLField, topic_field: TopicField | None, each: _Sum) -> _Sum:
-        is_embedded = topic_field is None or topic_field.key_field is not None
-        expected = EMBEDDED_LENGTH if is_embedded else self._compiler.list_length
-        arguments = {argument.name.value: argument for argument in node.arguments}
-        for name in LENGTH_ARGUMENTS:
-            if (argument := arguments.get(name)) is not None:
-                return self._limited(argument, expected, each)
-            if name in field.args and isinstance(default := field.args[name].default_value, int):
-                return _multiplied(each, max(default, 0))
-        if topic_field is None:
-            return _multiplied(each, expected)
-        keys = arguments.get(topic_field.key_argument or "")
-        if keys is not None and topic_field.range_from is None:
-            return self._keyed(keys, each)
-        if topic_field.reads_all and (counts := self._compiler.entry_counts) is not None:
-            topic = topic_field.topic
-            return self._term(("entries", topic), lambda _: _or_else(counts(topic), expected), each)
-        return _multiplied(each, expected)
+    def _connection(self, node: FieldNode, field: GraphQLField, page: _Page) -> _Sum:
+        edges = self._limited(node, field, _fixed(DEFAULT_PAGE), page.each)
+        if edges is None:
+            edges = _multiplied(page.each, DEFAULT_PAGE)
+        return _one_more(_added((page.around, edges)))
 
-    def _limited(self, argument: ArgumentNode, expected: int, each: _Sum) -> _Sum:
-        match argument.value:
-            case VariableNode() as variable:
-                name = variable.name.value
-                return self._term(("limit", name, expected), lambda values: _limit(values.get(name), expected), each)
-            case IntValueNode(value=text):
-                return _multiplied(each, _whole(text))
-        return _multiplied(each, expected)
+    def _page(self, selection_set: SelectionSetNode, type_: GraphQLNamedType) -> _Page:
+        """Return the cost of the selection of a connection: its edges are as many as its arguments say."""
+        fields = type_.fields if isinstance(type_, GraphQLObjectType) else {}
+        arounds: list[_Sum] = []
+        edges: list[_Sum] = []
+        for selection in selection_set.selections:
+            match selection:
+                case FieldNode(name=NameNode(value="edges"), selection_set=SelectionSetNode() as below):
+                    arounds.append(_Sum(1))
+                    edge = get_named_type(fields["edges"].type)
+                    edges.append(_one_more(self._selections(below, edge)))
+                case FieldNode():
+                    arounds.append(self._field(selection, type_))
+                case InlineFragmentNode():
+                    page = self._page(selection.selection_set, type_)
+                    arounds.append(page.around)
+                    edges.append(page.each)
+                case FragmentSpreadNode():
+                    page = self._page_of_fragment(selection.name.value, type_)
+                    arounds.append(page.around)
+                    edges.append(page.each)
+        return _Page(_added(arounds), _added(edges))
+
+    def _page_of_fragment(self, name: str, type_: GraphQLNamedType) -> _Page:
+        if name not in self._pages_of_fragments:
+            self._pages_of_fragments[name] = self._page(self._fragments[name].selection_set, type_)
+        return self._pages_of_fragments[name]
+
+    def _list(self, node: FieldNode, field: GraphQLField, topic_field: TopicField | None, each: _Sum) -> _Sum:
+        whole = self._whole(topic_field)
+        if (limited := self._limited(node, field, whole, each)) is not None:
+            return limited
+        keys = None if topic_field is None else _argument(node, topic_field.key_argument)
+        if topic_field is not None and keys is not None and topic_field.range_from is None:
+            return self._keyed(keys, each)
+        if whole.is_fixed:
+            return _multiplied(each, whole.length())
+        return self._term(whole.key, lambda _: whole.length(), each)
+
+    def _whole(self, topic_field: TopicField | None) -> _Whole:
+        """Return how long a list is expected to be where its arguments do not limit it."""
+        if topic_field is None or topic_field.key_field is not None:
+            return _fixed(EMBEDDED_LENGTH)
+        expected, counts = self._compiler.list_length, self._compiler.entry_counts
+        if not topic_field.reads_all or counts is None:
+            return _fixed(expected)
+        topic, counted = topic_field.topic, counts
+        return _Whole(("entries", topic), lambda: _or_else(counted(topic), expected), is_fixed=False)
+
+    def _limited(self, node: FieldNode, field: GraphQLField, whole: _Whole, each: _Sum) -> _Sum | None:
+        """Return the cost of a list whose arguments say how long it is at most, `None` where they do not."""
+        variables: list[str] = []
+        for name in LENGTH_ARGUMENTS:
+            argument = _argument(node, name)
+            if argument is None:
+                if name in field.args and isinstance(default := field.args[name].default_value, int):
+                    return _multiplied(each, max(default, 0))
+                continue
+            match argument.value:
+                case VariableNode() as variable:
+                    variables.append(variable.name.value)
+                case IntValueNode(value=text):
+                    return _multiplied(each, _whole_number(text))
+        if not variables:
+            return None
+
+        def length(values: Values) -> int:
+            given = next((values[name] for name in variables if values.get(name) is not None), None)
+            return _limit(given, whole)
+
+        return self._term(("limit", *variables, whole.key), length, each)
 
     def _keyed(self, argument: ArgumentNode, each: _Sum) -> _Sum:
         match argument.value:
@@ -303,7 +380,7 @@ def _defaults(operation: OperationDefinitionNode) -> dict[str, Any]:
     }
 
 
-def _whole(text: str) -> int:
+def _whole_number(text: str) -> int:
     """Return the number of an integer literal; of a very long one only that it is large."""
     return ENDLESS if len(text) > len(str(ENDLESS)) else _bounded(max(int(text), 0))
 
@@ -323,13 +400,17 @@ def _count(value: Any) -> int:
     return 0 if value is None else 1
 
 
-def _limit(value: Any, expected: int) -> int:
+def _limit(value: Any, whole: _Whole) -> int:
     # A number with a fraction, or a text of digits, may yet be coerced to a whole number.
     try:
-        number = expected if value is None else int(value)
+        number = whole.length() if value is None else int(value)
     except (TypeError, ValueError, OverflowError):
-        return expected
+        return whole.length()
     return _bounded(max(number, 0))
+
+
+def _argument(node: FieldNode, name: str | None) -> ArgumentNode | None:
+    return next((argument for argument in node.arguments if argument.name.value == name), None)
 
 
 def _or_else(count: int | None, expected: int) -> int:

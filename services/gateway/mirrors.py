@@ -2,10 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
 
 from core.types import TopicType
+
+
+class RangeOf(NamedTuple):
+    """A range of the values of one key, each part as GraphQL gave it; see `MirrorReading.range`."""
+
+    key: Any
+    low: Any
+    high: Any
+
+
+@dataclass(frozen=True, slots=True)
+class ListQuery:
+    """Which values of a topic a list has: those that meet all conditions, or a range.
+
+    They stand in the order of their keys; where there are conditions in that of the field `scanned`, and those of a
+    range in that of the range field.
+    """
+
+    topic: str
+    where: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """By indexed field its conditions, by `eq`, `in`, `gt`, `gte`, `lt` and `lte`, as GraphQL gave them; not null."""
+    range: RangeOf | None = None
+
+    @property
+    def scanned(self) -> str | None:
+        """The field whose index is read; all other conditions are compared with each row that it leads to."""
+        exact = (name for name, conditions in self.where.items() if "eq" in conditions)
+        among = (name for name, conditions in self.where.items() if "in" in conditions)
+        return next((name for names in (exact, among, self.where) for name in names), None)
+
+
+class ListPart(NamedTuple):
+    """A part of a list, told by places of rows, whether these are still there or not."""
+
+    start: bytes | None = None
+    """What comes up to here, in the order asked for, is left out."""
+    end: bytes | None = None
+    """What comes from here on, in the order asked for, is left out."""
+    reverse: bool = False
+    """Whether it is asked for from its end to its beginning."""
+    includes_start: bool = False
+    """Whether what stands at `start` is not left out."""
+
+
+class ListRow(Protocol):
+    """One value of a list."""
+
+    @property
+    def place(self) -> bytes:
+        """Where it stands in the list."""
+
+    @property
+    def value(self) -> Any:
+        """The value, decoded when it is asked for first; an exception where it cannot be read."""
 
 
 class MirrorReading(Protocol):
@@ -49,6 +104,26 @@ class MirrorReading(Protocol):
         Args:
             topic: Name of the topic.
             check_time: Called now and then; what it raises ends the reading.
+        """
+
+    def identity(self, topic: str) -> str:
+        """Return what tells *topic* from one of the same name that was deleted."""
+
+    def rows(
+        self, query: ListQuery, part: ListPart, check_time: Callable[[], None], *, at_once: int
+    ) -> Iterator[ListRow]:
+        """Yield the rows of a part of a list, read as they are taken.
+
+        Args:
+            query: The list.
+            part: The part.
+            check_time: Called now and then; what it raises ends the reading.
+            at_once: How many are expected to be taken; so many are read at once, within reason.
+
+        Raises:
+            InvalidInputError: The mirror has no such index or range field, a condition or bound cannot be one, or a
+                place was made up.
+            UnavailableError: An index is still being built.
         """
 
     def close(self) -> None:

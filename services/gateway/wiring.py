@@ -18,6 +18,7 @@ from graphql import (
 
 from core.directives import TopicField
 from core.sdl import GatewaySchema
+from services.gateway.list_sources import ConnectionSource, ListSource
 from services.gateway.mutations import MutationField, MutationSource
 from services.gateway.resolvers import (
     FieldResolver,
@@ -64,7 +65,7 @@ class Wiring:
             return MutationResolver(MutationSource(_mutation_field(topic_field, field), self._writer), is_leaf=is_leaf)
         if topic_field is not None:
             return SourceResolver(
-                _source(topic_field, field),
+                self._source(topic_field, parent, name, field),
                 takes_forwarded=topic_field.key_argument is not None and topic_field.key_argument not in field.args,
                 forwards=forwards,
                 is_leaf=is_leaf,
@@ -77,6 +78,16 @@ class Wiring:
             return resolver(source, forwards=forwards, is_leaf=is_leaf)
         passes_through = _object_name(field.type) in self._passed_through
         return PropertyResolver(name, passes_through=passes_through, forwards=forwards, is_leaf=is_leaf)
+
+    def _source(
+        self, topic_field: TopicField, parent: GraphQLObjectType, name: str, field: GraphQLField
+    ) -> TopicSource:
+        list_field = self._schema.list_fields.get((parent.name, name))
+        if list_field is None:
+            return _source(topic_field, field)
+        if list_field.is_connection:
+            return ConnectionSource(list_field)
+        return ListSource(list_field, _source(topic_field, field))
 
     @cached_property
     def _forwards_arguments(self) -> bool:

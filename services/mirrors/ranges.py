@@ -45,6 +45,13 @@ class ComparableField(Protocol):
             InvalidInputError: It is none of the field's kind.
         """
 
+    def of_value(self, value: object) -> bytes | None:
+        """Return the field's value in a decoded record as ordered bytes, `None` for null.
+
+        Raises:
+            InvalidValueError: It is none of the field's kind.
+        """
+
 
 class RangedView(Protocol):
     """A mirror with ranges, or one moment of it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from importlib.metadata import version
 from typing import Any, Final
@@ -74,6 +75,10 @@ def document(*, with_schema_registry: bool) -> Json:
     return _with_schemas(made)
 
 
+_GENERIC: Final = re.compile(rb"\b([A-Z][A-Za-z]*)_([A-Z][A-Za-z]*)_(?=\")")
+"""What msgspec calls a generic type of another: `Row_Mirror_`, which is called MirrorRow here."""
+
+
 @cache
 def encoded(*, with_schema_registry: bool) -> bytes:
     """Return the description as JSON."""
@@ -84,7 +89,8 @@ def _with_schemas(made: Json) -> Json:
     """Return a description in which schemas stand where there were types."""
     types: dict[Any, None] = {}
     _collect(made, types)
-    schemas, components = msgspec.json.schema_components(list(types), ref_template=_SCHEMA_REFERENCE)
+    generated = msgspec.json.schema_components(list(types), ref_template=_SCHEMA_REFERENCE)
+    schemas, components = msgspec.json.decode(_GENERIC.sub(rb"\2\1", msgspec.json.encode(generated)))
     resolved: Json = _replaced(made, dict(zip(types, schemas, strict=True)))
     resolved["components"]["schemas"] |= components
     return resolved

@@ -15,6 +15,7 @@ from core.settings import Settings
 from services.gateway.executor import GatewayExecutor
 from services.local_mirrors import LocalMirrors
 from services.mirrors.ranges import DeclaredIndexes
+from services.row_cache import RowCache
 from services.topic_access import TopicAccesses
 from services.worker import Worker
 
@@ -35,9 +36,9 @@ def open_executors(environment: Mapping[str, str], gateway: str) -> Executors:
     """Return the executors of a gateway, over the views and mirrors of an instance that runs on this machine."""
     worker = Worker(Settings.from_env(environment))
     schema = parse_gateway_schema(worker.views.registry.gateway(gateway).state.sdl)
-    mirrors = LocalMirrors(TopicAccesses(worker), DeclaredIndexes())
-    usual, generic = (GatewayExecutor(schema, mirrors, gateway) for _ in range(2))
-    generic.uses_plans = False  # Says nothing new to an executor that knows no plans.
+    rows = RowCache(worker.settings.gateway_row_cache_mb * 1024 * 1024)
+    mirrors = LocalMirrors(TopicAccesses(worker), DeclaredIndexes(), rows)
+    usual, generic = (GatewayExecutor(schema, mirrors, gateway, uses_plans=uses_plans) for uses_plans in (True, False))
     return Executors(usual, generic)
 
 

@@ -49,9 +49,9 @@ def test_the_same_command_again_answers_the_same_wherever_it_is_sent(
     # Also when it could not be carried out any more, or had nothing to do.
     applied = apply_schema(commands, caller("c2"), "shop", SDL)
     deleted = delete_gateway(commands, caller("c3"), "shop")
-    assert (2, 3) == (applied, deleted)
+    assert (2, 3) == (applied.position, deleted)
     assert 1 == create_gateway(commands, settings, caller("c1"), NewGateway("shop"))
-    assert 2 == apply_schema(commands, caller("c2"), "shop", SDL)
+    assert 2 == apply_schema(commands, caller("c2"), "shop", SDL).position
     assert 3 == delete_gateway(commands, caller("c3"), "shop")
     assert 3 == last_position(commands)
 

@@ -32,6 +32,7 @@ _values = st.recursive(
 _of_type = {
     str: _texts,
     int: _numbers,
+    int | None: st.none() | _numbers,
     str | None: st.none() | _texts,
     list[str]: st.lists(_texts, max_size=3),
     dict[str, str]: st.dictionaries(_texts, _texts, max_size=3),

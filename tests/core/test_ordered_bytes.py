@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.ordered_bytes import (
+    Bounds,
     of_boolean,
     of_date,
     of_decimal,
@@ -121,3 +122,19 @@ def test_floats_beside_zero_and_at_the_ends_keep_their_order() -> None:
 def test_what_has_no_place_is_refused(of: Callable[[Any], bytes], value: Any) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - each function says it in its own words
         of(value)
+
+
+BYTES = st.sampled_from([b"", b"\x00", b"a", b"ab", b"b", b"\xff"])
+
+
+@given(
+    bounds=st.builds(Bounds, st.none() | BYTES, st.none() | BYTES, st.booleans(), st.booleans()),
+    end=BYTES,
+    value=BYTES,
+    is_included=st.booleans(),
+)
+def test_bounds_are_narrowed_and_never_widened(bounds: Bounds, end: bytes, value: bytes, *, is_included: bool) -> None:
+    is_at_end = is_included and value == end
+    is_above, is_below = value > end or is_at_end, value < end or is_at_end
+    assert (bounds.holds(value) and is_above) == bounds.from_(end, is_included=is_included).holds(value)
+    assert (bounds.holds(value) and is_below) == bounds.to(end, is_included=is_included).holds(value)

@@ -4,9 +4,11 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from core.errors import InvalidValueError
-from core.record_fields import field_decoder
+from core.record_fields import field_decoder, fields_decoder
 from core.registered_schema import RegisteredSchema
 from core.types import Codec, TopicType, codec_for
 
@@ -84,3 +86,33 @@ def test_fields_of_protobuf_have_the_names_of_text_and_json() -> None:
 def test_other_values_are_as_they_are() -> None:
     codec = codec_for(TopicType.LONG)
     assert 5 == field_decoder(codec, names_types=True)(codec.encode(5))
+
+
+_ORDERS = st.fixed_dictionaries(
+    {
+        "id": st.integers(-(2**31), 2**31 - 1),
+        "payment": st.fixed_dictionaries({"digits": st.text(max_size=5)}),
+        "again": st.none() | st.fixed_dictionaries({"digits": st.text(max_size=5)}),
+    }
+)
+
+
+@given(st.lists(_ORDERS, max_size=200), st.booleans())
+def test_many_records_are_decoded_as_each_of_them(orders: list[Any], names_types: bool) -> None:  # noqa: FBT001
+    codec = codec_of("AVRO", json.dumps(RECORD))
+    raws = [codec.encode(order) for order in orders]
+    decode = field_decoder(codec, names_types=names_types)
+    assert [decode(raw) for raw in raws] == fields_decoder(codec, names_types=names_types)(raws)
+
+
+@pytest.mark.parametrize("broken", [b"", b"\1", b"\0\0\0\0\1", b"\0\0\0\0\1\2", b"\0\0\0\0\1\2\0\2a\0\7"])
+@pytest.mark.parametrize("place", [0, 3, 9])
+def test_one_of_many_that_cannot_be_read_is_told_as_it_is_told_alone(broken: bytes, place: int) -> None:
+    codec = codec_of("AVRO", json.dumps(RECORD))
+    raws = [codec.encode({"id": n, "payment": {"digits": "1"}, "again": None}) for n in range(9)]
+    raws.insert(place, broken)
+    with pytest.raises(InvalidValueError) as alone:
+        field_decoder(codec)(broken)
+    with pytest.raises(InvalidValueError) as together:
+        fields_decoder(codec)(raws)
+    assert str(alone.value) == str(together.value)

@@ -5,17 +5,11 @@ After a wanted change: `QUICK_UPDATE_GOLDEN=1 pytest tests/k8s/test_chart_render
 
 from __future__ import annotations
 
-import base64
-import json
 import os
 import re
 import shutil
 import subprocess
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -37,11 +31,7 @@ _RANDOM_KEY = re.compile(r'(?<=QUICK_APIKEY: ")[A-Za-z0-9+/=]{60}(?=")')
 
 @pytest.fixture(scope="session", autouse=True)
 def _helm() -> None:
-    if not program.is_there():
-        reason = "Helm, which renders the chart, is not built. Build it once with: make test-helm"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+    program.need()
 
 
 def helm(*arguments: str, code: int = 0) -> str:
@@ -157,63 +147,6 @@ def test_a_value_of_a_wrong_kind_is_refused_at_its_place(setting: str, complaint
 )
 def test_values_that_do_not_go_together_are_refused_with_the_way_out(settings: list[str], complaint: str) -> None:
     assert complaint in " ".join(refused(*settings).split())
-
-
-KEPT = base64.b64encode(b"the-first-key").decode()
-
-ANSWERS: dict[str, dict[str, Any]] = {
-    "/api": {"kind": "APIVersions", "versions": ["v1"]},
-    "/apis": {"kind": "APIGroupList", "apiVersion": "v1", "groups": []},
-    "/api/v1": {
-        "kind": "APIResourceList",
-        "groupVersion": "v1",
-        "resources": [{"name": "secrets", "kind": "Secret", "namespaced": True, "verbs": ["get"]}],
-    },
-    "/api/v1/namespaces/shop/secrets/api-key-secret": {
-        "kind": "Secret",
-        "apiVersion": "v1",
-        "metadata": {"name": "api-key-secret", "namespace": "shop"},
-        "data": {"QUICK_APIKEY": KEPT},
-    },
-}
-"""What an API server says in whose namespace `shop` the chart was installed before, as far as Helm asks."""
-
-
-class _Answering(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        answer = ANSWERS.get(self.path.partition("?")[0])
-        body = json.dumps(answer or {"kind": "Status", "apiVersion": "v1", "reason": "NotFound", "code": 404}).encode()
-        self.send_response(200 if answer else 404)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as the base class has it
-        """Say nothing."""
-
-
-@pytest.fixture(scope="module")
-def api_server() -> Iterator[str]:
-    """Return the option that makes Helm ask a server that knows `ANSWERS`."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Answering) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"--kube-apiserver=http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
-
-
-def test_an_upgrade_keeps_the_key_that_was_made(api_server: str) -> None:
-    arguments = ("--kube-version", KUBERNETES, f"--set={KAFKA}", "--dry-run=server", api_server)
-    assert f'QUICK_APIKEY: "{KEPT}"' in helm("template", "eu", str(CHART), "--namespace", "shop", *arguments)
-    assert KEPT not in helm("template", "eu", str(CHART), "--namespace", "another", *arguments)
-
-
-def test_a_key_that_is_given_takes_the_place_of_the_one_that_was_made(api_server: str) -> None:
-    arguments = ("--kube-version", KUBERNETES, f"--set={KAFKA}", "--dry-run=server", api_server)
-    made = helm("template", "eu", str(CHART), "--namespace", "shop", *arguments, "--set=apiKey=mine")
-    assert f'QUICK_APIKEY: "{base64.b64encode(b"mine").decode()}"' in made
 
 
 def notes(folder: Path, *settings: str) -> str:

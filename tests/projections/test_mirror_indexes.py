@@ -23,6 +23,7 @@ from core.registered_schema import RegisteredSchema
 from core.store import Store, Writer, number_key
 from core.topics import WriteType
 from core.types import Codec, TopicType, codec_for
+from projections.index_reading import IndexReader
 from projections.index_rows import FIELD_MAX, KEY_MAX
 from projections.mirror_entries import (
     KEPT,
@@ -36,7 +37,7 @@ from projections.mirror_entries import (
     stamp_struct,
     stored_value,
 )
-from projections.mirror_indexes import IndexReader, IndexWriter
+from projections.mirror_indexes import IndexWriter
 from projections.mirrors import MirrorView
 
 SCHEMA = RegisteredSchema(

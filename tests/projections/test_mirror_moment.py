@@ -17,6 +17,7 @@ from core.mirrors import MirrorDefinition
 from core.store import Reader, Store, number_key
 from core.topics import WriteType
 from projections import mirror_moment
+from projections.index_reading import IndexReader
 from projections.mirror_entries import (
     GRAVE,
     INLINE_MAX,
@@ -30,7 +31,6 @@ from projections.mirror_entries import (
     stamp_struct,
     stored_value,
 )
-from projections.mirror_indexes import IndexReader
 from projections.mirror_moment import MirrorFacts, MirrorMoment
 
 KEYS = [b"", b"a", b"b", b"x" * INLINE_MAX, b"x" * (INLINE_MAX + 1), b"x" * INLINE_MAX + b"yz"]
@@ -97,6 +97,37 @@ def test_everything_in_a_moment_is_as_of_one_commit() -> None:
             assert b"old" == entry.value
         with moment_of(store) as later:
             assert [b"new", b"new"] == list(later.values([b"a", b"b"]))
+
+
+@settings(max_examples=100, deadline=None)
+@given(RECORDS, st.data())
+def test_a_part_is_read_in_either_direction_page_by_page(records: Any, data: st.DataObject) -> None:
+    bounds = st.sampled_from([b"", *map(key_tail, KEYS), key_tail(b"aa")])
+    after, until, reverse, limit = data.draw(st.tuples(bounds, bounds, st.booleans(), st.integers(1, 4)))
+    includes_after = data.draw(st.booleans())
+    with opened() as store:
+        write(store, records)
+        with moment_of(store) as moment:
+            every = [entry for page in moment.pages() for entry in page]
+            expected = [
+                entry
+                for entry in (reversed(every) if reverse else every)
+                if is_within(key_tail(entry.key), after, until, reverse=reverse, includes_after=includes_after)
+            ]
+            found: list[Any] = []
+            place: bytes | None = after
+            includes = includes_after
+            while place is not None:
+                page = moment.page(place, limit, reverse=reverse, until=until, includes_after=includes)
+                assert len(page.entries) <= limit
+                found += page.entries
+                place, includes = page.next, False
+    assert expected == found
+
+
+def is_within(tail: bytes, after: bytes, until: bytes, *, reverse: bool, includes_after: bool) -> bool:
+    is_behind = not after or (tail < after if reverse else tail > after) or (includes_after and tail == after)
+    return is_behind and (not until or (tail > until if reverse else tail < until))
 
 
 def test_a_broken_store_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,6 +55,9 @@ class WholeNumberField:
             raise InvalidInputError(f"{node!r} is no bound of field {self.name}. Give a whole number.")
         return ordered(node)
 
+    def of_value(self, value: object) -> bytes | None:
+        return None if value is None else self.from_json(value)
+
 
 def ordered(number: int) -> bytes:
     return struct.pack(">Q", number + 2**63)

@@ -4,7 +4,8 @@ from typing import Any
 import pytest
 from graphql import get_introspection_query, parse, validate
 
-from core.sdl import parse_gateway_schema
+from core.sdl import GatewaySchema, parse_gateway_schema
+from core.sdl_lists import with_lists
 from services.gateway.cost import ENDLESS, Cost, CostCompiler, EntryCounts, FixedCost, VariableCost
 
 SCHEMA = parse_gateway_schema(
@@ -29,10 +30,12 @@ type Product {
 )
 
 
-def cost_of(text: str, *, name: str | None = None, entries: EntryCounts | None = None) -> Cost:
+def cost_of(
+    text: str, *, name: str | None = None, entries: EntryCounts | None = None, schema: GatewaySchema = SCHEMA
+) -> Cost:
     document = parse(text)
-    assert [] == validate(SCHEMA.definition, document)
-    compiler = CostCompiler(SCHEMA.definition, SCHEMA.topic_fields, list_length=100, entry_counts=entries)
+    assert [] == validate(schema.definition, document)
+    compiler = CostCompiler(schema.definition, schema.topic_fields, list_length=100, entry_counts=entries)
     return compiler.compiled(document)[name]
 
 
@@ -162,3 +165,64 @@ def test_nesting_as_deep_as_the_parser_goes_exhausts_no_stack() -> None:
 
     assert FixedCost(2) == cost_of(f"{{ ...F0 }} {chain} fragment F195 on Query {{ product {{ id }} }}")
     assert FixedCost(2) == cost_of("{ " + "... { " * 190 + "product { id }" + " }" * 191)
+
+
+LISTS = with_lists(SCHEMA, {})
+
+EDGES = "{ edges { cursor node { id others { id } } } pageInfo { endCursor } }"
+OF_EACH = 1 + 1 + 1 + 1 + (1 + 10 * 2)
+"""The edge, cursor, node, id, and the list below."""
+AROUND = 1 + 1 + 1 + 1
+"""The connection, its edges, pageInfo and endCursor."""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "edges"),
+    [("", 100), ("(first: 7)", 7), ("(last: 7)", 7), ("(first: 0)", 0), ("(first: null)", 100), ("(last: null)", 100)],
+)
+@pytest.mark.parametrize("entries", [None, {"products": 2_000_000}.get])
+def test_a_connection_costs_its_edges_once_each(arguments: str, edges: int, entries: EntryCounts | None) -> None:
+    text = f"{{ productsConnection{arguments} {EDGES} }}"
+
+    assert FixedCost(AROUND + edges * OF_EACH) == cost_of(text, schema=LISTS, entries=entries)
+
+
+@pytest.mark.parametrize(
+    ("variables", "edges"), [({"n": 7}, 7), ({}, 100), ({"n": None}, 100), ({"m": 3}, 3), ({"n": "x"}, 100)]
+)
+def test_the_size_of_a_page_may_be_a_variable(variables: Mapping[str, Any], edges: int) -> None:
+    text = f"query ($n: Int, $m: Int) {{ productsConnection(first: $n, last: $m) {EDGES} }}"
+
+    assert AROUND + edges * OF_EACH == cost_of(text, schema=LISTS).of(variables)
+
+
+def test_the_edges_of_a_connection_cost_the_same_in_fragments() -> None:
+    fragments = "fragment P on ProductConnection { ...E ... { pageInfo { endCursor } } }"
+    fragments += " fragment E on ProductConnection { edges { cursor node { id others { id } } } }"
+    text = f"{{ a: productsConnection(first: 7) {{ ...P }} b: productsConnection {{ ...P }} }} {fragments}"
+
+    assert FixedCost(2 * AROUND + 107 * OF_EACH) == cost_of(text, schema=LISTS)
+
+
+def test_fragments_of_connections_that_double_one_another_take_one_step_each() -> None:
+    doubling = " ".join(
+        f"fragment F{n} on ProductConnection {{ ...F{n + 1} ... {{ ...F{n + 1} }} }}" for n in range(100)
+    )
+    end = "fragment F100 on ProductConnection { edges { cursor } }"
+
+    text = f"{{ productsConnection {{ ...F0 }} }} {doubling} {end}"
+    compiler = CostCompiler(LISTS.definition, LISTS.topic_fields, list_length=100)
+
+    assert FixedCost(ENDLESS) == compiler.compiled(parse(text))[None]
+
+
+@pytest.mark.parametrize(
+    ("variables", "elements"), [({"n": 7}, 7), ({}, 2_000_000), ({"n": None}, 2_000_000), ({"m": 3}, 3)]
+)
+def test_a_list_without_a_limit_costs_all_that_the_topic_has(variables: Mapping[str, Any], elements: int) -> None:
+    text = "query ($n: Int, $m: Int) { products(first: $n, last: $m) { id } }"
+
+    cost = cost_of(text, schema=LISTS, entries={"products": 2_000_000}.get)
+    assert 1 + elements * 2 == cost.of(variables)
+    literal = cost_of("{ products(first: null) { id } }", schema=LISTS, entries={"products": 2_000_000}.get)
+    assert 1 + 2_000_000 * 2 == literal.of({})

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from core.errors import ConflictError
+from core.position import Position
 from core.sdl import parse_gateway_schema
 from core.types import TopicType
 from services.gateway.executor import GatewayExecutor
@@ -20,6 +21,10 @@ type Item { n: Int  name: String @topic(name: "names", keyField: "n") }
 """
 
 
+def token(number: int) -> str:
+    return Position("id", {0: number}).token()
+
+
 class Writes:
     """Remembers the order of writes, and of reads between them."""
 
@@ -32,7 +37,7 @@ class Writes:
         self.asked.append(("written", number))
         if number < 0:
             raise ConflictError(f"{number} is there already. Choose another.")
-        operation.note_written("t", f"token {number}")
+        operation.note_written("t", token(number))
         item = {"n": number if number != 13 else "no number"}
         return [[item, item | {"n": 2}] if self.is_list else item]
 
@@ -59,7 +64,7 @@ def test_fields_are_written_one_after_the_other_and_the_answer_tells_up_to_where
 
     assert {
         "data": {"a": {"name": "one"}, "b": {"n": 2, "name": "two"}},
-        "extensions": {"positions": {"t": "token 2"}},
+        "extensions": {"positions": {"t": token(2)}},
     } == answer
     assert [("written", 1), ("names", [1]), ("written", 2), ("names", [2])] == mirrors.asked
 
@@ -74,7 +79,7 @@ def test_a_field_that_fails_is_written_once_and_the_others_still_are(
     assert {"a": {"n": 1}, "b": None, "c": {"n": None}, "d": {"n": 2}} == answer["data"]
     assert [["b"], ["c", "n"]] == [error["path"] for error in answer["errors"]]
     assert [1, -1, 13, 2] == [number for what, number in mirrors.asked if what == "written"]
-    assert {"positions": {"t": "token 2"}} == answer["extensions"]
+    assert {"positions": {"t": token(13)}} == answer["extensions"], "the furthest of all writes"
 
 
 def test_nothing_is_written_after_a_non_null_field_that_failed(
@@ -84,7 +89,7 @@ def test_nothing_is_written_after_a_non_null_field_that_failed(
 
     assert answer["data"] is None
     assert [1, -1] == [number for what, number in mirrors.asked if what == "written"]
-    assert {"positions": {"t": "token 1"}} == answer["extensions"]
+    assert {"positions": {"t": token(1)}} == answer["extensions"]
 
 
 def test_a_list_is_joined_like_any_other(writing: GatewayExecutor, mirrors: MemoryMirrors) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from core.errors import UnavailableError
-from core.gateway_settings import GatewaySettings
+from core.gateway_settings import GatewaySettings, GraphQLLimits
 from core.registered_schema import RegisteredSchema
 from core.sdl import parse_gateway_schema
 from core.types import TopicType, codec_for
@@ -213,7 +213,8 @@ def test_a_selection_may_be_wide_and_deep() -> None:
     deep = "maker { name }"
     for _ in range(8):
         deep = f"parts {{ id {deep} }}"
-    shop_executor = executor(shop())
+    limits = GraphQLLimits(max_breadth=2_000, max_aliases=2_000, max_cost=10**9)
+    shop_executor = GatewayExecutor(parse_gateway_schema(SHOP), shop(), settings=GatewaySettings(limits=limits))
     assert 1_500 == len(shop_executor.execute(f"{{ product(id: 1) {{ {wide} }} }}")["data"]["product"])
     product_ = shop_executor.execute(f"{{ product(id: 1) {{ {deep} }} }}")["data"]["product"]
     assert [2, 3] == [part["id"] for part in product_["parts"]]

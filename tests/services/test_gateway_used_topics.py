@@ -6,6 +6,7 @@ import pytest
 from graphql import parse
 
 from core.sdl import parse_gateway_schema
+from core.sdl_lists import with_lists
 from services.gateway.used_topics import UsedTopics, used_topics
 
 SDL = """
@@ -51,6 +52,12 @@ def used(query: str, name: str | None = None) -> tuple[set[str], set[str]]:
 )
 def test_topics_are_found_wherever_they_are_used(query: str, read: set[str], written: set[str]) -> None:
     assert (read, written) == used(query)
+
+
+def test_a_connection_reads_the_topic_of_its_list() -> None:
+    schema = with_lists(parse_gateway_schema(SDL), {})
+
+    assert {"names"} == used_topics(schema, parse("{ namesConnection { pageInfo { endCursor } } }"), None).read
 
 
 def test_only_the_named_operation_counts() -> None:

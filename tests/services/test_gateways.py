@@ -177,6 +177,61 @@ def test_building_one_schema_does_not_hold_up_another_gateway(
         assert {"a"} == fields_of(slow.result(60))
 
 
+LISTS = """
+type Query { products: [Product] @topic(name: "p") one(id: ID): Product @topic(name: "q", keyArgument: "id") }
+type Product { price: Float  name: String }
+"""
+
+
+def conditions_of(executor: GatewayExecutor) -> set[str]:
+    answer: Any = executor.execute('{ __type(name: "ProductWhere") { inputFields { name } } }')
+    found = answer["data"]["__type"]
+    return set() if found is None else {field["name"] for field in found["inputFields"]}
+
+
+def test_a_gateway_is_built_again_when_the_indexes_of_its_lists_change(machine: Machine, built: list[str]) -> None:
+    machine.create("shop", LISTS)
+    gateways = machine.worker()
+    first = gateways.executor("shop")
+    assert set() == conditions_of(first)
+    assert "productsConnection" in fields_of(first)
+    for change, expected in (
+        (lambda: machine.made.create_mirror("p", "price"), {"price"}),
+        (lambda: machine.made.alter_mirror("p", indexes=["price", "name"]), {"price", "name"}),
+        (lambda: machine.made.delete_mirror("p"), set()),
+    ):
+        change()
+        machine.fold()
+        assert gateways.known("shop") is None
+        assert expected == conditions_of(gateways.executor("shop"))
+    assert [LISTS] * 4 == built
+
+
+def test_what_a_gateway_does_not_depend_on_builds_nothing(machine: Machine, built: list[str]) -> None:
+    machine.create("shop", LISTS)
+    machine.made.create_mirror("p", "price")
+    gateways = machine.worker()
+    machine.fold()
+    first = gateways.executor("shop")
+    machine.made.create_mirror("q", "price")
+    machine.made.create_mirror("other", "price")
+    machine.made.alter_mirror("p", indexes=["price"], retention_ms=1_000)
+    machine.fold()
+    assert first is gateways.executor("shop")
+    assert [LISTS] == built
+
+
+def test_an_earlier_schema_that_is_served_follows_the_indexes_too(machine: Machine) -> None:
+    machine.create("shop", LISTS)
+    machine.apply("shop", UNUSABLE)
+    gateways = machine.worker()
+    assert set() == conditions_of(gateways.executor("shop"))
+    machine.made.create_mirror("p", "name")
+    machine.fold()
+    assert {"name"} == conditions_of(gateways.executor("shop"))
+    assert 1 == len(gateways.troubles())
+
+
 def test_a_schema_of_the_log_says_whose_it_is() -> None:
     assert parse_gateway_schema("type Query { a: Int }").sdl == stored_schema("shop", "type Query { a: Int }").sdl
     with pytest.raises(StoredSchemaError, match="gateway shop has in the log"):

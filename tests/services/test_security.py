@@ -46,6 +46,7 @@ ROUTES = {
     "GET /manager/log/quarantine": MANAGE,
     "POST /manager/log/quarantine": ADMIN,
     "/manager/diff": MANAGE,
+    "/manager/declarations": MANAGE,
     "GET /manager/replay": MANAGE,
     "POST /manager/replay": ADMIN,
     "/manager/doctor": MANAGE,

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Final
 
 import lmdb
 import msgspec
 
+from core.comparable_fields import mirror_fields
 from core.errors import NotFoundError
 from core.mirrors import MirrorDefinition
-from core.store import Store, number_key
+from core.registered_schema import RegisteredSchema
+from core.store import Store, Writer, number_key
 from core.types import Codec
+from projections.index_reading import IndexReader
 from projections.mirror_entries import (
     KEPT,
     PARTITIONS,
@@ -25,48 +28,71 @@ from projections.mirror_entries import (
     stamp_struct,
     stored_value,
 )
-from projections.mirror_indexes import IndexReader
+from projections.mirror_indexes import IndexWriter
+from projections.mirror_moment import MirrorFacts
 from projections.mirrors import MirrorView
 from services.topic_access import no_mirror
 
+NOTHING_ELSE: Final = MirrorDefinition()
+
+_STAMP: Final = stamp_struct.pack(0, 1_000)
+
 
 class WrittenMirror:
-    """Writes entries as a projector would, all of one partition; each write is one commit."""
+    """Writes entries as a projector would, all of one partition unless told otherwise; each write is one commit."""
 
-    def __init__(self, folder: Path, keys: Codec, values: Codec, *, topic: str = "t") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        keys: Codec,
+        values: Codec,
+        *,
+        topic: str = "t",
+        definition: MirrorDefinition = NOTHING_ELSE,
+        schema: RegisteredSchema | None = None,
+        partitions: int = 1,
+    ) -> None:
         self.access: Any = SimpleNamespace(
-            name=topic, topic_id=f"id of {topic}", keys=keys, values=values, mirror=MirrorDefinition()
+            name=topic,
+            topic_id=f"id of {topic}",
+            keys=keys,
+            values=values,
+            mirror=definition,
+            value_schema=None if schema is None else SimpleNamespace(registered=lambda: schema),
         )
-        self._store = Store(folder, TABLES, sync=False)
+        self._indexer = IndexWriter(definition, values, mirror_fields(definition, schema))
+        self._store = Store(folder, (*TABLES, *self._indexer.tables), sync=False)
         self._store.update(
             lambda txn: [
-                txn.put("meta", PARTITIONS, number_key(1)),
-                txn.put("meta", KEPT, msgspec.json.encode(Kept())),
+                txn.put("meta", PARTITIONS, number_key(partitions)),
+                txn.put("meta", KEPT, msgspec.json.encode(Kept(definition=definition))),
                 txn.put("meta", READY, b"1"),
             ]
         )
         # LMDB refuses a second environment of one path in a process, so the view reads in the writer's.
         self.view = MirrorView.__new__(MirrorView)
-        self.view._kept, self.view._is_ready = None, False
+        self.view._facts, self.view._is_ready = MirrorFacts(), False
         self.view._store, self.view._indexes = self._store, IndexReader(self._store)
 
-    def write(self, values: Mapping[Any, Any]) -> None:
-        """Write values, or bytes that no codec of the topic has made."""
-        codec, keys = self.access.values, self.access.keys
-        entries = [
-            (keys.encode(key), value if isinstance(value, bytes) else codec.encode(codec.from_json(value)))
-            for key, value in values.items()
+    def write(self, values: Mapping[Any, Any], *, partition: int = 0) -> None:
+        """Write values, or bytes that no codec of the topic has made; `None` deletes."""
+        codec, encode_key = self.access.values, self.access.keys.encode
+        keys = [encode_key(key) for key in values]
+        raws = [
+            value if value is None or isinstance(value, bytes) else codec.encode(codec.from_json(value))
+            for value in values.values()
         ]
-        self._store.update(
-            lambda txn: [
-                txn.put("entries", partition_struct.pack(0) + key_tail(key), self._stored(key, raw))
-                for key, raw in entries
-            ]
-        )
 
-    @staticmethod
-    def _stored(key: bytes, raw: bytes) -> bytes:
-        return stored_value(key, raw, stamp_struct.pack(0, 1_000))
+        def change(txn: Writer) -> None:
+            self._indexer.take(txn, partition, keys, raws, [_STAMP] * len(keys))
+            for key, raw in zip(keys, raws, strict=True):
+                stored = partition_struct.pack(partition) + key_tail(key)
+                if raw is None:
+                    txn.delete("entries", stored)
+                else:
+                    txn.put("entries", stored, stored_value(key, raw, _STAMP))
+
+        self._store.update(change)
 
     def readers(self) -> int:
         """Return how many read transactions are open in the store."""

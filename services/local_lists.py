@@ -1,0 +1,220 @@
+"""Lists of the topics of this machine, read from their mirrors in either direction, as of one moment.
+
+A list has one of three orders, each with places of its own: by key, by a field that has an index, and that of a range.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple, Protocol
+
+from core.errors import InvalidInputError, InvalidValueError, QuickError
+from core.mirrors import MirrorDefinition
+from core.ordered_bytes import Bounds
+from projections.mirror_entries import INLINE, INLINE_MAX, LONG, Entry, key_tail
+from projections.mirror_moment import SCAN_ENTRIES, MirrorMoment
+from projections.pages import Placed
+from services.gateway.mirrors import ListPart
+from services.mirrors.ranges import ComparableField, bounds_of
+
+MAX_AMONG: Final = 1_000
+"""Most values of one `in`: each is looked for by itself."""
+
+_SCANNED_AT_ONCE: Final = 250
+"""Rows that are read at once, at least, where conditions leave out most of them."""
+
+_RANGE_MARK: Final = b"r"
+"""In front of the places of a range, which may be empty texts."""
+
+Decode = Callable[[Entry], Any]
+"""Returns the value of an entry, an exception where it cannot be read."""
+
+
+class Condition(NamedTuple):
+    """What a list asks of one indexed field; compared as its index compares."""
+
+    field: ComparableField
+    values: frozenset[bytes] | None
+    """The ordered bytes of the values that it may have, `None` for any."""
+    bounds: Bounds
+
+    @property
+    def parts(self) -> list[Bounds]:
+        """What of the index meets the condition, in its order."""
+        if self.values is None:
+            return [self.bounds]
+        return [Bounds(value, value, includes_high=True) for value in sorted(self.values) if self.bounds.holds(value)]
+
+    def is_met(self, fields: Mapping[str, Any]) -> bool:
+        """Return whether a record meets it; one with null, or with what the index does not take, does not."""
+        try:
+            ordered = self.field.of_value(fields.get(self.field.name))
+        except InvalidValueError:
+            return False
+        return ordered is not None and (self.values is None or ordered in self.values) and self.bounds.holds(ordered)
+
+
+def condition(field: ComparableField, given: Mapping[str, Any]) -> Condition:
+    """Return the condition on *field* that *given* makes by its operators.
+
+    Raises:
+        InvalidInputError: A value is none of the field's kind, there are two bounds for one end, or too many values.
+    """
+    among: list[Any] | None = given.get("in")
+    if among is not None and len(among) > MAX_AMONG:
+        raise InvalidInputError(
+            f"The condition in of {field.name} has {len(among)} values, and {MAX_AMONG} are allowed. Ask several times."
+        )
+    values = None if among is None else frozenset(map(field.from_json, among))
+    if "eq" in given:
+        value = frozenset([field.from_json(given["eq"])])
+        values = value if values is None else value & values
+    bounds = {name: bound for name, bound in given.items() if name not in {"eq", "in"}}
+    return Condition(field, values, bounds_of(field, bounds, field.from_json))
+
+
+class Order(Protocol):
+    """One order of the rows of a mirror."""
+
+    def read(self, part: ListPart, limit: int) -> tuple[list[Placed], bytes | None]:
+        """Return at most so many rows of *part*, and where to go on behind them, `None` when nothing more is there."""
+
+
+class ByKey:
+    """All entries in the order of their keys; the place of one is its `key_tail`."""
+
+    def __init__(self, moment: MirrorMoment) -> None:
+        self._moment = moment
+
+    def read(self, part: ListPart, limit: int) -> tuple[list[Placed], bytes | None]:
+        """Return rows, see `Order`."""
+        start, end = _key_place(part.start), _key_place(part.end)
+        page = self._moment.page(start, limit, reverse=part.reverse, until=end, includes_after=part.includes_start)
+        return [Placed(key_tail(entry.key), entry) for entry in page.entries], page.next
+
+
+class ByIndex:
+    """The entries that meet a condition, in the order of its field; places are the cursors of the index."""
+
+    def __init__(self, moment: MirrorMoment, declared: MirrorDefinition | None, condition: Condition) -> None:
+        self._moment = moment
+        self._declared = declared
+        self._field = condition.field.name
+        self._parts = condition.parts
+
+    def read(self, part: ListPart, limit: int) -> tuple[list[Placed], bytes | None]:
+        """Return rows, see `Order`."""
+        rows: list[Placed] = []
+        for bounds in reversed(self._parts) if part.reverse else self._parts:
+            rows += self._moment.found(
+                self._field,
+                bounds,
+                reverse=part.reverse,
+                limit=limit - len(rows),
+                after=part.start,
+                until=part.end,
+                includes_after=part.includes_start,
+                declared=self._declared,
+            )
+            if len(rows) == limit:
+                return rows, rows[-1].place
+        return rows, None
+
+
+class ByRange:
+    """The values of one key in the order of the range field, of which each has another one: that is the place."""
+
+    def __init__(self, moment: MirrorMoment, declared: MirrorDefinition | None, key: bytes, bounds: Bounds) -> None:
+        self._moment = moment
+        self._declared = declared
+        self._key = key
+        self._bounds = bounds
+
+    def read(self, part: ListPart, limit: int) -> tuple[list[Placed], bytes | None]:
+        """Return rows, see `Order`."""
+        bounds = self._bounds
+        if part.start is not None:
+            narrowed = bounds.to if part.reverse else bounds.from_
+            bounds = narrowed(_range_place(part.start), is_included=part.includes_start)
+        if part.end is not None:
+            narrowed = bounds.from_ if part.reverse else bounds.to
+            bounds = narrowed(_range_place(part.end))
+        found = self._moment.ranged(self._key, bounds, reverse=part.reverse, limit=limit, declared=self._declared)
+        rows = [row._replace(place=_RANGE_MARK + row.place) for row in found]
+        return rows, rows[-1].place if len(rows) == limit else None
+
+
+class LocalRow:
+    """A row of a list, decoded when it is asked for; implements `services.gateway.mirrors.ListRow`."""
+
+    __slots__ = ("_decode", "_value", "entry", "place")
+
+    def __init__(self, placed: Placed, decode: Decode) -> None:
+        self.place, self.entry = placed
+        self._decode: Decode | None = decode
+        self._value: Any = None
+
+    @property
+    def value(self) -> Any:
+        """The value."""
+        if self._decode is not None:
+            self._value = self._decode(self.entry)
+            self._decode = None
+        return self._value
+
+
+def rows_of(
+    order: Order,
+    part: ListPart,
+    conditions: Sequence[Condition],
+    *,
+    decode: Decode,
+    check_time: Callable[[], None],
+    at_once: int,
+) -> Iterator[LocalRow]:
+    """Yield the rows of a part of a list that meet all *conditions*.
+
+    Args:
+        order: Of the list.
+        part: The part.
+        conditions: What the order does not ask for itself.
+        decode: Makes values of entries.
+        check_time: Called each time before rows are read.
+        at_once: How many are expected to be taken.
+    """
+    limit = min(max(at_once, _SCANNED_AT_ONCE if conditions else 1), SCAN_ENTRIES)
+    while True:
+        check_time()
+        found, following = order.read(part, limit)
+        for placed in found:
+            row = LocalRow(placed, decode)
+            if not conditions or _meets(row.value, conditions):
+                yield row
+        if following is None:
+            return
+        part = part._replace(start=following, includes_start=False)
+
+
+def _meets(value: Any, conditions: Sequence[Condition]) -> bool:
+    fields = value[1] if type(value) is tuple else value
+    if isinstance(fields, QuickError) or not hasattr(fields, "get"):
+        return False  # No index has it either.
+    return all(condition.is_met(fields) for condition in conditions)
+
+
+def _key_place(place: bytes | None) -> bytes:
+    if place is None:
+        return b""
+    if place[:1] not in {INLINE, LONG} or len(place) > len(INLINE) + INLINE_MAX:
+        raise _made_up()
+    return place
+
+
+def _range_place(place: bytes) -> bytes:
+    if not place.startswith(_RANGE_MARK):
+        raise _made_up()
+    return place.removeprefix(_RANGE_MARK)
+
+
+def _made_up() -> InvalidInputError:
+    return InvalidInputError("This cursor was made up. Send one as a connection has answered it, or leave it out.")
