@@ -3,7 +3,8 @@
 #   make demo    run the main job on real data: Kafka, two topics, a gateway, three queries, the audit trail
 #   make up      start Quick on this machine and keep it running (options: make up ARGS="--port 9000")
 #   make test    run the tests, in two processes with a real Kafka each (options: make test ARGS="-k log")
-#   make test-cluster   build the Kubernetes control plane that the tests in tests/k8s start (once; Go, 6 minutes)
+#   make test-cluster   build the Kubernetes control plane and Helm, which the tests in tests/k8s start (once; Go,
+#                8 minutes)
 #   make check   formatting, lint, types and the import contracts
 #   make bench   measure, as ratios against raw limits in the same run; some parts only: make bench ARGS="mirror reads"
 #                (mirror, reads, visibility, append, ingest, log, up; only when named: rebuild, many-mirrors,
@@ -43,6 +44,7 @@ test: $(READY)
 
 test-cluster: $(READY)
 	@$(BIN)/python -m tests.k8s.cluster.programs
+	@$(BIN)/python -m tests.k8s.helm.program
 
 check: $(READY)
 	$(BIN)/ruff format --check .

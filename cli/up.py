@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import rich_click as click
@@ -13,6 +14,7 @@ from cli.local_kafka import LocalKafka
 from cli.serve import KAFKA_TIMEOUT_S, instance_options, ready_text, server_options
 from core.errors import QuickError
 from core.kafka import wait_until_ready
+from core.kafka_security import without_kafka_security
 
 _NEXT_STEPS = """
 
@@ -40,6 +42,7 @@ def up(kafka: str | None, **options: Any) -> None:
             wait_until_ready(kafka, KAFKA_TIMEOUT_S)
             instance.serve(kafka, broker=None, announce=lambda: _announce(instance, kafka))
         else:
+            without_kafka_security(os.environ)  # What is said there is about another broker than the one of our own.
             with LocalKafka(instance.data_dir, say=_say) as local:
                 instance.serve(
                     local.bootstrap, broker=local.child, announce=lambda: _announce(instance, local.bootstrap)

@@ -5,13 +5,15 @@ Every call is bounded in time. Clients must be made after a fork: an inherited p
 
 from __future__ import annotations
 
+import os
 import time
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, libversion
 from confluent_kafka.admin import AdminClient
 
-from core.errors import ConflictError, KafkaRefusedError, KafkaUnavailableError
+from core.errors import ConflictError, KafkaRefusedError, KafkaUnavailableError, SettingsError
+from core.kafka_security import KafkaSecurity
 
 REQUEST_TIMEOUT_S = 10.0
 """Longest wait for the answer to one admin request."""
@@ -47,7 +49,13 @@ _UNAVAILABLE = {
 
 
 def client_config(bootstrap: str, **more: str | float | bool) -> dict[str, Any]:
-    """Return librdkafka settings for *bootstrap*, with property names written with underscores in *more*."""
+    """Return librdkafka settings for *bootstrap*, with property names written with underscores in *more*.
+
+    How the brokers are spoken to, in the clear or not and as whom, is what the environment of this process says.
+
+    Raises:
+        SettingsError: The environment says what cannot be (see core.kafka_security).
+    """
     config: dict[str, Any] = {
         "bootstrap.servers": bootstrap,
         "socket.connection.setup.timeout.ms": 5_000,
@@ -55,6 +63,7 @@ def client_config(bootstrap: str, **more: str | float | bool) -> dict[str, Any]:
         "reconnect.backoff.max.ms": 1_000,
         "log.connection.close": False,
         "log_level": 2,  # What matters comes back from the calls; librdkafka would tell each of its retries as well.
+        **KafkaSecurity.from_env(os.environ).properties(),
     }
     config.update({name.replace("_", "."): value for name, value in more.items()})
     return config
@@ -81,17 +90,39 @@ def wait_until_ready(bootstrap: str, timeout_s: float) -> None:
     """Block until a broker at *bootstrap* answers a metadata request.
 
     Raises:
-        KafkaUnavailableError: None answered within *timeout_s* seconds.
+        KafkaUnavailableError: None answered within *timeout_s* seconds; says why where librdkafka knows.
+        SettingsError: No client can be made of the certificates and keys that the environment names.
     """
-    admin = AdminClient(client_config(bootstrap))
+    reasons: list[str] = []
+    admin = _first_client(bootstrap, reasons)
     deadline = time.monotonic() + timeout_s
     while True:
         try:
             admin.list_topics(timeout=min(1.0, max(0.05, deadline - time.monotonic())))
         except KafkaException as error:
+            admin.poll(0)  # Which tells the reasons, such as a wrong password; what list_topics raises does not.
             if time.monotonic() >= deadline:
                 raise KafkaUnavailableError(
-                    f"No Kafka broker answers at {bootstrap} ({error.args[0]}). Check the address and the broker."
+                    f"No Kafka broker answers at {bootstrap} ({_most_telling(reasons) or error.args[0]})."
+                    " Check the address and the broker."
                 ) from error
         else:
             return
+
+
+def _first_client(bootstrap: str, reasons: list[str]) -> AdminClient:
+    def on_error(error: KafkaError) -> None:
+        reasons.append(error.str())
+
+    try:
+        return AdminClient(client_config(bootstrap) | {"error_cb": on_error})
+    except KafkaException as error:
+        raise SettingsError(
+            f"Kafka cannot be spoken to as QUICK_KAFKA_… say: {error.args[0].str()}. Check the variables, and the"
+            " files that they name."
+        ) from error
+
+
+def _most_telling(reasons: list[str]) -> str | None:
+    """Return the last one that says more than that there is no connection."""
+    return next((reason for reason in reversed(reasons) if "SASL" in reason or "SSL" in reason), None)

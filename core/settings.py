@@ -11,6 +11,7 @@ from pathlib import Path
 
 from core.environment import Environment, between, http_url, seconds, yes_or_no
 from core.gateway_settings import GatewaySettings
+from core.kafka_security import KafkaSecurity
 from core.registered_schema import SchemaFormat
 from core.rest_settings import RestSettings
 
@@ -31,6 +32,10 @@ class Settings:
 
     api_key: str = field(repr=False)
     """`QUICK_APIKEY`: the administrator's key, expected in the header `X-API-Key`. Required, never printed."""
+
+    kafka_security: KafkaSecurity = field(default_factory=KafkaSecurity)
+    """`QUICK_KAFKA_SECURITY_PROTOCOL`, `QUICK_KAFKA_SASL_…`, `QUICK_KAFKA_SSL_…`: how all clients speak to Kafka. Read
+    here so that a mistake is told at the start; each client takes it from the environment itself (core.kafka)."""
 
     log_topic: str = "__quick-log"
     """`QUICK_LOG_TOPIC`: the topic of the command log."""
@@ -103,6 +108,7 @@ class Settings:
             kafka=env.required("QUICK_KAFKA_BOOTSTRAP_SERVER", str, "brokers as HOST:PORT"),
             data_dir=env.required("QUICK_DATA_DIR", Path, "a folder that this process may write to"),
             api_key=env.required("QUICK_APIKEY", str, "the key that clients send as X-API-Key"),
+            kafka_security=KafkaSecurity.from_env(environ),
             log_topic=env.optional("QUICK_LOG_TOPIC", str, cls.log_topic),
             status_topic=env.optional("QUICK_STATUS_TOPIC", str, cls.status_topic),
             partitions=env.optional("QUICK_KAFKA_INTERNAL_PARTITIONS", between(1, 100_000), cls.partitions),

@@ -154,6 +154,10 @@ class KubernetesSettings:
     api_key_secret: str = "api-key-secret"  # noqa: S105 - what the Secret is called, not what is in it
     """`QUICK_K8S_API_KEY_SECRET`: the Secret with `QUICK_APIKEY`."""
 
+    kafka_secret: str | None = None
+    """`QUICK_K8S_KAFKA_SECRET`: the Secret with what lets gateways and mirrors into Kafka, under the names of the
+    variables, such as `QUICK_KAFKA_SASL_PASSWORD`. Applications do not get it: their images are anybody's."""
+
     storage_class: str | None = None
     """`QUICK_MIRROR_STORAGE_CLASS`: class of the volumes of mirrors; without one, the cluster's default."""
 
@@ -182,7 +186,8 @@ class KubernetesSettings:
         """
         env = Environment(environ)
         manager = env.optional("QUICK_SERVICE_MANAGER", _SERVICE, "quick-manager")
-        own_registry = f"http://{manager}/schema-registry"
+        service = env.optional("QUICK_SERVICE_SCHEMA_REGISTRY", _SERVICE, manager)
+        own_registry = f"http://{service}/schema-registry"
         return cls(
             namespace=env.optional("KUBERNETES_CLIENT_NAMESPACE", _NAMESPACE_NAME, cls.namespace),
             instance=env.optional("QUICK_K8S_INSTANCE", _INSTANCE, None),
@@ -197,6 +202,7 @@ class KubernetesSettings:
             application_user=env.optional("QUICK_APPLICATIONS_SPEC_RUN_AS_USER", between(1, _MAX_USER), None),
             config=env.optional("QUICK_K8S_CONFIG", _OBJECT, cls.config),
             api_key_secret=env.optional("QUICK_K8S_API_KEY_SECRET", _OBJECT, cls.api_key_secret),
+            kafka_secret=env.optional("QUICK_K8S_KAFKA_SECRET", _OBJECT, None),
             storage_class=env.optional("QUICK_MIRROR_STORAGE_CLASS", _OBJECT, None),
             storage_size=env.optional("QUICK_MIRROR_STORAGE_SIZE", _amount, cls.storage_size),
             kafka=env.optional("QUICK_KAFKA_BOOTSTRAP_SERVER", _BROKER_LIST, None),

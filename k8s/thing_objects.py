@@ -71,6 +71,7 @@ class Objects:
             "resources": settings.resources,
             "config": settings.config,
             "api_key_secret": settings.api_key_secret,
+            "kafka_secret": settings.kafka_secret,
             "user": settings.run_as_user,
             **values,
         }

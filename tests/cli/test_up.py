@@ -287,6 +287,21 @@ def test_a_wrong_setting_is_said_once(quick: StartQuick, kafka: str, tmp_path: P
     assert 1 == run.err.count("\n")
 
 
+def test_a_broker_of_our_own_wants_no_login_whatever_another_one_wants(quick: StartQuick, tmp_path: Path) -> None:
+    run = quick("up", "--port", "0", "--data-dir", str(tmp_path / "data"), QUICK_KAFKA_SECURITY_PROTOCOL="SASL_SSL")
+    assert 200 == request(run.url, "GET", "/health")
+
+
+def test_a_login_that_lacks_something_is_one_sentence(quick: StartQuick, kafka: str, tmp_path: Path) -> None:
+    run = quick(
+        *("up", "--kafka", kafka, "--port", "0", "--data-dir", str(tmp_path)),
+        QUICK_KAFKA_SECURITY_PROTOCOL="SASL_SSL",
+    )
+    assert 1 == run.exit_code()
+    assert run.err.startswith("QUICK_KAFKA_SASL_MECHANISM is not set")
+    assert 1 == run.err.count("\n")
+
+
 def write(kafka: str, topic: str, *values: bytes) -> None:
     writer = RecordWriter(kafka)
     try:

@@ -40,6 +40,7 @@ FULL = KubernetesSettings(
     application_user=3000,
     config="eu-config",
     api_key_secret="eu-key",
+    kafka_secret="eu-kafka",
     storage_class="fast",
     storage_size="100Gi",
     kafka="kafka-1:9092,kafka-2:9092",

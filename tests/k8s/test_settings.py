@@ -36,6 +36,7 @@ def test_everything_can_be_said() -> None:
             "QUICK_APPLICATIONS_SPEC_RUN_AS_USER": "3000",
             "QUICK_K8S_CONFIG": "c",
             "QUICK_K8S_API_KEY_SECRET": "s",
+            "QUICK_K8S_KAFKA_SECRET": "k",
             "QUICK_MIRROR_STORAGE_CLASS": "fast",
             "QUICK_MIRROR_STORAGE_SIZE": "1T",
             "QUICK_KAFKA_BOOTSTRAP_SERVER": "a:9092,b:9092",
@@ -62,6 +63,7 @@ def test_everything_can_be_said() -> None:
         application_user=3000,
         config="c",
         api_key_secret="s",
+        kafka_secret="k",
         storage_class="fast",
         storage_size="1T",
         kafka="a:9092,b:9092",
@@ -96,6 +98,7 @@ def test_pull_policies_are_taken_in_any_spelling(text: str) -> None:
         (f"{RESOURCES}_MEMORY_LIMIT", "1GB", "no quantity of Kubernetes"),
         (f"{RESOURCES}_MEMORY_REQUEST", "0", "above 0"),
         ("QUICK_K8S_RUN_AS_USER", "0", "from 1"),
+        ("QUICK_K8S_KAFKA_SECRET", "Kafka/login", "an object in Kubernetes"),
         ("QUICK_K8S_CONFIG", "Quick_Config", "an object in Kubernetes"),
         ("QUICK_MIRROR_STORAGE_SIZE", "-1Gi", "above 0"),
         ("QUICK_MIRROR_STORAGE_CLASS", "fast class", "an object in Kubernetes"),
@@ -149,3 +152,9 @@ def test_the_password_of_a_schema_registry_is_not_printed() -> None:
 def test_applications_are_told_of_the_managers_own_schema_registry_where_there_is_no_other() -> None:
     settings = KubernetesSettings.from_env({"QUICK_SERVICE_MANAGER": "manager.quick"})
     assert "http://manager.quick/schema-registry" == settings.schema_registry_url
+
+
+def test_applications_are_told_of_a_schema_registry_that_runs_beside_the_manager() -> None:
+    environ = {"QUICK_SERVICE_MANAGER": "manager", "QUICK_SERVICE_SCHEMA_REGISTRY": "subjects.quick"}
+    settings = KubernetesSettings.from_env(environ)
+    assert "http://subjects.quick/schema-registry" == settings.schema_registry_url
