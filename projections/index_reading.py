@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache, partial
 from heapq import merge
-from itertools import groupby, islice
+from itertools import groupby
 from operator import itemgetter
 
 from core.errors import InvalidInputError, UnavailableError
@@ -38,7 +38,7 @@ from projections.mirror_entries import (
     stamp_struct,
 )
 from projections.mirror_indexes import UNINDEXED, key_in_row
-from projections.pages import Page, Placed
+from projections.pages import Placed
 
 
 class IndexReader:
@@ -56,35 +56,6 @@ class IndexReader:
         with self._store.read() as txn:
             return meta_number(txn, UNINDEXED)
 
-    def range(
-        self,
-        key: bytes,
-        bounds: Bounds,
-        *,
-        reverse: bool = False,
-        limit: int | None = None,
-        declared: MirrorDefinition | None = None,
-    ) -> list[Entry]:
-        """Return the history of a key in the order of the range field, at most *limit* of it.
-
-        Of two records with one value of the field in different partitions the later one counts, then that of the
-        higher partition.
-
-        Args:
-            key: The Kafka key; with a range key the ordered bytes of its field.
-            bounds: Of the range field.
-            reverse: Begin with the greatest value.
-            limit: How many at most.
-            declared: See the class.
-
-        Raises:
-            InvalidInputError: The mirror has no range index.
-            UnavailableError: It is declared and not built yet.
-        """
-        with self._store.read() as txn:
-            rows = self.ranged_in(txn, key, bounds, reverse=reverse, declared=declared)
-            return [row.entry for row in islice(rows, limit)]
-
     def ranged_in(
         self,
         txn: Reader,
@@ -94,7 +65,22 @@ class IndexReader:
         reverse: bool = False,
         declared: MirrorDefinition | None = None,
     ) -> Iterator[Placed]:
-        """Yield what `range` returns, as of the moment that *txn* is; the place of each is its range field."""
+        """Yield the history of a key in the order of the range field, which is the place of each.
+
+        Of two records with one value of the field in different partitions the later one counts, then that of the
+        higher partition.
+
+        Args:
+            txn: The moment.
+            key: The Kafka key; with a range key the ordered bytes of its field.
+            bounds: Of the range field.
+            reverse: Begin with the greatest value.
+            declared: See the class.
+
+        Raises:
+            InvalidInputError: The mirror has no range index.
+            UnavailableError: It is declared and not built yet.
+        """
         built = _built_for(txn)
         _check_range(built, declared)
         has_range_key, is_first = built.range_key is not None, keeps_first(txn)
@@ -112,38 +98,6 @@ class IndexReader:
         for ordered, group in groupby(merged, key=itemgetter(0)):
             yield Placed(ordered, max((entry for _, entry in group), key=_time_and_partition))
 
-    def find(
-        self,
-        field: str,
-        bounds: Bounds,
-        *,
-        reverse: bool = False,
-        limit: int | None = None,
-        after: bytes | None = None,
-        declared: MirrorDefinition | None = None,
-    ) -> Page:
-        """Return the keys whose value has a field within *bounds*, in the order of the field, at most *limit*.
-
-        A key whose value stays comes exactly once over all pages, whatever is written meanwhile.
-
-        Args:
-            field: Name of the field.
-            bounds: Of the field.
-            reverse: Begin with the greatest value.
-            limit: How many at most, at least one.
-            after: The cursor of the page before, of the same query.
-            declared: See the class.
-
-        Raises:
-            InvalidInputError: The mirror has no index of the field, or the cursor is none.
-            UnavailableError: The index is declared and not built yet.
-        """
-        with self._store.read() as txn:
-            rows = self.found_in(txn, field, bounds, reverse=reverse, after=after, declared=declared)
-            found = list(islice(rows, None if limit is None else limit + 1))
-        following = found[limit - 1].place if limit is not None and len(found) > limit else None
-        return Page([row.entry for row in found[:limit]], following)
-
     def found_in(
         self,
         txn: Reader,
@@ -156,7 +110,7 @@ class IndexReader:
         includes_after: bool = False,
         declared: MirrorDefinition | None = None,
     ) -> Iterator[Placed]:
-        """Yield what `find` returns, as of the moment that *txn* is; the place of each is its cursor.
+        """Yield the keys whose value has a field within *bounds*, in the order of the field; the places are cursors.
 
         Args:
             txn: The moment.

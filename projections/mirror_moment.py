@@ -165,7 +165,7 @@ class MirrorMoment:
         limit: int | None = None,
         declared: MirrorDefinition | None = None,
     ) -> list[Entry]:
-        """Return the history of a key within bounds of the range field; see `IndexReader.range`."""
+        """Return the history of a key within bounds of the range field, at most *limit*; see `ranged`."""
         rows = self.ranged(key, bounds, reverse=reverse, limit=limit, declared=declared)
         return [row.entry for row in rows]
 
@@ -178,10 +178,30 @@ class MirrorMoment:
         limit: int | None = None,
         declared: MirrorDefinition | None = None,
     ) -> list[Placed]:
-        """Return what `range` does with the place of each, which is its range field; see `IndexReader.ranged_in`."""
+        """Return the history of a key with the place of each record; see `IndexReader.ranged_in`."""
         return self._taken(
             lambda: self._indexes.ranged_in(self._txn, key, bounds, reverse=reverse, declared=declared), limit
         )
+
+    def find(
+        self,
+        field: str,
+        bounds: Bounds,
+        *,
+        reverse: bool = False,
+        limit: int | None = None,
+        after: bytes | None = None,
+        declared: MirrorDefinition | None = None,
+    ) -> Page:
+        """Return the entries whose value has a field within *bounds*, in the order of the field, at most *limit*.
+
+        A key whose value stays comes exactly once over all pages, whatever is written meanwhile. Raises what `found`
+        does.
+        """
+        most = None if limit is None else limit + 1
+        found = self.found(field, bounds, reverse=reverse, limit=most, after=after, declared=declared)
+        following = found[limit - 1].place if limit is not None and len(found) > limit else None
+        return Page([row.entry for row in found[:limit]], following)
 
     def found(
         self,

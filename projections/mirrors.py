@@ -91,8 +91,9 @@ class MirrorView:
         limit: int | None = None,
         declared: MirrorDefinition | None = None,
     ) -> list[Entry]:
-        """Return the history of a key within bounds of the range field; see `IndexReader.range`."""
-        return self._indexes.range(key, bounds, reverse=reverse, limit=limit, declared=declared)
+        """Return the history of a key within bounds of the range field; see `MirrorMoment.range`."""
+        with self.moment() as moment:
+            return moment.range(key, bounds, reverse=reverse, limit=limit, declared=declared)
 
     def find(
         self,
@@ -104,8 +105,9 @@ class MirrorView:
         after: bytes | None = None,
         declared: MirrorDefinition | None = None,
     ) -> Page:
-        """Return the entries whose field lies within bounds; see `IndexReader.find`."""
-        return self._indexes.find(field, bounds, reverse=reverse, limit=limit, after=after, declared=declared)
+        """Return the entries whose field lies within bounds; see `MirrorMoment.find`."""
+        with self.moment() as moment:
+            return moment.find(field, bounds, reverse=reverse, limit=limit, after=after, declared=declared)
 
     def moment(self) -> MirrorMoment:
         """Open one consistent moment, for a `with`: everything that is read in it is as of the same commit."""

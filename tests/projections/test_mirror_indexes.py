@@ -38,6 +38,7 @@ from projections.mirror_entries import (
     stored_value,
 )
 from projections.mirror_indexes import IndexWriter
+from projections.mirror_moment import MirrorFacts, MirrorMoment
 from projections.mirrors import MirrorView
 
 SCHEMA = RegisteredSchema(
@@ -66,6 +67,25 @@ def unknown(schema_id: int) -> RegisteredSchema:
 VALUES: Codec = codec_for(TopicType.SCHEMA, schema=SCHEMA, schemas=unknown)
 
 
+class Reading:
+    """Asks the indexes of a store, each time at a moment of its own."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.unindexed = IndexReader(store).unindexed
+
+    def range(self, *arguments: Any, **more: Any) -> Any:
+        with self._moment() as moment:
+            return moment.range(*arguments, **more)
+
+    def find(self, *arguments: Any, **more: Any) -> Any:
+        with self._moment() as moment:
+            return moment.find(*arguments, **more)
+
+    def _moment(self) -> MirrorMoment:
+        return MirrorMoment(self._store, IndexReader(self._store), MirrorFacts())
+
+
 class Put(NamedTuple):
     """A record as it comes from the topic."""
 
@@ -90,7 +110,7 @@ class Driver:
         self.indexer = indexer_of(definition, write_type)
         self.is_first = write_type is WriteType.IMMUTABLE
         self.store = Store(folder, (*self.indexer.tables, *TABLES), sync=False)
-        self.reader = IndexReader(self.store)
+        self.reader = Reading(self.store)
 
         def begin(txn: Writer) -> None:
             txn.put("meta", PARTITIONS, number_key(PARTITION_COUNT))
