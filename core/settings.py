@@ -95,8 +95,8 @@ class Settings:
     """`QUICK_HAS_MANAGEMENT`: health and figures have a port of their own; `quick serve` sets it."""
 
     advertised_address: str = ""
-    """`QUICK_ADVERTISED_ADDRESS`: `HOST:PORT` under which other processes reach a mirror; `quick serve` sets it to where
-    it listens when nobody has."""
+    """`QUICK_ADVERTISED_ADDRESS`: `HOST:PORT` under which other processes reach a mirror; `quick serve` sets it to
+    where it listens when nobody has."""
 
     mirror_lease_s: float = 15.0
     """`QUICK_MIRROR_LEASE_S`: seconds after which a replica of a mirror that says nothing more is not asked while there

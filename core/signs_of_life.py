@@ -27,6 +27,9 @@ EVERY_S: Final = 0.5
 MAX_BYTES: Final = 128 * 1024
 """Longest sign; what figures tell is some kilobytes."""
 
+KEPT_S: Final = 300.0
+"""How long the last sign of a process is kept that gives no other."""
+
 PROJECTOR: Final = "projector"
 WEB: Final = "web"
 
@@ -143,7 +146,9 @@ class SignReceiver:
             except msgspec.DecodeError as error:
                 logger.warning("what a process tells of itself cannot be read: %s", error)
                 continue
-            self._last = {**self._last, (sign.name, sign.pid): Received(sign, time.monotonic())}
+            now = time.monotonic()
+            kept = {key: each for key, each in self._last.items() if now - each.at < KEPT_S}
+            self._last = {**kept, (sign.name, sign.pid): Received(sign, now)}
 
     def _received(self) -> bytes:
         try:
@@ -152,19 +157,15 @@ class SignReceiver:
             return b""
 
     def last(self, name: str, within_s: float) -> list[Sign]:
-        """Return the last sign of each process called *name* that has given one within so many seconds."""
+        """Return the last sign of each process called *name* that runs and has given one within so many seconds."""
         oldest = time.monotonic() - within_s
-        return [each.sign for each in self._last.values() if each.sign.name == name and each.at >= oldest]
+        fresh = [each.sign for each in self._last.values() if each.sign.name == name and each.at >= oldest]
+        return [sign for sign in fresh if _is_running(sign.pid)]
 
     def age_s(self, name: str) -> float:
         """Return how many seconds ago the last sign of any process called *name* came, or the receiver began."""
         ats = [each.at for each in self._last.values() if each.sign.name == name]
         return time.monotonic() - max(ats, default=self._began)
-
-    def forget_older_than(self, age_s: float) -> None:
-        """Forget processes that have been silent for so long."""
-        oldest = time.monotonic() - age_s
-        self._last = {key: each for key, each in self._last.items() if each.at >= oldest}
 
     def close(self) -> None:
         """End `serve`."""
@@ -174,3 +175,13 @@ class SignReceiver:
             logger.debug("the socket for signs of life was closed already: %s", error)
         self._own.close()
         self._given.close()
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # Somebody else's: the number was given again.
+        return False
+    return True

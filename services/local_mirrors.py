@@ -1,9 +1,13 @@
-"""The gateway's port to mirrors, over the LMDB beside it."""
+"""The gateway's port to mirrors: keys encoded and values decoded here, the bytes between from the LMDB beside it.
+
+Where the mirrors are held by other processes, the bytes come from those (`services.remote_mirrors`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from types import TracebackType
+from typing import Any, NamedTuple, Protocol, cast
 
 from core.errors import InvalidValueError, NotFoundError, QuickError, TooLargeError, UnreadableEntryError
 from core.mirrors import MirrorDefinition
@@ -11,29 +15,88 @@ from core.ordered_bytes import Bounds
 from core.record_fields import Decoder, field_decoder
 from core.types import TopicType
 from projections.mirror_entries import Entry
-from projections.mirror_moment import MirrorMoment
-from projections.mirrors import MirrorView
+from projections.mirrors import MirrorSize, MirrorView
 from services.gateway.keys import as_key
 from services.mirrors.ranges import IndexSource, Range, bounds_of, range_indexes, ranged
 from services.mirrors.values import MAX_ANSWER_BYTES
 from services.row_cache import RowCache
-from services.topic_access import TopicAccess, TopicAccesses
+from services.topic_access import TopicAccess
+
+
+class ReadableMoment(Protocol):
+    """What an operation reads of one topic, see `projections.mirror_moment.MirrorMoment`."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def value(self, key: bytes) -> bytes | None:
+        """Return the value of a key."""
+
+    def values(self, keys: Iterable[bytes]) -> Iterator[bytes | None]:
+        """Yield the values of *keys*."""
+
+    def get(self, key: bytes) -> Entry | None:
+        """Return the entry of a key."""
+
+    def range(
+        self,
+        key: bytes,
+        bounds: Bounds,
+        *,
+        reverse: bool = False,
+        limit: int | None = None,
+        declared: MirrorDefinition | None = None,
+    ) -> list[Entry]:
+        """Return the records of a key within bounds of the range field."""
+
+    def pages(self) -> Iterator[list[Entry]]:
+        """Yield all entries by key, some at a time."""
+
+
+class OpenableMoment(ReadableMoment, Protocol):
+    """One that is to be opened first."""
+
+    def __enter__(self) -> ReadableMoment: ...
+
+
+class ReadableMirror(Protocol):
+    """A mirror, see `projections.mirrors.MirrorView`."""
+
+    def moment(self) -> OpenableMoment:
+        """Return what one operation reads of it."""
+
+    def size(self) -> MirrorSize:
+        """Return how much it holds."""
+
+
+class MirrorSource(Protocol):
+    """Finds topics and their mirrors, see `services.topic_access.TopicAccesses`."""
+
+    def topic(self, name: str) -> TopicAccess:
+        """Return the access to a topic."""
+
+    def ready_mirror(self, access: TopicAccess) -> ReadableMirror | None:
+        """Return the mirror of a topic, `None` while it cannot be read."""
+
+    def mirror(self, access: TopicAccess) -> ReadableMirror:
+        """Return the mirror of a topic, waiting a little for that of a new one."""
 
 
 class LocalMirrors:
-    """Reads the mirrors of this machine; implements `services.gateway.mirrors.MirrorReader`.
+    """Reads mirrors; implements `services.gateway.mirrors.MirrorReader`.
 
     Args:
         topics: Finds topics and their mirrors.
         indexes: Finds what mirrors can be asked for beside their keys.
         rows: Where decoded rows are kept.
-        decodes_at_hand: Whether every schema is known here, so that no value has to wait for one.
+        decodes_at_hand: Whether nothing has to be waited for: every schema is known here, and the mirrors are too.
         max_bytes: Values that one operation is given, as they stand in Kafka.
     """
 
     def __init__(
         self,
-        topics: TopicAccesses,
+        topics: MirrorSource,
         indexes: IndexSource,
         rows: RowCache | None = None,
         *,
@@ -89,8 +152,8 @@ class _Topic:
         self.encode_key = access.keys.encode
         self.decode = decoders.decode
         self.decode_kept = decoders.decode_kept
-        self.view: MirrorView | None = None
-        self.moment: MirrorMoment | None = None
+        self.view: ReadableMirror | None = None
+        self.moment: ReadableMoment | None = None
         self.read: dict[bytes, Any] = {}
         """What was read, by the bytes of the key."""
         self.sizes: dict[bytes, int] = {}
@@ -142,7 +205,9 @@ class LocalReading:
         """Return the values of a key within a range, in its order."""
         asked = self._topic(topic)
         access, moment = asked.access, self._moment(asked)
-        indexes, field = range_indexes(self._mirrors.indexes(access, self._view(asked)))
+        # Only what is declared is asked for here; the rows themselves come from the moment.
+        view = cast("MirrorView", self._view(asked))
+        indexes, field = range_indexes(self._mirrors.indexes(access, view))
         bounds = bounds_of(field, {"from": low, "to": high}, field.from_json)
         if indexes.range_key is None:
             raw_key = access.keys.encode(as_key(key, access.keys.type, topic))
@@ -175,12 +240,12 @@ class LocalReading:
             known = self._topics[name] = _Topic(access, decoders)
         return known
 
-    def _view(self, topic: _Topic) -> MirrorView:
+    def _view(self, topic: _Topic) -> ReadableMirror:
         if topic.view is None:
             topic.view = self._mirrors.topics.mirror(topic.access)
         return topic.view
 
-    def _moment(self, topic: _Topic) -> MirrorMoment:
+    def _moment(self, topic: _Topic) -> ReadableMoment:
         if topic.moment is None:
             topic.moment = self._view(topic).moment().__enter__()
         return topic.moment
@@ -235,7 +300,7 @@ class LocalReading:
 class _DeclaredRanges(NamedTuple):
     """The ranges of a mirror at one moment, asked knowing what it is declared to keep."""
 
-    moment: MirrorMoment
+    moment: ReadableMoment
     declared: MirrorDefinition | None
 
     def range(self, key: bytes, bounds: Bounds, *, reverse: bool = False, limit: int | None) -> list[Entry]:
