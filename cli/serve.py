@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from cli.command import Number, QuickCommand
 from cli.instance import Instance, InstanceOptions, until_stopped
 from core.kafka import wait_until_ready
 from core.roles import Role
+
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,253}")
 
 KAFKA_TIMEOUT_S = 10.0
 """Longest wait for the first answer of a Kafka that runs already."""
@@ -75,7 +78,13 @@ def ready_text(instance: Instance, kafka: str) -> str:
 
 
 @click.command("serve", cls=QuickCommand)
-@click.option("--role", type=click.Choice(list(Role)), default=Role.ALL, show_default=True, help="What to serve.")
+@click.option(
+    "--role",
+    type=click.Choice([role.value for role in Role]),
+    default=Role.ALL.value,
+    show_default=True,
+    help="What to serve.",
+)
 @click.option("--topic", metavar="TOPIC", help="The topic whose mirror to serve, with --role mirror.")
 @click.option("--gateway", metavar="GATEWAY", help="The gateway to serve, with --role gateway.")
 @click.option(
@@ -133,6 +142,8 @@ def _served(role: Role, given: dict[str, str | None]) -> str | None:
     for option, name in given.items():
         if name is not None and option != role.option:
             raise click.UsageError(f"--{option} does not go with --role {role}.")
+        if name and not _NAME.fullmatch(name):
+            raise click.UsageError(f"No {option} can be called {name!r}. Names have letters, digits, '.', '_' and '-'.")
     if role.option is not None and not given[role.option]:
         raise click.UsageError(f"--role {role} needs --{role.option}.")
     return None if role.option is None else given[role.option]

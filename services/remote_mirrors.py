@@ -41,6 +41,9 @@ TIMEOUT_S: Final = 30.0
 PATIENCE_S: Final = 2.0
 """How long replicas are asked again when none of them answers as it should: one may just be starting."""
 
+PAGE_ROWS: Final = 5_000
+"""Rows of one page of a whole topic at most; a page also ends where it has many bytes."""
+
 _FIRST_PAUSE_S: Final = 0.05
 _LONGEST_PAUSE_S: Final = 0.4
 
@@ -275,7 +278,7 @@ class RemoteMoment:
         """Yield all entries by key, some at a time."""
         after: bytes | None = b""
         while after is not None:
-            rows, after = self._rows(RowsBody(after=after))
+            rows, after = self._rows(RowsBody(after=after, limit=PAGE_ROWS))
             yield rows
 
     def _rows(self, wanted: RowsBody) -> tuple[list[Entry], bytes | None]:

@@ -26,6 +26,7 @@ from projections.mirror_entries import (
     stored_value,
 )
 from projections.mirror_indexes import IndexReader
+from projections.mirror_moment import MirrorFacts
 from projections.mirrors import MirrorView
 from services.topic_access import no_mirror
 
@@ -47,7 +48,7 @@ class WrittenMirror:
         )
         # LMDB refuses a second environment of one path in a process, so the view reads in the writer's.
         self.view = MirrorView.__new__(MirrorView)
-        self.view._kept, self.view._is_ready = None, False
+        self.view._facts, self.view._is_ready = MirrorFacts(), False
         self.view._store, self.view._indexes = self._store, IndexReader(self._store)
 
     def write(self, values: Mapping[Any, Any]) -> None:
