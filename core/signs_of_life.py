@@ -30,6 +30,9 @@ MAX_BYTES: Final = 128 * 1024
 KEPT_S: Final = 300.0
 """How long the last sign of a process is kept that gives no other."""
 
+_SHOWN_TEXTS, _SHOWN = 20, 500
+"""How many texts of each kind are told, and how many characters of each, where all of them are too long."""
+
 PROJECTOR: Final = "projector"
 WEB: Final = "web"
 
@@ -79,8 +82,11 @@ class SignSender:
         """Send *sign*, or leave it when there is no room."""
         if self._socket is None:
             return
+        raw = msgspec.json.encode(sign)
+        if len(raw) > MAX_BYTES:
+            raw = msgspec.json.encode(_shortened(sign))
         try:
-            self._socket.send(msgspec.json.encode(sign))
+            self._socket.send(raw)
         except OSError as error:
             logger.debug("a sign of life was not sent: %s", error)
 
@@ -175,6 +181,14 @@ class SignReceiver:
             logger.debug("the socket for signs of life was closed already: %s", error)
         self._own.close()
         self._given.close()
+
+
+def _shortened(sign: Sign) -> Sign:
+    """Return *sign* with what matters most: a thousand topics may each have their problem."""
+    waits_for, problems, stalled = (
+        [text[:_SHOWN] for text in texts[:_SHOWN_TEXTS]] for texts in (sign.waits_for, sign.problems, sign.stalled)
+    )
+    return msgspec.structs.replace(sign, waits_for=waits_for, problems=problems, stalled=stalled, metrics="")
 
 
 def _is_running(pid: int) -> bool:

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from typing import Final, NamedTuple
+from typing import Annotated, Final, NamedTuple
 
 import msgspec
 
@@ -43,7 +43,7 @@ class ReplicaStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Kafka's ID of the topic that it holds."""
     replica: str
     """A name that no other replica has, and this one has again after a restart."""
-    address: str
+    address: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._:%\[\]-]+:[0-9]{1,5}$")]
     """`HOST:PORT` under which other processes reach it."""
     partitions: list[int]
     is_ready: bool

@@ -19,7 +19,10 @@ _CONNECTIONS: Final = 64
 _KEPT_OPEN_S: Final = 30.0
 _MAX_DETAIL: Final = 300
 
-_BROKEN: Final = (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError)
+_BROKEN: Final = (
+    *(httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError),
+    *(ValueError, OverflowError),  # An address that cannot be one.
+)
 
 
 class NoAnswerError(Exception):

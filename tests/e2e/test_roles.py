@@ -17,10 +17,11 @@ from tests.pods import Pod
 from tests.running import until
 
 SHOP = """
-type Product { productId: Int!  name: String!  price: Int }
-type Purchase { purchaseId: String!  productId: Int!  product: Product @topic(name: "product", keyField: "productId") }
+type Product {
+  productId: Int!  name: String!  price: Int  goesWithId: Int
+  goesWith: Product @topic(name: "product", keyField: "goesWithId")
+}
 type Query {
-  purchase(id: String): Purchase @topic(name: "purchase", keyArgument: "id")
   products(ids: [Int]): [Product] @topic(name: "product", keyArgument: "ids")
   everything: [Product] @topic(name: "product")
   history(id: Int, low: Int, high: Int): [Product]
@@ -29,7 +30,7 @@ type Query {
 type Mutation { book(seat: String, who: String): String @topic(name: "booking") }
 """
 
-PRODUCTS = {1: ("tea", 3), 2: ("pot", 30), 3: ("cup", 7)}
+PRODUCTS = {1: ("tea", 3, 2), 2: ("pot", 30, None), 3: ("cup", 7, 9)}
 
 NewPod = Callable[..., Pod]
 
@@ -43,28 +44,25 @@ class Cluster:
         self.registry = new("schema-registry").start()
         self.gateway = new("gateway", "shop").start()
         self.mirrors = [new("mirror", "product").start(), new("mirror", "product").start()]
-        self.purchases = new("mirror", "purchase").start()
 
     @property
     def pods(self) -> list[Pod]:
-        return [self.manager, self.ingest, self.registry, self.gateway, *self.mirrors, self.purchases]
+        return [self.manager, self.ingest, self.registry, self.gateway, *self.mirrors]
 
     def declare(self) -> None:
         self._post(self.manager, "/manager/gateway", {"name": "shop", "schema": SHOP})
         product = {"valueSchema": {"gateway": "shop", "type": "Product"}, "mirrorArguments": {"rangeField": "price"}}
         self._post(self.manager, "/manager/topic/product?keyType=int&valueType=schema", product)
-        purchase = {"valueSchema": {"gateway": "shop", "type": "Purchase"}}
-        self._post(self.manager, "/manager/topic/purchase?keyType=string&valueType=schema", purchase)
         booking = {"writeType": "IMMUTABLE"}
         self._post(self.manager, "/manager/topic/booking?keyType=string&valueType=string", booking)
 
     def fill(self) -> None:
         products = [
-            {"key": key, "value": {"productId": key, "name": name, "price": price}}
-            for key, (name, price) in PRODUCTS.items()
+            {"key": key, "value": {"productId": key, "name": name, "price": price, "goesWithId": other}}
+            for key, (name, price, other) in PRODUCTS.items()
         ]
-        self.ingested("product", products)
-        self.ingested("purchase", {"key": "p", "value": {"purchaseId": "p", "productId": 2}})
+        position = self.ingested("product", products)
+        self.data("{everything {name}}", **{"Quick-At-Least": position})
 
     def ingested(self, topic: str, body: object) -> str:
         """Write, and return the position."""
@@ -152,8 +150,8 @@ def test_the_management_port_answers_without_a_key(cluster: Cluster) -> None:
 
 
 def test_a_gateway_reads_the_mirrors_of_other_processes(cluster: Cluster) -> None:
-    until(lambda: cluster.data('{purchase(id: "p") {purchaseId}}')["purchase"] is not None)
-    assert {"purchase": {"product": {"name": "pot"}}} == cluster.data('{purchase(id: "p") {product {name}}}')
+    joined = [{"goesWith": {"name": "pot"}}, {"goesWith": None}, {"goesWith": None}]
+    assert {"products": joined} == cluster.data("{products(ids: [1, 2, 3]) {goesWith {name}}}")
     found = cluster.data("{products(ids: [3, 9, 1]) {name}}")
     assert {"products": [{"name": "cup"}, None, {"name": "tea"}]} == found
     assert [3, 7, 30] == sorted(each["price"] for each in cluster.data("{everything {price}}")["everything"])
@@ -163,7 +161,7 @@ def test_a_gateway_reads_the_mirrors_of_other_processes(cluster: Cluster) -> Non
 
 def test_a_mirror_answers_at_the_root_too(cluster: Cluster) -> None:
     mirror = cluster.mirrors[0]
-    value = {"value": {"productId": 1, "name": "tea", "price": 3}}
+    value = {"value": {"productId": 1, "name": "tea", "price": 3, "goesWithId": 2}}
     assert [value, value] == [mirror.ask("GET", path).json() for path in ("/mirror/1", "/mirror/product/mirror/1")]
     assert {"value": [value["value"]]} == mirror.ask("GET", "/mirror/keys?ids=1").json()
     assert {"value": [value["value"]]} == mirror.ask("GET", "/mirror/range/1?from=3&to=4").json()
@@ -271,10 +269,10 @@ def test_a_killed_holder_is_not_asked_after_its_lease_and_cleaned_up(cluster: Cl
 
 
 def test_a_clean_up_of_a_replica_that_runs_is_refused(cluster: Cluster) -> None:
-    done = cluster.purchases.clean_up()
+    done = cluster.mirrors[0].clean_up()
     assert 1 == done.returncode
     assert "is in use by a running quick" in done.stderr
-    assert 200 == cluster.purchases.ask("GET", "/mirror/p").status_code
+    assert 200 == cluster.mirrors[0].ask("GET", "/mirror/1").status_code
 
 
 def test_kafka_that_is_away_is_waited_for_and_no_reason_to_end(

@@ -88,9 +88,10 @@ def test_the_last_word_of_a_replica_counts_and_may_be_that_it_is_gone(statuses: 
 
 
 def test_what_is_no_replica_is_passed(statuses: StatusProjection) -> None:
-    fold(statuses, (b"mirror/t/a", b"{}"), (b"mirror/t/b", b"\xff"), (b"mirror/", b""), (b"unknown/t", b"{}"))
+    hostile = [announced(status(address=address)) for address in ("evil/path:1", "user@evil:1", "a b:1", "a", "a:x")]
+    fold(statuses, (b"mirror/t/a", b"{}"), (b"mirror/t/b", b"\xff"), (b"mirror/", b""), (b"unknown/t", b"{}"), *hostile)
     assert [] == statuses.view.replicas("t", "id")
-    assert 4 == statuses.next_offset()
+    assert 9 == statuses.next_offset()
 
 
 def test_topics_are_not_looked_at_anew_for_each_word_of_a_replica(statuses: StatusProjection) -> None:

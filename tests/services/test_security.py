@@ -52,6 +52,7 @@ ROUTES = {
     "/manager/applications": MANAGE,
     "/manager/application": MANAGE,
     "/manager/application/{name}": MANAGE,
+    "/manager/declarations": MANAGE,
     "/ingest/{topic}": "ingest:x",
     "/ingest/{topic}/{key:path}": "ingest:x",
     "/mirror/{topic}/status": "mirror:x",
