@@ -1,4 +1,4 @@
-"""Quick on one machine: the projector and the HTTP server over one data folder, kept running beside each other.
+"""Quick on one machine or in one pod: the projector and the HTTP server over one data folder, kept running together.
 
 The two get their settings by environment and log warnings to stderr; `QUICK_LOG_LEVEL` changes that.
 """
@@ -8,11 +8,12 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import platform
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
@@ -25,9 +26,13 @@ from cli.api_key import kept_api_key
 from cli.child_process import Child, ChildSpec
 from cli.folder_lock import FolderLock, make_folder
 from cli.listener import listen, url_of
+from cli.management import Management
 from cli.supervisor import Supervisor
-from core.errors import LocalRuntimeError, QuickError
+from core.errors import KafkaUnavailableError, LocalRuntimeError, QuickError
+from core.roles import Role
 from core.settings import Settings
+from core.signs_of_life import VARIABLE as SIGNS
+from core.signs_of_life import SignReceiver
 
 READY_TIMEOUT_S = 60.0
 """Longest wait until the server calls itself healthy."""
@@ -35,6 +40,7 @@ READY_TIMEOUT_S = 60.0
 _PACKAGES = Path(__file__).parents[1]
 _WAY_OUT = "Choose another folder with --data-dir."
 _LOOK_EVERY_S = 0.05
+_KAFKA_TIMEOUT_S = 10.0
 _ANSWER_TIMEOUT_S = 2.0
 _PROJECTOR_STOP_S = 15.0
 _WEB_STOP_S = 12.0
@@ -59,6 +65,15 @@ class InstanceOptions:
     api_key: str | None = field(repr=False)
     """The administrator's key; `None` generates one and keeps it in the data folder."""
 
+    role: Role = Role.ALL
+    """What is served."""
+
+    served: str | None = None
+    """The topic of a mirror, or the gateway."""
+
+    management_port: int | None = None
+    """Port for health and figures on the same interface; 0 picks a free one."""
+
 
 class Instance:
     """One instance, the only one on its data folder. Entering it reserves folder and port and starts nothing yet.
@@ -77,6 +92,8 @@ class Instance:
         self.api_key = self._options.api_key or kept_api_key(self.data_dir)
         self._listener = listen(self._options.host, self._options.port)
         self.url = url_of(self._listener)
+        self._management = self._opened_management()
+        self.management_url = None if self._management is None else self._management.url
         return self
 
     def __exit__(
@@ -85,13 +102,20 @@ class Instance:
         self._listener.close()
         self._lock.release()
 
+    def _opened_management(self) -> Management | None:
+        port = self._options.management_port
+        if port is None:
+            return None
+        self._signs = SignReceiver()
+        return Management(listen(self._options.host, port), self._signs)
+
     def serve(self, kafka: str, *, broker: Child | None, announce: Callable[[], None]) -> None:
         """Serve until a stop signal comes.
 
         Args:
             kafka: Address of brokers that answer.
             broker: The broker, if it is a child of ours to be looked after as well.
-            announce: Called once the server is healthy.
+            announce: Called once the server is healthy; in a pod, where others ask for that, once it is started.
 
         Raises:
             KeyboardInterrupt: The stop signal; all children have ended.
@@ -101,13 +125,15 @@ class Instance:
             UpcasterError: An old event could not be read.
         """
         env = self._environment(kafka)
-        _refuse_unsafe_start(Settings.from_env(env))
-        with Supervisor(_complain) as supervisor:
+        is_in_pod = self._options.role is not Role.ALL
+        _refuse_unsafe_start(Settings.from_env(env), waits_for_kafka=is_in_pod)
+        with self._management or nullcontext(), Supervisor(_complain) as supervisor:
             if broker is not None:
                 supervisor.adopt(broker)
             supervisor.start(self._projector(env))
             supervisor.start(self._web(env))
-            self._await_health(supervisor)
+            if not is_in_pod:
+                self._await_health(supervisor)
             announce()
             supervisor.run()
 
@@ -116,9 +142,24 @@ class Instance:
             "QUICK_KAFKA_BOOTSTRAP_SERVER": kafka,
             "QUICK_DATA_DIR": str(self.data_dir),
             "QUICK_APIKEY": self.api_key,
+            "QUICK_ROLE": self._options.role,
+            "QUICK_SERVED": self._options.served or "",
+            "QUICK_HAS_MANAGEMENT": "true" if self._management is not None else "false",
+            SIGNS: str(self._signs.descriptor) if self._management is not None else "",
         }
+        env.setdefault("QUICK_ADVERTISED_ADDRESS", self._own_address())
         Settings.from_env(env)  # What is wrong here is said once, and not by each child at each start.
         return env
+
+    def _own_address(self) -> str:
+        """Return where other processes reach this one, as far as it can be known here."""
+        host, port = self._listener.getsockname()[:2]
+        if host in {"0.0.0.0", "::"}:  # noqa: S104 - the wildcards are no addresses to call
+            host = os.environ.get("POD_IP") or platform.node()
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+    def _signs_socket(self) -> tuple[int, ...]:
+        return () if self._management is None else (self._signs.descriptor,)
 
     def _projector(self, env: Mapping[str, str]) -> ChildSpec:
         return ChildSpec(
@@ -127,6 +168,7 @@ class Instance:
             env=env,
             cwd=_PACKAGES,  # `-m` looks there first; a folder of the user's may hold packages of the same names.
             stop_timeout_s=_PROJECTOR_STOP_S,
+            inherited_fds=self._signs_socket(),
         )
 
     def _web(self, env: Mapping[str, str]) -> ChildSpec:
@@ -141,7 +183,7 @@ class Instance:
             env=env,
             cwd=_PACKAGES,
             stop_timeout_s=_WEB_STOP_S,
-            inherited_fds=(socket,),
+            inherited_fds=(socket, *self._signs_socket()),
         )
 
     def _await_health(self, supervisor: Supervisor) -> None:
@@ -176,13 +218,26 @@ def until_stopped() -> Iterator[None]:
         raise SystemExit(1) from error
 
 
-def _refuse_unsafe_start(settings: Settings) -> None:
-    """Find once, before anything is started, what each child would find at each start."""
+def _refuse_unsafe_start(settings: Settings, *, waits_for_kafka: bool) -> None:
+    """Find once, before anything is started, what each child would find at each start.
+
+    Args:
+        settings: What they are told.
+        waits_for_kafka: Whether it is all right that Kafka does not answer yet: they try again until it does.
+    """
     from core.event_mapper import EventMapper  # noqa: PLC0415 - 300 ms that help texts do not need
+    from core.kafka import wait_until_ready  # noqa: PLC0415
     from core.log_topic import LogTopic  # noqa: PLC0415
 
     EventMapper()
-    LogTopic(settings.kafka, settings.log_topic, replication_factor=settings.replication_factor).ensure()
+    topic = LogTopic(settings.kafka, settings.log_topic, replication_factor=settings.replication_factor)
+    try:
+        wait_until_ready(settings.kafka, _KAFKA_TIMEOUT_S)  # It says why: no login, no trust, or no answer.
+        topic.ensure()
+    except KafkaUnavailableError as error:
+        if not waits_for_kafka:
+            raise
+        _complain(f"Waiting for Kafka: {error}")
 
 
 class _Health(NamedTuple):

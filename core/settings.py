@@ -9,13 +9,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from core.environment import Environment, between, http_url, seconds, yes_or_no
+from core.environment import Environment, between, http_url, one_of, seconds, yes_or_no
 from core.gateway_settings import GatewaySettings
 from core.kafka_security import KafkaSecurity
 from core.registered_schema import SchemaFormat
 from core.rest_settings import RestSettings
+from core.roles import Role
 
 PROTOBUF_PACKAGE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
+_ADDRESS = re.compile(r"([A-Za-z0-9._-]{1,253}|\[[0-9a-fA-F:.%]+\]):([0-9]{1,5})")
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/*,@]+")
 AVRO_NAMESPACE = re.compile(r"[A-Za-z_][A-Za-z0-9_]+(\.[A-Za-z_][A-Za-z0-9_]+)*")
 
@@ -88,6 +90,23 @@ class Settings:
     """`QUICK_GZIP_LEVEL`: how hard JSON answers of gateways and mirrors are compressed for clients that take gzip, 1
     to 9; 0 never. 1 MB of records takes 6 ms of one core at level 1 and leaves 18 %, 11 ms at level 5 and 14 %."""
 
+    role: Role = Role.ALL
+    """`QUICK_ROLE`: what this process is there for; `quick serve` sets it."""
+
+    served: str | None = None
+    """`QUICK_SERVED`: the topic of a mirror, or the gateway, that this process is there for; `quick serve` sets it."""
+
+    has_management: bool = False
+    """`QUICK_HAS_MANAGEMENT`: health and figures have a port of their own; `quick serve` sets it."""
+
+    advertised_address: str = ""
+    """`QUICK_ADVERTISED_ADDRESS`: `HOST:PORT` under which other processes reach a mirror; `quick serve` sets it to
+    where it listens when nobody has."""
+
+    mirror_lease_s: float = 15.0
+    """`QUICK_MIRROR_LEASE_S`: seconds after which a replica of a mirror that says nothing more is not asked while there
+    are others, at least 1."""
+
     gateway: GatewaySettings = field(default_factory=GatewaySettings)
     """What GraphQL gateways take; its variables begin with `QUICK_GRAPHQL_`."""
 
@@ -128,6 +147,11 @@ class Settings:
             effect_timeout_s=env.optional("QUICK_EFFECT_TIMEOUT_S", seconds, cls.effect_timeout_s),
             cors_origins=env.optional("QUICK_CORS_ORIGINS", _origins, cls.cors_origins),
             gzip_level=env.optional("QUICK_GZIP_LEVEL", between(0, 9), cls.gzip_level),
+            role=env.optional("QUICK_ROLE", one_of(Role), cls.role),
+            served=env.optional("QUICK_SERVED", str, cls.served),
+            has_management=env.optional("QUICK_HAS_MANAGEMENT", yes_or_no, cls.has_management),
+            advertised_address=env.optional("QUICK_ADVERTISED_ADDRESS", _address, cls.advertised_address),
+            mirror_lease_s=env.optional("QUICK_MIRROR_LEASE_S", _lease, cls.mirror_lease_s),
             gateway=GatewaySettings.read(env),
             rest=RestSettings.read(env),
         )
@@ -140,6 +164,19 @@ def _origins(text: str) -> tuple[str, ...]:
     if origins != ("*",) and not all(_ORIGIN.fullmatch(origin) for origin in origins):
         raise ValueError("it takes *, none, or origins such as https://shop.example, divided by commas")
     return origins
+
+
+def _address(text: str) -> str:
+    match = _ADDRESS.fullmatch(text)
+    if match is None or not 1 <= int(match[2]) <= 65_535:  # noqa: PLR2004 - the last port
+        raise ValueError("it takes HOST:PORT, such as mirror-0.mirrors:8080")
+    return text
+
+
+def _lease(text: str) -> float:
+    if (number := seconds(text)) < 1:
+        raise ValueError("it takes a number of seconds, at least 1")
+    return number
 
 
 def _protobuf_package(text: str) -> str:

@@ -111,6 +111,8 @@ class MirrorProjection:
         self.offsets: dict[int, int] = {}
         self.committed: Mapping[int, int] = {}
         """The offsets that readers see; replaced as a whole."""
+        self.entries = 0
+        """How many entries readers see, graves and hidden ones included."""
         self._load_meta(ends)
         self._ends = dict(ends)
         self._awaited = self._not_reached()
@@ -216,6 +218,7 @@ class MirrorProjection:
             self._awaited &= self._not_reached()
         if not self._awaited:
             self._txn.put("meta", READY, b"1")
+        self.entries = self._txn.count("entries")
         self._txn.commit()
         self._txn = None
         self._taken = self._taken_bytes = 0
@@ -245,6 +248,7 @@ class MirrorProjection:
             self.offsets = {partition: next_offset(txn, partition) for partition in partitions}
             self.committed = dict(self.offsets)
             self._skipped = meta_number(txn, SKIPPED)
+            self.entries = txn.count("entries")
 
     def ended(self, end: PartitionEnd) -> bool:
         """Note that a partition had nothing more to give; return whether there is something to `commit`.

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from core.kafka_admin import TopicFacts
+from projections.mirror_choice import Choice, everything
 from projections.mirror_entries import Kept
 from projections.mirror_indexing import Values
 from projections.registry import RegistryView
@@ -23,20 +24,17 @@ class Source(NamedTuple):
 
 
 def wanted_sources(
-    registry: RegistryView, status: StatusView, facts: Mapping[str, TopicFacts | None]
+    registry: RegistryView, status: StatusView, facts: Mapping[str, TopicFacts | None], choice: Choice = everything
 ) -> Iterator[Source]:
-    """Yield the topics that a mirror is declared for and that exist in Kafka.
+    """Yield the topics that a mirror is declared for, that exist in Kafka, and that this process is to hold.
 
     Args:
         registry: What is declared.
         status: Which Kafka topic belongs to which declaration.
         facts: What Kafka says of the topics; somebody may have added partitions.
+        choice: Which of the mirrors are held here.
     """
-    topics = {row.state.name: row for row in registry.topics()}
-    for mirror in registry.mirrors():
-        row = topics.get(mirror.state.topic)
-        if row is None:
-            continue
+    for row, mirror in choice(registry):
         noted = status.topic(row.state.name, row.incarnation)
         if noted is not None and noted.state == CREATED and noted.topic_id is not None:
             kept = Kept(write_type=row.state.write_type, definition=mirror.state.definition)

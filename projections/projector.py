@@ -5,7 +5,9 @@
     folds        status topic and data topics → status view and mirrors
     watch        Kafka's topics → how current the mirrors are
     reconciler   registry → Kafka's topics, in the one process that leads; it also watches the immutable ones
+    replica      what is held of a mirror → status topic, in a mirror pod
 
+Which mirrors are folded, and whether the process may lead, is a matter of its role (`projections.mirror_choice`).
 Each part is a thread that ends when it is told to. One that ends by an error ends the process: its supervisor starts
 it again, and every part continues from what its store holds.
 """
@@ -38,16 +40,21 @@ from core.kafka_admin import KafkaAdmin
 from core.kafka_reader import TopicsConsumer, watermarks
 from core.kafka_writer import RecordWriter
 from core.log_topic import LogTopic
+from core.roles import Role
 from core.settings import Settings
+from core.signs_of_life import SignReporter, SignSender
 from projections.collector import spare_the_collector
 from projections.freshness import FreshnessProjection
+from projections.liveliness import Liveliness, Turns
+from projections.mirror_choice import choice_of
 from projections.mirror_indexing import find_schema, registry_elsewhere
 from projections.places import log_folder, make_current
 from projections.reconciler import LeadershipLostError, TopicReconciler
 from projections.registry import RegistryProjection
 from projections.registry_folder import RegistryFolder
+from projections.replicas import WRITE_TIMEOUT_S, Announcer, ReplicaStatus
 from projections.status import TOPIC_CONFIG, StatusProjection
-from projections.topic_folds import TopicFolds
+from projections.topic_folds import Held, TopicFolds
 from projections.topic_watch import TopicWatch
 
 logger = logging.getLogger(__name__)
@@ -74,8 +81,10 @@ LOCK_TIMEOUT_S = 10.0
 class Projector:
     """All parts of the process, opened in order and closed in reverse."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, liveliness: Liveliness | None = None) -> None:
         self._settings = settings
+        self._liveliness = liveliness or Liveliness()
+        self._folds: TopicFolds | None = None
         self._stopping = threading.Event()
         self._changed = threading.Event()
         self._failed = threading.Event()
@@ -93,11 +102,11 @@ class Projector:
         Raises:
             SystemExit: A part failed; the log says why.
         """
-        parts = [
-            self._part("registry", self._follow_registry),
-            self._part("folds", self._fold_topics),
-            self._part("reconciler", self._reconcile),
-        ]
+        parts = [self._part("registry", self._follow_registry), self._part("folds", self._fold_topics)]
+        if self._settings.role.leads:
+            parts.append(self._part("reconciler", self._reconcile))
+        if self._settings.role is Role.MIRROR:
+            parts.append(self._part("replica", self._announce))
         for part in parts:
             part.start()
         self._stopping.wait()
@@ -136,8 +145,11 @@ class Projector:
     # The registry.
 
     def _follow_registry(self) -> None:
-        folder = RegistryFolder(self._log.index, self._registry)
+        folder, turns = RegistryFolder(self._log.index, self._registry), Turns()
+        self._liveliness.watch("registry", turns.at)
+        end = self._log.index.max_notification_id() or 0  # The log was folded before, up to where it ended then.
         while not self._stopping.is_set():
+            turns.note()
             if self._log.wait_for_position(folder.position, timeout_s=0.5) > folder.position:
                 try:
                     folder.fold_next()
@@ -145,8 +157,11 @@ class Projector:
                     # A newer program wrote the event: all else goes on, and this one is to be upgraded.
                     logger.error("the registry stands still: %s", error)
                     self._registry.note_stopped(str(error))
+                    turns.rest()
+                    self._liveliness.has_started = True
                     self._stopping.wait()
                 self._changed.set()
+            self._liveliness.has_started |= folder.position >= end
 
     # The status view and the mirrors.
 
@@ -164,7 +179,10 @@ class Projector:
             kafka,
             lambda wait_ms: TopicsConsumer(kafka, tells_lost=True, fetch_wait_ms=wait_ms),
             self._stopping,
+            choice_of(self._settings.role, self._settings.served),
         )
+        self._folds = folds
+        self._liveliness.watch("folds", lambda: folds.turned_at)
         watch = TopicWatch(kafka, freshness, folds.folded)
         folds.facts = lambda: watch.facts
         watching = self._part("watch", lambda: watch.run(self._stopping))
@@ -198,6 +216,47 @@ class Projector:
                 raise KafkaUnavailableError(f"Kafka does not show the topic {name} after creating it.")
             time.sleep(0.02)
         return facts.topic_id
+
+    # The replica that a mirror pod is.
+
+    def _announce(self) -> None:
+        writer = RecordWriter(self._settings.kafka, delivery_timeout_s=WRITE_TIMEOUT_S)
+        announcer = Announcer(writer, self._settings.status_topic, self._replica)
+        self._liveliness.waits_for = lambda: self._replica_waits_for(announcer)
+        try:
+            announcer.run(self._stopping)
+        finally:
+            writer.close()
+
+    def _held(self) -> Held | None:
+        assert self._settings.served is not None, "a mirror is there for one topic"
+        return None if self._folds is None else self._folds.held(self._settings.served)
+
+    def _replica(self) -> ReplicaStatus | None:
+        """Return what this process is to say of what it holds, `None` while it holds nothing."""
+        held = self._held()
+        if held is None:
+            return None
+        return ReplicaStatus(
+            topic=self._settings.served or "",
+            topic_id=held.topic_id,
+            replica=self._settings.machine_name(),
+            address=self._settings.advertised_address,
+            partitions=list(range(held.partitions)),
+            is_ready=held.has_caught_up,
+            entries=held.entries,
+            lease_ms=int(self._settings.mirror_lease_s * 1000),
+        )
+
+    def _replica_waits_for(self, announcer: Announcer) -> list[str]:
+        topic, held = self._settings.served, self._held()
+        if held is None:
+            return [f"There is no topic {topic} with a mirror yet, or Kafka does not have it yet."]
+        if not held.has_caught_up:
+            return [f"The mirror of topic {topic} has not caught up with it since this process was started."]
+        if not announcer.is_told_ready:
+            return [f"That the mirror of topic {topic} is ready here was not announced yet."]
+        return []
 
     # Kafka's topics.
 
@@ -296,15 +355,20 @@ def _hold(path: Path) -> IO[str]:
 def main() -> int:
     """Run the projector with the settings of the environment; return the exit code."""
     logging.basicConfig(level=os.environ.get("QUICK_LOG_LEVEL", "WARNING"), format="projector: %(message)s")
+    liveliness = Liveliness()
+    reporter = SignReporter(SignSender.from_env(os.environ), liveliness.sign)
+    reporter.start()
     try:
         spare_the_collector()
-        projector = Projector(Settings.from_env(os.environ))
+        projector = Projector(Settings.from_env(os.environ), liveliness)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: projector.stop())
         projector.run()
     except QuickError as error:
         print(f"projector: {error}", file=sys.stderr)  # noqa: T201 - logging may not be what failed
         return 1
+    finally:
+        reporter.close()
     return 0
 
 

@@ -1,30 +1,41 @@
-"""The last outcome of each reconciled thing: what was applied, or why it could not be.
+"""The last outcome of each reconciled thing: what was applied, or why it could not be; and who holds which mirror.
 
 The compacted topic `__quick-status` is the truth, so that any machine knows which Kafka topic belongs to which
-incarnation; this view is a copy of it.
+incarnation; this view is a copy of it. The key of a record says what it is:
+
+    topic/<name>/<incarnation>   what became of a topic             → table `status`
+    mirror/<topic>/<replica>     what a replica says of itself      → table `replicas`, behind the time when it was read
+
+What begins otherwise was written by a newer version, or by somebody else, and is skipped.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
 from core.errors import ViewBehindError
 from core.kafka_reader import ConsumedRecord
-from core.store import Store, Writer, bounded_key, key_number, number_key
+from core.store import MAX_KEY_BYTES, Store, Writer, bounded_key, key_number, number_key
+from projections.replicas import PREFIX, Replica, decode_replica, replica_prefix
 
 logger = logging.getLogger(__name__)
 
-TABLES = ("meta", "status")
+TABLES = ("meta", "status", "replicas")
 
-TOPIC_CONFIG: Mapping[str, str] = {"cleanup.policy": "compact"}
-"""Settings of the status topic: only the last outcome of each thing matters."""
+TOPIC_CONFIG: Mapping[str, str] = {
+    "cleanup.policy": "compact",
+    "segment.bytes": str(4 * 1024 * 1024),
+    "min.cleanable.dirty.ratio": "0.1",
+}
+"""Settings of the status topic: only the last outcome of each thing matters. Replicas of mirrors write again and again,
+and what is in the last segment is not compacted: it is to be small, because each new process reads all of it."""
 
-NEXT_OFFSET, _TOPIC_ID = b"next_offset", b"topic_id"
+NEXT_OFFSET, _TOPIC_ID, _TOPICS_CHANGED = b"next_offset", b"topic_id", b"topics_changed"
 
 
 class TopicStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -44,6 +55,8 @@ class TopicStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 CREATING, CREATED, FAILED = "creating", "created", "failed"
 
 _decoder = msgspec.json.Decoder(TopicStatus)
+
+_TOPIC_PREFIX = b"topic/"
 
 
 def topic_key(name: str, incarnation: int) -> bytes:
@@ -67,6 +80,8 @@ class StatusProjection:
     def __init__(self, path: Path, topic_id: str) -> None:
         self.store = Store(path, TABLES)
         self.store.update(lambda txn: _adopt(txn, topic_id.encode()))
+        self.topics_changed = _meta_number(self.store, _TOPICS_CHANGED)
+        """The offset behind the last status of a topic."""
 
     @property
     def view(self) -> StatusView:
@@ -75,11 +90,11 @@ class StatusProjection:
 
     def next_offset(self) -> int:
         """Return the offset to continue at."""
-        return _next_offset(self.store)
+        return _meta_number(self.store, NEXT_OFFSET)
 
     def fold(self, records: Sequence[ConsumedRecord]) -> None:
         """Apply *records* of the status topic, in order; what is no status is skipped and said."""
-        self.store.update(lambda txn: _fold(txn, records))
+        self.topics_changed = self.store.update(lambda txn: _fold(txn, records))
 
     def close(self) -> None:
         """Close the store."""
@@ -114,7 +129,22 @@ class StatusView:
 
     def next_offset(self) -> int:
         """Return the offset behind the last status that is folded: what was read before is current while it stays."""
-        return _next_offset(self._store)
+        return _meta_number(self._store, NEXT_OFFSET)
+
+    def topics_changed(self) -> int:
+        """Return the offset behind the last status of a topic: while it stays, so does what is noted of topics."""
+        return _meta_number(self._store, _TOPICS_CHANGED)
+
+    def replicas(self, topic: str, topic_id: str) -> list[Replica]:
+        """Return the replicas that have announced to hold the Kafka topic of this ID, also long ago."""
+        prefix = replica_prefix(topic)
+        found: list[Replica] = []
+        with self._store.read() as txn:
+            for key, value in txn.scan("replicas", prefix):
+                if not key.startswith(prefix):
+                    break
+                found.append(_replica(value))
+        return [replica for replica in found if replica.status.topic_id == topic_id]
 
     def wait_for(self, offset: int, timeout_s: float) -> None:
         """Block until the record at *offset* of the status topic is folded.
@@ -123,7 +153,7 @@ class StatusView:
             ViewBehindError: Time ran out.
         """
         deadline = time.monotonic() + timeout_s
-        while _next_offset(self._store) <= offset:
+        while _meta_number(self._store, NEXT_OFFSET) <= offset:
             if time.monotonic() > deadline:
                 raise ViewBehindError(f"The status view has not reached offset {offset} yet. Read again.")
             time.sleep(0.001)
@@ -135,15 +165,15 @@ class StatusView:
 
     def unsafe(self) -> list[TopicStatus]:
         """Return the statuses of topics in danger; they are looked for only when a status was written meanwhile."""
-        offset = self.next_offset()
+        offset = self.topics_changed()
         if self._unsafe is None or self._unsafe[0] != offset:
             self._unsafe = (offset, [status for status in self.topics() if status.dangers])
         return self._unsafe[1]
 
 
-def _next_offset(store: Store) -> int:
+def _meta_number(store: Store, key: bytes) -> int:
     with store.read() as txn:
-        raw = txn.get("meta", NEXT_OFFSET)
+        raw = txn.get("meta", key)
     return 0 if raw is None else key_number(raw)
 
 
@@ -154,20 +184,40 @@ def _adopt(txn: Writer, topic_id: bytes) -> None:
         txn.put("meta", _TOPIC_ID, topic_id)
 
 
-def _fold(txn: Writer, records: Sequence[ConsumedRecord]) -> None:
+def _fold(txn: Writer, records: Sequence[ConsumedRecord]) -> int:
+    """Apply *records*; return the offset behind the last one of a topic."""
+    raw = txn.get("meta", _TOPICS_CHANGED)
+    changed = 0 if raw is None else key_number(raw)
+    now = number_key(int(time.time() * 1000))
     for record in records:
-        key, value = bounded_key(record.key() or b""), record.value()
+        given, value = record.key() or b"", record.value()
+        if given.startswith(PREFIX):
+            key = given[:MAX_KEY_BYTES]  # Names of topics and machines are shorter together.
+            if value is None:
+                txn.delete("replicas", key)
+            elif _is_readable(record, decode_replica):
+                txn.put("replicas", key, now + value)
+            continue
+        if not given.startswith(_TOPIC_PREFIX):
+            continue
+        key, changed = bounded_key(given), record.offset() + 1
         if value is None:
             txn.delete("status", key)
-        elif _is_status(record):
+        elif _is_readable(record, _decoder.decode):
             txn.put("status", key, value)
+    txn.put("meta", _TOPICS_CHANGED, number_key(changed))
     txn.put("meta", NEXT_OFFSET, number_key(records[-1].offset() + 1))
+    return changed
 
 
-def _is_status(record: ConsumedRecord) -> bool:
-    """Return whether a record was written by a reconciler; what somebody else wrote must not stop everything."""
+def _replica(stored: bytes) -> Replica:
+    return Replica(decode_replica(stored[8:]), key_number(stored[:8]))
+
+
+def _is_readable(record: ConsumedRecord, decode: Callable[[bytes], object]) -> bool:
+    """Return whether a record is one of ours; what somebody else wrote must not stop everything."""
     try:
-        _decoder.decode(record.value() or b"")
+        decode(record.value() or b"")
     except msgspec.DecodeError as error:
         logger.warning(
             "skipped %s[%s]@%s: it is no status: %s",

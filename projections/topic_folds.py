@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from itertools import compress
 from pathlib import Path
+from typing import NamedTuple
 
 from core.errors import (
     InvalidInputError,
@@ -35,6 +36,7 @@ from core.registered_schema import SchemaLookup
 from projections.freshness import FreshnessProjection
 from projections.mirror_build import BuildOrder
 from projections.mirror_builds import MirrorBuilds
+from projections.mirror_choice import Choice, everything
 from projections.mirror_copies import Copy, kept_at, may_have_missed, open_copy, open_live, suspension
 from projections.mirror_folds import MAX_CHANGED_PAGES, MirrorProjection
 from projections.mirror_places import MirrorPlace
@@ -81,6 +83,17 @@ CLEAN_EVERY_S = 30.0
 """How often the slots of readers that were killed are freed."""
 
 
+class Held(NamedTuple):
+    """What this process holds of a topic."""
+
+    topic_id: str
+    partitions: int
+    entries: int
+    has_caught_up: bool
+    """Whether everything is folded that the topic held when this process began with it. Stays so: what comes later is
+    told as lag."""
+
+
 class TopicFolds:
     """The folds of one machine.
 
@@ -94,6 +107,7 @@ class TopicFolds:
         bootstrap: Brokers as `HOST:PORT`.
         new_consumer: Makes a consumer that waits so many milliseconds for records; nothing is assigned to it yet.
         stopping: Set when the process ends.
+        choice: Which of the declared mirrors this process holds.
     """
 
     def __init__(
@@ -107,6 +121,7 @@ class TopicFolds:
         bootstrap: str,
         new_consumer: Callable[[int], TopicsConsumer],
         stopping: threading.Event,
+        choice: Choice = everything,
     ) -> None:
         self._folder = folder
         self._registry = registry
@@ -119,6 +134,10 @@ class TopicFolds:
         self._consumer = new_consumer(FETCH_WAIT_MS)
         self._has_many = False
         self._stopping = stopping
+        self._choice = choice
+        self._caught_up: set[str] = set()
+        self.turned_at = time.monotonic()
+        """When the last round began, on the monotonic clock."""
         self._copies: dict[str, Copy] = {}
         self._builds = MirrorBuilds()
         self._seen: tuple[object, ...] | None = None
@@ -134,14 +153,24 @@ class TopicFolds:
             for copy in list(self._copies.values())
         ]
 
+    def held(self, topic: str) -> Held | None:
+        """Return what is folded of a topic, `None` where nothing is; may be called by another thread."""
+        copy = self._copies.get(topic)
+        if copy is None:
+            return None
+        source, mirror = copy.source, copy.mirror
+        return Held(source.topic_id, len(mirror.committed), mirror.entries, source.topic_id in self._caught_up)
+
     def run(self) -> None:
         """Fold until told to stop."""
         self._consumer.assign({(self._status_topic, 0): self._status.next_offset()})
         try:
             while not self._stopping.is_set():
+                self.turned_at = time.monotonic()
                 self._adopt_changes()
                 self._adopt_builds()
                 self._fold_round()
+                self._note_caught_up()
         finally:
             self._builds.close()
             self._consumer.close()
@@ -153,10 +182,11 @@ class TopicFolds:
     def _adopt_changes(self) -> None:
         """Begin and end mirrors when the registry, the statuses or Kafka's topics have changed since the last look."""
         facts = self.facts()
-        seen = (self._registry.position(), self._status.next_offset(), facts)
+        seen = (self._registry.position(), self._status.topics_changed, facts)
         if seen == self._seen and time.monotonic() < self._adopt_again_at:
             return
-        wanted = {source.topic: source for source in wanted_sources(self._registry, self._status.view, facts)}
+        sources = wanted_sources(self._registry, self._status.view, facts, self._choice)
+        wanted = {source.topic: source for source in sources}
         self._end_unwanted(wanted)
         is_adopted = self._begin_wanted(wanted)
         self._suspend_replaced(facts)
@@ -238,6 +268,7 @@ class TopicFolds:
         del self._copies[source.topic]
         copy.mirror.close()
         copy.place.remove()
+        self._caught_up.discard(source.topic_id)
         self._freshness.forget(source.topic_id)
         logger.info("the mirror of %s is removed", source.topic)
 
@@ -344,6 +375,10 @@ class TopicFolds:
                 self._promote_if_reached(self._copies[topic])
         for place in lost:
             self._go_on_behind_gap(*place)
+
+    def _note_caught_up(self) -> None:
+        if len(self._caught_up) < len(self._copies):
+            self._caught_up |= {copy.source.topic_id for copy in self._copies.values() if copy.mirror.is_ready()}
 
     def _changed_pages(self, topics: Iterable[str]) -> int:
         return sum(self._copies[topic].mirror.changed_pages() for topic in topics)

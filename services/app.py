@@ -14,7 +14,10 @@ from typing import Any
 import falcon
 import falcon.asgi
 
+from core.roles import Role
 from core.settings import Settings
+from core.signs_of_life import SignSender
+from projections.replicas import Replica
 from services.compression import GzipMiddleware
 from services.cors import OriginsMiddleware
 from services.errors import add_error_handlers
@@ -25,6 +28,8 @@ from services.gateway.resource import GraphQLResource
 from services.gateway.rest_client import RestClient
 from services.gateways import Gateways
 from services.health import HealthResource
+from services.holder_client import HolderClient
+from services.holders import Holders
 from services.ingest.resources import IngestKeyResource, IngestTopicResource
 from services.ingest.topics import IngestTopics
 from services.ingest.writes import Writes
@@ -48,8 +53,13 @@ from services.mirrors.keys import MirrorKeyResource, MirrorKeysResource
 from services.mirrors.pages import MirrorAllResource
 from services.mirrors.range_resources import MirrorIndexResource, MirrorRangeResource
 from services.mirrors.ranges import DeclaredIndexes
+from services.mirrors.replicas import MapMiddleware, ReplicaPartitionsResource
+from services.mirrors.rows import MirrorRowsResource
 from services.mirrors.status import MirrorPartitionsResource, MirrorStatusResource
 from services.openapi.resource import OpenApiResource
+from services.remote_mirrors import TIMEOUT_S, RemoteMirrors
+from services.remote_positions import RemotePositions
+from services.role_paths import WholePath, whole_paths, with_whole_path
 from services.row_cache import RowCache
 from services.schema_registry.answers import PREFIX as SCHEMA_REGISTRY
 from services.schema_registry.answers import EncodedSlashes
@@ -80,7 +90,8 @@ from services.schema_registry.subjects import (
     VersionTextResource,
 )
 from services.security import ApiKeyMiddleware
-from services.topic_access import TopicAccesses
+from services.topic_access import TopicAccess, TopicAccesses
+from services.vitals import Vitals
 from services.whole_bodies import whole_or_raising
 from services.worker import Worker
 
@@ -88,13 +99,23 @@ _FalconApp = falcon.asgi.App[falcon.asgi.Request, falcon.asgi.Response]
 
 
 class App(_FalconApp):
-    """Falcon's application, with bodies that end where their client ended them and nowhere else."""
+    """Falcon's application, with bodies that end where their client ended them and nowhere else.
+
+    Args:
+        whole_path: Makes the paths of requests whole, where the process serves one thing alone.
+    """
+
+    def __init__(self, whole_path: WholePath | None = None) -> None:
+        super().__init__()
+        self._whole_path = whole_path
 
     # Falcon's own one has this signature too; its base class, for WSGI, has another.
     async def __call__(  # type: ignore[override]
         self, scope: dict[str, Any], receive: Any, send: Any
     ) -> None:
         """Serve one connection."""
+        if self._whole_path is not None and "path" in scope:
+            scope = with_whole_path(scope, self._whole_path)
         if scope["type"] != "http":
             await super().__call__(scope, receive, send)
         elif scope["http_version"] == "0.9":  # Falcon would raise, in a place where that becomes a 500.
@@ -120,10 +141,15 @@ class WorkerLifespan:
         await asyncio.to_thread(self._worker.stop)
 
 
-def create_app(worker: Worker) -> App:
-    """Return the ASGI application with all services over the parts of *worker*."""
+def create_app(worker: Worker, signs: SignSender | None = None) -> App:
+    """Return the ASGI application with the services of the process's role over the parts of *worker*.
+
+    Args:
+        worker: The process-wide parts.
+        signs: Where the process tells how it is, if anybody listens.
+    """
     settings = worker.settings
-    app = App()
+    app = App(whole_paths(settings))
     app.add_middleware(OriginsMiddleware(settings.cors_origins))
     if settings.gzip_level:
         app.add_middleware(GzipMiddleware(settings.gzip_level))
@@ -132,31 +158,114 @@ def create_app(worker: Worker) -> App:
     app.add_middleware(ApiKeyMiddleware(settings.api_key, lambda: worker.views.registry))
     app.req_options.strip_url_path_trailing_slash = True
     add_error_handlers(app)
-    topics = TopicAccesses(worker)
-    targets, mirrors = IngestTopics(worker, topics), Mirrors(worker, topics, Looks(worker))
-    writes = Writes(worker, targets, topics)
-    writer = LocalWriter(worker, topics, targets, writes)
-    rest = RestClient(worker.settings.rest)
-    rows = RowCache(worker.settings.gateway_row_cache_mb * 1024 * 1024)
-    # Where the schema registry is elsewhere, a value may have to wait until it has answered.
-    reader = LocalMirrors(topics, DeclaredIndexes(), rows, decodes_at_hand=worker.registry_elsewhere is None)
-    gateways = Gateways(worker, reader, writer, rest)
-    app.add_route("/health", HealthResource(worker, gateways.troubles))
-    app.add_route("/metrics", MetricsResource(worker))
-    app.add_route("/openapi.json", OpenApiResource(with_schema_registry=worker.registry_elsewhere is None))
-    _add_manager(app, worker)
-    _add_ingest(app, worker, targets, writes)
-    _add_mirror(app, mirrors)
-    _add_gateway(app, worker, gateways, mirrors, rest)
-    worker.at_stop(writes.close)  # Gateways write to the last, so they are closed before.
-    _add_schema_registry(app, worker)
+    services = _Services(worker)
+    services.add_to(app)
+    vitals = Vitals(worker, services.waits_for, services.troubles)
+    if settings.role is Role.ALL or not settings.has_management:
+        app.add_route("/health", HealthResource(worker, services.troubles))
+        app.add_route("/metrics", MetricsResource(worker))
+    if signs is not None and signs.is_heard:
+        worker.at_start(vitals.reporting(signs))
+        worker.at_stop(vitals.close)
     return app
+
+
+class _Services:
+    """The services of a role, over parts that they share."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self._topics = TopicAccesses(worker)
+        self._targets = IngestTopics(worker, self._topics)
+        self._mirrors = Mirrors(worker, self._topics, Looks(worker))
+        self._writes = Writes(worker, self._targets, self._topics)
+        self._gateways: Gateways | None = None
+
+    def add_to(self, app: App) -> None:
+        """Add the routes of the services, and what is to be started and stopped with them."""
+        worker = self._worker
+        match worker.settings.role:
+            case Role.ALL:
+                _add_manager(app, worker)
+                _add_ingest(app, worker, self._targets, self._writes)
+                _add_mirror(app, self._mirrors, MirrorPartitionsResource(self._mirrors))
+                self._add_gateways(app)
+                _add_schema_registry(app, worker)
+                self._add_openapi(app)
+            case Role.MANAGER:
+                _add_manager(app, worker)
+                self._add_openapi(app)
+            case Role.INGEST:
+                _add_ingest(app, worker, self._targets, self._writes)
+            case Role.MIRROR:
+                self._add_replica(app)
+            case Role.GATEWAY:
+                self._add_gateways(app)
+            case Role.SCHEMA_REGISTRY:
+                _add_schema_registry(app, worker)
+        worker.at_stop(self._writes.close)  # Gateways write to the last, so they are closed before.
+
+    def troubles(self) -> list[str]:
+        """Return what is wrong with gateways."""
+        return [] if self._gateways is None else self._gateways.troubles()
+
+    def waits_for(self) -> str | None:
+        """Return why what the role is there for cannot be served yet, `None` when it can; may block.
+
+        Raises:
+            QuickError: It cannot; says why.
+        """
+        served, role = self._worker.settings.served, self._worker.settings.role
+        if role is Role.MIRROR and served is not None:
+            if self._topics.ready_mirror(self._topics.topic(served)) is None:
+                return f"The mirror of topic {served} is being built."
+        elif role is Role.GATEWAY and served is not None and self._gateways is not None:
+            self._gateways.executor(served)
+        elif role.leads or role is Role.SCHEMA_REGISTRY:
+            assert self._worker.log, "open, or raised"
+        return None
+
+    def _add_openapi(self, app: App) -> None:
+        app.add_route("/openapi.json", OpenApiResource(with_schema_registry=self._worker.registry_elsewhere is None))
+
+    def _add_replica(self, app: App) -> None:
+        worker, mirrors = self._worker, self._mirrors
+        topic = worker.settings.served
+        assert topic is not None, "a mirror is there for one topic"
+        app.add_middleware(MapMiddleware(mirrors, self._replicas, topic))
+        _add_mirror(app, mirrors, ReplicaPartitionsResource(mirrors, self._replicas))
+        app.add_route("/mirror/{topic}/rows", MirrorRowsResource(mirrors))
+
+    def _replicas(self, access: TopicAccess) -> list[Replica]:
+        return self._worker.views.status.replicas(access.name, access.topic_id)
+
+    def _add_gateways(self, app: App) -> None:
+        worker, topics = self._worker, self._topics
+        settings = worker.settings
+        writer = LocalWriter(worker, topics, self._targets, self._writes)
+        rest = RestClient(settings.rest)
+        rows = RowCache(settings.gateway_row_cache_mb * 1024 * 1024)
+        indexes = DeclaredIndexes()
+        if settings.role is Role.GATEWAY:
+            client, holders = HolderClient(settings.api_key), Holders(self._replicas)
+            remote = RemoteMirrors(topics, holders, client, settings.gateway.timeout_s or TIMEOUT_S)
+            reader = LocalMirrors(remote, indexes, rows, decodes_at_hand=False)
+            self._gateways = gateways = Gateways(worker, reader, writer, rest)
+            positions: GatewayPositions = RemotePositions(self._mirrors, gateways.executor, remote)
+            _add_gateway(app, worker, gateways, positions, rest)
+            worker.at_stop(client.close)
+        else:
+            # Where the schema registry is elsewhere, a value may have to wait until it has answered.
+            reader = LocalMirrors(topics, indexes, rows, decodes_at_hand=worker.registry_elsewhere is None)
+            self._gateways = gateways = Gateways(worker, reader, writer, rest)
+            worker.at_start(gateways.start)
+            _add_gateway(app, worker, gateways, GatewayPositions(self._mirrors, gateways.executor), rest)
 
 
 def app_from_env() -> App:
     """Return the application of a worker process, with the settings of its environment."""
     logging.basicConfig(level=os.environ.get("QUICK_LOG_LEVEL", "WARNING"), format="web: %(message)s")
-    return create_app(Worker(Settings.from_env(os.environ)))
+    return create_app(Worker(Settings.from_env(os.environ)), SignSender.from_env(os.environ))
 
 
 def _add_manager(app: App, worker: Worker) -> None:
@@ -194,10 +303,10 @@ def _add_ingest(app: App, worker: Worker, targets: IngestTopics, writes: Writes)
     app.add_route("/ingest/{topic}/{key:path}", IngestKeyResource(targets, writes))
 
 
-def _add_mirror(app: App, mirrors: Mirrors) -> None:
+def _add_mirror(app: App, mirrors: Mirrors, partitions: MirrorPartitionsResource | ReplicaPartitionsResource) -> None:
     indexes = DeclaredIndexes()
     app.add_route("/mirror/{topic}/status", MirrorStatusResource(mirrors, indexes))
-    app.add_route("/mirror/{topic}/streams/partitions", MirrorPartitionsResource(mirrors))
+    app.add_route("/mirror/{topic}/streams/partitions", partitions)
     app.add_route("/mirror/{topic}/mirror", MirrorAllResource(mirrors))
     app.add_route("/mirror/{topic}/mirror/keys", MirrorKeysResource(mirrors))
     app.add_route("/mirror/{topic}/mirror/batch", MirrorBatchResource(mirrors))
@@ -208,14 +317,8 @@ def _add_mirror(app: App, mirrors: Mirrors) -> None:
     app.add_route("/mirror/{topic}/mirror/{key:path}", MirrorKeyResource(mirrors))
 
 
-def _add_gateway(app: App, worker: Worker, gateways: Gateways, mirrors: Mirrors, rest: RestClient) -> None:
-    graphql = GraphQLResource(
-        gateways.executor,
-        worker.settings.gateway,
-        GatewayPositions(mirrors, gateways.executor),
-        known=gateways.known,
-    )
-    worker.at_start(gateways.start)
+def _add_gateway(app: App, worker: Worker, gateways: Gateways, positions: GatewayPositions, rest: RestClient) -> None:
+    graphql = GraphQLResource(gateways.executor, worker.settings.gateway, positions, known=gateways.known)
     worker.at_stop(gateways.close)
     worker.at_stop(graphql.close)
     worker.at_stop(rest.close)

@@ -12,10 +12,11 @@ from core.errors import InvalidInputError, InvalidValueError, QuickError
 from core.mirrors import MirrorDefinition
 from core.ordered_bytes import Bounds
 from projections.mirror_entries import INLINE, INLINE_MAX, LONG, Entry, key_tail
-from projections.mirror_moment import SCAN_ENTRIES, MirrorMoment
+from projections.mirror_moment import SCAN_ENTRIES
 from projections.pages import Placed
 from services.gateway.mirrors import ListPart
 from services.mirrors.ranges import ComparableField, bounds_of
+from services.readable_mirrors import ReadableMoment
 
 MAX_AMONG: Final = 1_000
 """Most values of one `in`: each is looked for by itself."""
@@ -83,7 +84,7 @@ class Order(Protocol):
 class ByKey:
     """All entries in the order of their keys; the place of one is its `key_tail`."""
 
-    def __init__(self, moment: MirrorMoment) -> None:
+    def __init__(self, moment: ReadableMoment) -> None:
         self._moment = moment
 
     def read(self, part: ListPart, limit: int) -> tuple[list[Placed], bytes | None]:
@@ -96,7 +97,7 @@ class ByKey:
 class ByIndex:
     """The entries that meet a condition, in the order of its field; places are the cursors of the index."""
 
-    def __init__(self, moment: MirrorMoment, declared: MirrorDefinition | None, condition: Condition) -> None:
+    def __init__(self, moment: ReadableMoment, declared: MirrorDefinition | None, condition: Condition) -> None:
         self._moment = moment
         self._declared = declared
         self._field = condition.field.name
@@ -124,7 +125,7 @@ class ByIndex:
 class ByRange:
     """The values of one key in the order of the range field, of which each has another one: that is the place."""
 
-    def __init__(self, moment: MirrorMoment, declared: MirrorDefinition | None, key: bytes, bounds: Bounds) -> None:
+    def __init__(self, moment: ReadableMoment, declared: MirrorDefinition | None, key: bytes, bounds: Bounds) -> None:
         self._moment = moment
         self._declared = declared
         self._key = key

@@ -1,9 +1,12 @@
-"""The gateway's port to mirrors, over the LMDB beside it."""
+"""The gateway's port to mirrors: keys encoded and values decoded here, the bytes between from the LMDB beside it.
+
+Where the mirrors are held by other processes, the bytes come from those (`services.remote_mirrors`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from core.errors import (
     InvalidInputError,
@@ -18,31 +21,34 @@ from core.ordered_bytes import Bounds
 from core.record_fields import Decoder, ManyDecoder, field_decoder, fields_decoder
 from core.types import TopicType
 from projections.mirror_entries import Entry
-from projections.mirror_moment import KEYS_AT_ONCE, MirrorMoment
-from projections.mirrors import MirrorView
+from projections.mirror_moment import KEYS_AT_ONCE
 from services.gateway.keys import as_key
 from services.gateway.mirrors import ListPart, ListQuery, RangeOf
 from services.local_lists import ByIndex, ByKey, ByRange, Condition, LocalRow, Order, condition, rows_of
-from services.mirrors.ranges import IndexSource, Range, bounds_of, range_indexes, ranged
+from services.mirrors.ranges import Indexes, IndexSource, Range, bounds_of, range_indexes, ranged
 from services.mirrors.values import MAX_ANSWER_BYTES
+from services.readable_mirrors import MirrorSource, ReadableMirror, ReadableMoment
 from services.row_cache import RowCache
-from services.topic_access import TopicAccess, TopicAccesses
+from services.topic_access import TopicAccess
+
+if TYPE_CHECKING:
+    from projections.mirrors import MirrorView
 
 
 class LocalMirrors:
-    """Reads the mirrors of this machine; implements `services.gateway.mirrors.MirrorReader`.
+    """Reads mirrors; implements `services.gateway.mirrors.MirrorReader`.
 
     Args:
         topics: Finds topics and their mirrors.
         indexes: Finds what mirrors can be asked for beside their keys.
         rows: Where decoded rows are kept.
-        decodes_at_hand: Whether every schema is known here, so that no value has to wait for one.
+        decodes_at_hand: Whether nothing has to be waited for: every schema is known here, and the mirrors are too.
         max_bytes: Values that one operation is given, as they stand in Kafka.
     """
 
     def __init__(
         self,
-        topics: TopicAccesses,
+        topics: MirrorSource,
         indexes: IndexSource,
         rows: RowCache | None = None,
         *,
@@ -101,8 +107,8 @@ class _Topic:
         self.access = access
         self.encode_key = access.keys.encode
         self.decoders = decoders
-        self.view: MirrorView | None = None
-        self.moment: MirrorMoment | None = None
+        self.view: ReadableMirror | None = None
+        self.moment: ReadableMoment | None = None
         self.read: dict[bytes, Any] = {}
         """What was read, by the bytes of the key."""
         self.sizes: dict[bytes, int] = {}
@@ -204,10 +210,14 @@ class LocalReading:
                 topic.moment = None
         self._topics.clear()
 
+    def _indexes(self, topic: _Topic) -> Indexes | None:
+        # Only what is declared is asked for here; the rows themselves come from the moment.
+        return self._mirrors.indexes(topic.access, cast("MirrorView", self._view(topic)))
+
     def _range(self, topic: _Topic, wanted: RangeOf) -> tuple[bytes, Bounds]:
         """Return the owner of a range and its bounds."""
         access = topic.access
-        indexes, field = range_indexes(self._mirrors.indexes(access, self._view(topic)))
+        indexes, field = range_indexes(self._indexes(topic))
         bounds = bounds_of(field, {"from": wanted.low, "to": wanted.high}, field.from_json)
         if indexes.range_key is None:
             return access.keys.encode(as_key(wanted.key, access.keys.type, access.name)), bounds
@@ -220,7 +230,7 @@ class LocalReading:
         """Return the conditions of a list by field."""
         if not query.where:
             return {}
-        indexes = self._mirrors.indexes(topic.access, self._view(topic))
+        indexes = self._indexes(topic)
         fields = {} if indexes is None else indexes.fields
         for name in query.where:
             if name not in fields:
@@ -238,12 +248,12 @@ class LocalReading:
             known = self._topics[name] = _Topic(access, decoders)
         return known
 
-    def _view(self, topic: _Topic) -> MirrorView:
+    def _view(self, topic: _Topic) -> ReadableMirror:
         if topic.view is None:
             topic.view = self._mirrors.topics.mirror(topic.access)
         return topic.view
 
-    def _moment(self, topic: _Topic) -> MirrorMoment:
+    def _moment(self, topic: _Topic) -> ReadableMoment:
         if topic.moment is None:
             topic.moment = self._view(topic).moment().__enter__()
         return topic.moment
@@ -310,7 +320,7 @@ class LocalReading:
 class _DeclaredRanges(NamedTuple):
     """The ranges of a mirror at one moment, asked knowing what it is declared to keep."""
 
-    moment: MirrorMoment
+    moment: ReadableMoment
     declared: MirrorDefinition | None
 
     def range(self, key: bytes, bounds: Bounds, *, reverse: bool = False, limit: int | None) -> list[Entry]:

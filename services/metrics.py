@@ -31,11 +31,19 @@ class MetricsResource:
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """Answer with the figures; open without a key."""
         resp.content_type = CONTENT_TYPE
-        lines = [
-            f"# HELP {gauge.name} {gauge.help}\n# TYPE {gauge.name} gauge\n{gauge.name} {gauge.value}\n"
-            for gauge in _gauges(self._worker)
-        ]
-        resp.text = "".join(lines)
+        resp.text = metrics_text(self._worker)
+
+
+def metrics_text(worker: Worker) -> str:
+    """Return the figures.
+
+    Raises:
+        UnavailableError: Log or registry are not open.
+    """
+    return "".join(
+        f"# HELP {gauge.name} {gauge.help}\n# TYPE {gauge.name} gauge\n{gauge.name} {gauge.value}\n"
+        for gauge in _gauges(worker)
+    )
 
 
 def _gauges(worker: Worker) -> Iterator[_Gauge]:

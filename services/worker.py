@@ -96,6 +96,8 @@ class Worker:
         self._views: Views | None = None
         self._commands: Commands | None = None
         self._log_error: str = "it is being opened"
+        self.has_failed_to_open = False
+        """Whether the command log could not be opened at the last attempt; it is tried again and again."""
         self._noted_dangers: list[str] | None = None
         self._opened = threading.Event()
         self._stopping = threading.Event()
@@ -219,9 +221,10 @@ class Worker:
                 commands = Commands(self.settings)
                 commands.command_log.prepare_to_append()
                 self._commands = commands
+                self.has_failed_to_open = False
                 self._opened.set()
             except QuickError as error:
-                self._log_error = str(error)
+                self._log_error, self.has_failed_to_open = str(error), True
                 self._stopping.wait(REOPEN_S)
         while not self._stopping.wait(WATCH_S):
             if self._is_outdated():

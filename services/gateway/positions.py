@@ -70,7 +70,11 @@ class GatewayPositions:
         if most is not None:
             used = executor.used_topics(text, request.operation_name)
             for topic in sorted(used.read):
-                await self._check_lag(resp, topic, most)
+                try:
+                    access = self._mirrors.topics.topic(topic)
+                except NotFoundError:
+                    continue  # Reading it tells that.
+                await self.check_lag(resp, access, most)
 
     async def _include(
         self,
@@ -87,22 +91,32 @@ class GatewayPositions:
             )
         deadline = time.monotonic() + finding.AT_LEAST_TIMEOUT_S
         for position in positions:
-            access = accesses[position.topic_id]
-            mirror = await self._mirrors.ready(access)
-            try:
-                await self._mirrors.including(access, mirror, position, deadline=deadline)
-            except UnavailableError:
-                self._mirrors.stamps.put(resp, access.topic_id, mirror)
-                raise
+            await self.include(resp, accesses[position.topic_id], position, deadline)
 
-    async def _check_lag(self, resp: falcon.asgi.Response, topic: str, most: MaxLag) -> None:
-        try:
-            access = self._mirrors.topics.topic(topic)
-        except NotFoundError:
-            return  # Reading it tells that.
+    async def include(
+        self, resp: falcon.asgi.Response, access: TopicAccess, position: Position, deadline: float
+    ) -> None:
+        """Wait until what is read of a topic includes *position*.
+
+        Raises:
+            UnavailableError: It does not before *deadline*, on the monotonic clock, and *resp* says how far it is.
+        """
         mirror = await self._mirrors.ready(access)
         try:
-            most.check(topic, self._mirrors.stamps.lag(access.topic_id, mirror))
+            await self._mirrors.including(access, mirror, position, deadline=deadline)
+        except UnavailableError:
+            self._mirrors.stamps.put(resp, access.topic_id, mirror)
+            raise
+
+    async def check_lag(self, resp: falcon.asgi.Response, access: TopicAccess, most: MaxLag) -> None:
+        """Make sure that what is read of a topic is not further behind than *most*.
+
+        Raises:
+            UnavailableError: It is, or may be, and *resp* says how far.
+        """
+        mirror = await self._mirrors.ready(access)
+        try:
+            most.check(access.name, self._mirrors.stamps.lag(access.topic_id, mirror))
         except UnavailableError:
             self._mirrors.stamps.put(resp, access.topic_id, mirror)
             raise

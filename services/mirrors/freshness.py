@@ -178,6 +178,12 @@ class MaxLag(NamedTuple):
                 records = int(match[3])
         return cls(records, seconds)
 
+    def text(self) -> str:
+        """Return this as its header has it."""
+        parts = [None if self.seconds is None else f"{self.seconds:.6f}s"]
+        parts += [None if self.records is None else f"{self.records} records"]
+        return ", ".join(part for part in parts if part is not None)
+
     def check(self, topic: str, lag: Freshness) -> None:
         """Refuse what is further behind than this, or may be.
 

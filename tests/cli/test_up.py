@@ -222,11 +222,36 @@ def test_serve_needs_no_broker_of_its_own(quick: StartQuick, kafka: str, tmp_pat
     assert 0 == run.exit_code()
 
 
-@pytest.mark.parametrize("role", ["manager", "ingest", "mirror", "gateway", "schema-registry"])
-def test_a_role_alone_is_refused(quick: StartQuick, tmp_path: Path, role: str) -> None:
-    run = quick("serve", "--role", role, "--kafka", "127.0.0.1:1", "--data-dir", str(tmp_path))
-    assert 1 == run.exit_code()
-    assert f"The role {role} cannot be served alone yet. Use --role all, which serves everything.\n" == run.err
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["--role", "mirror", "--api-key", "k"], "--role mirror needs --topic."),
+        (["--role", "gateway", "--api-key", "k"], "--role gateway needs --gateway."),
+        (["--role", "ingest", "--topic", "t", "--api-key", "k"], "--topic does not go with --role ingest."),
+        (["--gateway", "g"], "--gateway does not go with --role all."),
+        (["--role", "mirror", "--topic", "a/b", "--api-key", "k"], "No topic can be called 'a/b'."),
+        (["--role", "ingest", "--clean-up", "--api-key", "k"], "--clean-up goes with --role mirror alone."),
+        (["--role", "ingest"], "A role alone needs the key that all processes share. Give --api-key or QUICK_APIKEY."),
+    ],
+)
+def test_a_role_with_other_options_than_its_own_is_refused(
+    quick: StartQuick, tmp_path: Path, arguments: list[str], text: str
+) -> None:
+    run = quick("serve", *arguments, "--kafka", "127.0.0.1:1", "--data-dir", str(tmp_path))
+    assert 2 == run.exit_code()
+    assert f"Error: {text}" in run.err
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_server_of_everything_has_a_management_port_too(quick: StartQuick, kafka: str, tmp_path: Path) -> None:
+    arguments = ("--kafka", kafka, "--port", "0", "--management-port", "0", "--data-dir", str(tmp_path))
+    run = quick("serve", *arguments, "--api-key", "k")
+    assert 200 == request(run.url, "GET", "/health")
+    until(lambda: "Health: " in run.out)
+    found = re.search(r"Health:  (http://[0-9.:]+)/health\n", run.out)
+    assert found is not None
+    until(lambda: request(found[1], "GET", "/health/readiness") == 200)
+    assert [200, 404] == [request(found[1], "GET", path) for path in ("/health/liveness", "/manager/topics")]
 
 
 def test_a_folder_in_use_is_refused(quick: StartQuick, kafka: str, tmp_path: Path) -> None:

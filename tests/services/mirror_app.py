@@ -25,6 +25,7 @@ from services.mirrors.keys import MirrorKeyResource, MirrorKeysResource
 from services.mirrors.pages import MirrorAllResource
 from services.mirrors.range_resources import MirrorIndexResource, MirrorRangeResource
 from services.mirrors.ranges import Indexes
+from services.mirrors.rows import MirrorRowsResource
 from services.mirrors.status import MirrorPartitionsResource
 from services.topic_access import TopicAccess, TopicAccesses
 from services.worker import Worker
@@ -188,6 +189,7 @@ class MirrorApp:
             ("/mirror/{topic}/mirror/index/{field}", MirrorIndexResource(mirrors, self.indexes)),
             ("/mirror/{topic}/mirror/{key:path}", MirrorKeyResource(mirrors)),
             ("/mirror/{topic}/streams/partitions", MirrorPartitionsResource(mirrors)),
+            ("/mirror/{topic}/rows", MirrorRowsResource(mirrors)),
         ):
             app.add_route(path, resource)
         return falcon.testing.TestClient(app)

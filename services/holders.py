@@ -1,0 +1,88 @@
+"""Who holds a mirror, in the order in which the replicas are asked.
+
+First those that say they are ready and are believed, in turns, and among them last those that did not answer a moment
+ago. Behind them all others, the last heard first: while Kafka is away nobody can say anything more, and all of them
+are there.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable
+from typing import Final
+
+from projections.replicas import Replica
+from services.topic_access import TopicAccess
+
+SUSPECTED_S: Final = 5.0
+"""How long a replica that did not answer is asked behind the others."""
+
+ReplicaSource = Callable[[TopicAccess], list[Replica]]
+"""Returns the replicas that have announced to hold a topic."""
+
+
+class Holders:
+    """Orders the replicas of mirrors. Safe to use from several threads."""
+
+    def __init__(self, replicas: ReplicaSource) -> None:
+        self._replicas = replicas
+        self._turns = itertools.count()
+        self._suspected: dict[str, float] = {}
+
+    def addresses(self, access: TopicAccess, preferred: str | None = None) -> list[str]:
+        """Return the addresses of those that hold a topic, the one to ask first first.
+
+        Args:
+            access: The topic.
+            preferred: Who is to be asked first if nothing speaks against it.
+        """
+        now_ms, suspects = int(time.time() * 1000), self._suspects()
+        believed: list[Replica] = []
+        others: list[Replica] = []
+        for replica in self._replicas(access):
+            (believed if replica.status.is_ready and replica.is_believed(now_ms) else others).append(replica)
+        ready = _turned([replica.status.address for replica in believed], next(self._turns))
+        ready.sort(key=lambda address: (address in suspects, address != preferred))
+        others.sort(key=lambda replica: -replica.heard_ms)
+        return list(dict.fromkeys([*ready, *(replica.status.address for replica in others)]))
+
+    def entries(self, access: TopicAccess) -> int | None:
+        """Return how many entries a topic has by what its replicas say, `None` where nobody says it."""
+        return max((replica.status.entries for replica in self._replicas(access)), default=None)
+
+    def note_failure(self, address: str) -> None:
+        """Note that a replica did not answer."""
+        self._suspected = {**self._suspected, address: time.monotonic() + SUSPECTED_S}
+
+    def note_answer(self, address: str) -> None:
+        """Note that a replica has answered."""
+        if address in self._suspected:
+            self._suspected = {each: until for each, until in self._suspected.items() if each != address}
+
+    def _suspects(self) -> set[str]:
+        if not self._suspected:
+            return set()
+        now = time.monotonic()
+        return {address for address, until in self._suspected.items() if until > now}
+
+
+def partition_map(replicas: list[Replica], now_ms: int) -> dict[str, str]:
+    """Return who is to be asked for each partition, by its number as text; replicas that are not ready are left out.
+
+    The partitions that several hold are shared out among them.
+    """
+    ready = [one.status for one in replicas if one.status.is_ready and one.is_believed(now_ms)]
+    ready.sort(key=lambda status: status.replica)
+    found = {}
+    for partition in sorted({partition for status in ready for partition in status.partitions}):
+        holding = [status.address for status in ready if partition in status.partitions]
+        found[str(partition)] = holding[partition % len(holding)]
+    return found
+
+
+def _turned(addresses: list[str], turn: int) -> list[str]:
+    if not addresses:
+        return []
+    at = turn % len(addresses)
+    return addresses[at:] + addresses[:at]
