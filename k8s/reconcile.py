@@ -65,12 +65,14 @@ class Reconciler:
         settings: KubernetesSettings,
         leads: Callable[[], bool],
     ) -> None:
-        self._client = client
+        self.client = client
         self._declarations = declarations
         self._settings = settings
         self._leads = leads
         self.moments: dict[Kind, str] = {}
         """From where a watch of each kind misses nothing of what came after the last round's lists."""
+        self.instance = ""
+        """The label of all our objects, as of the last round."""
 
     def reconcile(self) -> Outcome:
         """Apply every difference, and return what became of each object.
@@ -81,12 +83,13 @@ class Reconciler:
             LeadershipLostError: Another process leads now.
         """
         declared = self._declarations()
+        self.instance = instance_of(declared, self._settings)
         try:
-            cluster = Cluster(self._client, instance_of(declared, self._settings), self._confirm)
+            cluster = Cluster(self.client, self.instance, self._confirm)
         except KubernetesUnavailableError as error:
             return Outcome(position=declared.position, results=(), unavailable=str(error))
         self.moments = cluster.moments
-        return _Round(self._client, self._settings, cluster, declared, self._confirm).run()
+        return _Round(self.client, self._settings, cluster, declared, self._confirm).run()
 
     def _confirm(self) -> None:
         if not self._leads():
