@@ -137,7 +137,7 @@ def thing_of(live: Manifest) -> str:
     return str((live["metadata"].get("annotations") or {}).get(NAME, ""))
 
 
-def label(live: LiveObject, name: str) -> str:
+def label(live: Manifest, name: str) -> str:
     """Return a label of *live*; empty if it has none of this name."""
     return str((live["metadata"].get("labels") or {}).get(name, ""))
 

@@ -71,6 +71,10 @@ class Result:
     ref: ObjectRef
     thing: str
     """What its thing is called in Quick; empty where nobody knows."""
+    component: str = ""
+    """What its thing is, as in the label of its objects."""
+    position: int = 0
+    """Of the last command that changed what it is to be."""
     state: State
     reason: str = ""
     drifts: tuple[Drift, ...] = ()

@@ -32,13 +32,14 @@ from k8s.cluster import (
 )
 from k8s.comparison import compare
 from k8s.desired import desired, instance_of
-from k8s.drift import drifts_of, is_applied_today, respecting_others, stamped, without
+from k8s.drift import annotation, drifts_of, is_applied_today, respecting_others, stamped, without
 from k8s.giving_up import GivingUp, Step, condition
 from k8s.names import job_name
 from k8s.objects import Kind, LiveObject, Manifest, ObjectRef
 from k8s.outcomes import Drift, Outcome, Result, State
 from k8s.settings import Drift as DriftPolicy
 from k8s.settings import KubernetesSettings
+from k8s.thing_objects import COMPONENT, POSITION
 from projections.declarations import Declarations
 from projections.reconciler import LeadershipLostError
 
@@ -287,11 +288,13 @@ class _Round:
         drifts: Iterable[Drift] = (),
     ) -> None:
         spec, status = seen.get("spec") or {}, (live or seen).get("status") or {}
-        has_replicas = is_workload(ref.kind)
+        has_replicas, position = is_workload(ref.kind), annotation(seen, POSITION) or ""
         self._results.append(
             Result(
                 ref=ref,
                 thing=thing_of(seen),
+                component=label(seen, COMPONENT),
+                position=int(position) if position.isdecimal() else 0,
                 state=state,
                 reason=reason,
                 drifts=tuple(drifts),

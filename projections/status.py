@@ -10,12 +10,15 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from core.errors import ViewBehindError
 from core.kafka_reader import ConsumedRecord
 from core.store import Store, Writer, bounded_key, key_number, number_key
+from projections import object_status
+from projections.object_status import ObjectStatus
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +47,7 @@ class TopicStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 CREATING, CREATED, FAILED = "creating", "created", "failed"
 
 _decoder = msgspec.json.Decoder(TopicStatus)
+_OBJECTS = bounded_key(object_status.KEYS)
 
 
 def topic_key(name: str, incarnation: int) -> bytes:
@@ -92,6 +96,7 @@ class StatusView:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._unsafe: tuple[int, list[TopicStatus]] | None = None
+        self._troubled: tuple[int, list[ObjectStatus]] | None = None
 
     @classmethod
     def open(cls, path: Path) -> StatusView:
@@ -131,7 +136,17 @@ class StatusView:
     def topics(self) -> list[TopicStatus]:
         """Return the statuses of all incarnations of topics that are not given up for good."""
         with self._store.read() as txn:
-            return [_decoder.decode(raw) for _, raw in txn.scan("status")]
+            return [_decoder.decode(raw) for key, raw in txn.scan("status") if not key.startswith(_OBJECTS)]
+
+    def objects(self) -> list[ObjectStatus]:
+        """Return what became of each object in Kubernetes, by kind and name; nothing where nobody reconciles them."""
+        found = []
+        with self._store.read() as txn:
+            for key, raw in txn.scan("status", _OBJECTS):
+                if not key.startswith(_OBJECTS):
+                    break
+                found.append(object_status.decoder.decode(raw))
+        return found
 
     def unsafe(self) -> list[TopicStatus]:
         """Return the statuses of topics in danger; they are looked for only when a status was written meanwhile."""
@@ -139,6 +154,13 @@ class StatusView:
         if self._unsafe is None or self._unsafe[0] != offset:
             self._unsafe = (offset, [status for status in self.topics() if status.dangers])
         return self._unsafe[1]
+
+    def troubled(self) -> list[ObjectStatus]:
+        """Return the objects in Kubernetes that somebody has to look at; looked for as in `unsafe`."""
+        offset = self.next_offset()
+        if self._troubled is None or self._troubled[0] != offset:
+            self._troubled = (offset, [one for one in self.objects() if one.state in object_status.TROUBLES])
+        return self._troubled[1]
 
 
 def _next_offset(store: Store) -> int:
@@ -159,15 +181,15 @@ def _fold(txn: Writer, records: Sequence[ConsumedRecord]) -> None:
         key, value = bounded_key(record.key() or b""), record.value()
         if value is None:
             txn.delete("status", key)
-        elif _is_status(record):
+        elif _is_status(record, object_status.decoder if key.startswith(_OBJECTS) else _decoder):
             txn.put("status", key, value)
     txn.put("meta", NEXT_OFFSET, number_key(records[-1].offset() + 1))
 
 
-def _is_status(record: ConsumedRecord) -> bool:
+def _is_status(record: ConsumedRecord, decoder: msgspec.json.Decoder[Any]) -> bool:
     """Return whether a record was written by a reconciler; what somebody else wrote must not stop everything."""
     try:
-        _decoder.decode(record.value() or b"")
+        decoder.decode(record.value() or b"")
     except msgspec.DecodeError as error:
         logger.warning(
             "skipped %s[%s]@%s: it is no status: %s",
