@@ -137,7 +137,10 @@ def _log(outcome: Outcome, before: Outcome | None) -> None:
         logger.info("%s %s for command %s", result.state.value, result.ref, outcome.position)
         for drift in result.drifts:
             logger.warning("%s was changed by others, and that was reverted: %s", result.ref, drift)
-    known = set() if before is None else set(before.troubles())
-    for trouble in outcome.troubles():
-        if trouble not in known:
-            logger.warning("%s", trouble)
+    known = set() if before is None else {*before.troubles(), *before.notes()}
+    for text in outcome.troubles():
+        if text not in known:
+            logger.warning("%s", text)
+    for text in outcome.notes():
+        if text not in known:
+            logger.info("%s", text)

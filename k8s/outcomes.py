@@ -110,5 +110,10 @@ class Outcome:
     def troubles(self) -> list[str]:
         """Return what is wrong, in sentences; waiting is not."""
         failed = [f"{result.ref}: {result.reason}" for result in self.of(State.CONFLICT, State.FAILED)]
+        return [*([self.unavailable] if self.unavailable else []), *self.problems, *failed]
+
+    def notes(self) -> list[str]:
+        """Return what is not as declared and no trouble, in sentences: what waits, and what others may change."""
+        waiting = [f"{result.ref}: {result.reason}" for result in self.of(State.WAITING)]
         drifted = [f"{result.ref}: {drift}." for result in self.of(State.DRIFTED) for drift in result.drifts]
-        return [*([self.unavailable] if self.unavailable else []), *self.problems, *failed, *drifted]
+        return [*waiting, *drifted]

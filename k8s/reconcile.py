@@ -1,7 +1,7 @@
 """Makes the cluster match what is declared: desired state in, the difference applied on the server's side.
 
 Level-triggered: each round lists what is there, compares here, and asks the API server for what differs only. Nothing
-is remembered between two rounds, so a round that ended halfway, a restart, or a stranger's change needs no care.
+of the cluster is remembered between two rounds, so a round that ended halfway, a restart, or a stranger's change needs no care.
 
 Ours is what carries the labels of our instance and what we have applied: nothing else is changed or deleted, whatever
 its name is. An object that was made from a later command than this process has read is left to who has read it.
@@ -10,7 +10,7 @@ its name is. An object that was made from a later command than this process has 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -72,6 +72,7 @@ class Reconciler:
         self._leads = leads
         self.moments: dict[Kind, str] = {}
         """From where a watch of each kind misses nothing of what came after the last round's lists."""
+        self._made: tuple[object, Mapping[ObjectRef, Manifest]] | None = None
         self.instance = ""
         """The label of all our objects, as of the last round."""
 
@@ -90,7 +91,16 @@ class Reconciler:
         except KubernetesUnavailableError as error:
             return Outcome(position=declared.position, results=(), unavailable=str(error))
         self.moments = cluster.moments
-        return _Round(self.client, self._settings, cluster, declared, self._confirm).run()
+        wanted = self._wanted(declared)
+        return _Round(self.client, self._settings, cluster, wanted, declared.position, self._confirm).run()
+
+    def _wanted(self, declared: Declarations) -> Mapping[ObjectRef, Manifest]:
+        """Return what is to be there; made again only when something else is declared, since it takes long."""
+        rows = (declared.log, declared.mirrors, declared.gateways, declared.applications)
+        if self._made is None or self._made[0] != rows:
+            manifests = desired(declared, self._settings)
+            self._made = rows, {ObjectRef.of(manifest): stamped(manifest) for manifest in manifests}
+        return self._made[1]
 
     def _confirm(self) -> None:
         if not self._leads():
@@ -118,15 +128,16 @@ class _Round:
         client: ApiClient,
         settings: KubernetesSettings,
         cluster: Cluster,
-        declared: Declarations,
+        wanted: Mapping[ObjectRef, Manifest],
+        position: int,
         confirm: Callable[[], None],
     ) -> None:
         self._client = client
         self._settings = settings
         self._cluster = cluster
-        self._position = declared.position
+        self._wanted = wanted
+        self._position = position
         self._confirm = confirm
-        self._wanted = {ObjectRef.of(manifest): stamped(manifest) for manifest in desired(declared, settings)}
         self._lives = {wanted_life(manifest) for manifest in self._wanted.values()}
         self._results: list[Result] = []
         self._silences = 0

@@ -37,9 +37,9 @@ class Declared:
         return Declarations(
             position=self.position,
             log="log-0123456789abcdef",
-            mirrors=self.mirrors,
-            gateways=self.gateways,
-            applications=self.applications,
+            mirrors=list(self.mirrors),
+            gateways=list(self.gateways),
+            applications=list(self.applications),
         )
 
     def reconciler(self, client: ApiClient, leads: Callable[[], bool] = lambda: True, **settings: Any) -> Reconciler:

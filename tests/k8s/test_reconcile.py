@@ -313,7 +313,8 @@ def test_what_others_change_is_only_told_if_a_setting_says_so(client: ApiClient,
     assert ["7"] == [drift.found for drift in result.drifts]
     assert 7 == found(client, workload("quick-gateway-shop", DEPLOYMENT))["spec"]["replicas"]
     assert outcome.is_settled
-    assert any("7 found by stranger, 1 wanted" in trouble for trouble in outcome.troubles())
+    assert [f"{result.ref}: .spec.replicas: 7 found by stranger, 1 wanted."] == outcome.notes()
+    assert [] == outcome.troubles()
 
 
 def test_a_command_is_followed_beside_what_others_have_changed(client: ApiClient, declared: Declared) -> None:
