@@ -47,7 +47,7 @@ class Loop:
         reconciler: Makes one round.
         version: Returns a number that changes with each change of what is declared.
         leads: Returns whether this process leads.
-        tell: Takes each outcome.
+        tell: Takes each outcome, and returns whether it was told; if not, there is soon another round.
         pace: How often.
     """
 
@@ -56,7 +56,7 @@ class Loop:
         reconciler: Reconciler,
         version: Callable[[], int],
         leads: Callable[[], bool],
-        tell: Callable[[Outcome], None],
+        tell: Callable[[Outcome], bool],
         pace: Pace = Pace(),
     ) -> None:
         self.stopping = threading.Event()
@@ -116,7 +116,8 @@ class Loop:
             self._watches.go_on(self._reconciler.moments, selector(self._reconciler.instance))
         _log(outcome, self._last)
         self._last = outcome
-        self._tell(outcome)
+        if not self._tell(outcome):
+            self._due = min(self._due, time.monotonic() + self._pace.retry_s)
 
     def _plan(self, outcome: Outcome, now: float, took_s: float) -> None:
         """Decide when the next round is."""

@@ -142,11 +142,14 @@ class _Leader:
         return self._status.next_offset() >= end
 
 
-def _tell(statuses: Statuses, outcome: Outcome) -> None:
+def _tell(statuses: Statuses, outcome: Outcome) -> bool:
+    """Write *outcome*; return whether that was possible."""
     try:
         statuses.tell(outcome)
-    except (UnavailableError, TimeoutError) as error:
+    except (QuickError, TimeoutError) as error:
         logger.warning("what became of the objects cannot be written now: %s", error)
+        return False
+    return True
 
 
 def main() -> int:

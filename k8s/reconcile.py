@@ -1,7 +1,8 @@
 """Makes the cluster match what is declared: desired state in, the difference applied on the server's side.
 
 Level-triggered: each round lists what is there, compares here, and asks the API server for what differs only. Nothing
-of the cluster is remembered between two rounds, so a round that ended halfway, a restart, or a stranger's change needs no care.
+of the cluster is remembered between two rounds, so a round that ended halfway, a restart, or a stranger's change needs
+no care.
 
 Ours is what carries the labels of our instance and what we have applied: nothing else is changed or deleted, whatever
 its name is. An object that was made from a later command than this process has read is left to who has read it.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+
+import pytest
 
 from k8s.apply import ApiClient, WatchEvent
 from k8s.loop import Loop, Pace
@@ -23,11 +24,20 @@ GATEWAY = ObjectRef(DEPLOYMENT, "quick-gateway-shop")
 
 @contextmanager
 def looping(
-    client: ApiClient, declared: Declared, leads: Callable[[], bool] = lambda: True, pace: Pace = NEVER_BY_ITSELF
+    client: ApiClient,
+    declared: Declared,
+    leads: Callable[[], bool] = lambda: True,
+    pace: Pace = NEVER_BY_ITSELF,
+    fails_at: int = 0,
 ) -> Iterator[list[Outcome]]:
     """Let a loop run, and return the outcomes that it tells, which become more."""
     told: list[Outcome] = []
-    loop = Loop(declared.reconciler(client, leads), lambda: declared.position, leads, told.append, pace)
+
+    def tell(outcome: Outcome) -> bool:
+        told.append(outcome)
+        return len(told) != fails_at
+
+    loop = Loop(declared.reconciler(client, leads), lambda: declared.position, leads, tell, pace)
     thread = threading.Thread(target=loop.run)
     thread.start()
     try:
@@ -108,13 +118,21 @@ def test_who_does_not_lead_does_nothing_until_it_leads(client: ApiClient) -> Non
         until(lambda: is_quiet(told), "the gateway is made")
 
 
-def test_everything_is_compared_now_and_then_though_nothing_is_heard(client: ApiClient, monkeypatch: Any) -> None:
+def test_everything_is_compared_now_and_then_though_nothing_is_heard(
+    client: ApiClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(client, "watch", lambda *_, **__: iter(()))
     declared = Declared(gateways=[gateway()])
     with looping(client, declared, pace=Pace(every_s=0.3, shortest_s=0.05)) as told:
         until(lambda: is_quiet(told), "the gateway is made")
         client.delete(GATEWAY)
         until(lambda: client.get(GATEWAY) is not None, "made again")
+
+
+def test_what_could_not_be_told_is_told_soon(client: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "watch", lambda *_, **__: iter(()))
+    with looping(client, Declared(), fails_at=1) as told:
+        until(lambda: len(told) == 2, "told again")
 
 
 def test_only_news_wakes() -> None:

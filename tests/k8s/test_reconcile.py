@@ -549,13 +549,31 @@ def test_a_kind_that_may_not_be_listed_is_told_and_the_others_are_made(
     assert (MIRROR | GATEWAY | APPLICATION) - {"ConfigMap quick-gateway-shop-config"} == names(client)
 
 
+def test_a_kind_that_is_not_installed_is_told_and_the_others_are_made(
+    client: ApiClient, declared: Declared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reconciler = declared.reconciler(client)
+    resource = client._discovery.resource
+
+    def without_traefik(kind: Kind) -> Any:
+        return resource(Kind("traefik.io/v1", kind.kind) if kind.kind == "Middleware" else kind)
+
+    monkeypatch.setattr(client._discovery, "resource", without_traefik)
+    outcome = reconciler.reconcile()
+    (failed,) = outcome.of(State.FAILED)
+    assert ("Middleware", ()) == (failed.ref.kind.kind, outcome.problems)
+    assert "the cluster does not know it" in failed.reason
+    monkeypatch.undo()
+    assert GATEWAY - {"Middleware quick-gateway-shop"} == names(client) - MIRROR - APPLICATION
+
+
 # Many.
 
 
 def test_two_hundred_mirrors_are_made_and_cost_a_few_requests_when_nothing_has_changed(
     client: ApiClient, requests: list[str]
 ) -> None:
-    many = Declared(mirrors=[mirror(f"m{number}") for number in range(200)])
+    many = Declared(mirrors=[mirror(f"m{number}", replicas=0) for number in range(200)])  # Pods are not what counts.
     reconciler = many.reconciler(client)
     settle(reconciler)
     assert 600 == len(names(client))

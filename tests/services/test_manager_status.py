@@ -9,6 +9,7 @@ from projections.object_status import ObjectStatus
 from projections.registry import Row
 from services.manager.status import status_of
 from tests.running import Running, until
+from tests.services.test_manager import create
 
 
 class Small:
@@ -78,8 +79,7 @@ def test_what_others_changed_and_what_concerns_the_whole_is_told() -> None:
 
 def test_a_topic_without_kubernetes_is_told_with_what_kafka_has(running: Running, topic_name: str) -> None:
     with running.http() as http:
-        parameters = {"keyType": "long", "valueType": "string"}
-        http.post(f"/manager/topic/{topic_name}", params=parameters).raise_for_status()
+        create(http, topic_name).raise_for_status()
 
         def states() -> list[tuple[str, str | None]]:
             things = http.get("/manager/status").raise_for_status().json()["things"]
