@@ -12,16 +12,28 @@ from core.gateways import Gateway
 from core.mirrors import Mirror
 from k8s.apply import ApiClient
 from k8s.cluster import KINDS, selector
-from k8s.objects import LiveObject, ObjectRef
+from k8s.objects import Kind, LiveObject, ObjectRef
 from k8s.outcomes import Outcome, Result
 from k8s.reconcile import Reconciler
 from k8s.settings import KubernetesSettings
 from projections.declarations import Declarations
 from projections.registry import Row
-from tests.k8s.manifests import POD
+from tests.k8s.declared_things import application, gateway, mirror
+from tests.k8s.manifests import POD, STATEFUL_SET
 
 INSTANCE = "quick"
 TIMEOUT_S = 60.0
+
+MIRROR = {"StatefulSet quick-mirror-orders", "Service quick-mirror-orders", "Service quick-mirror-orders-headless"}
+GATEWAY = {
+    "ConfigMap quick-gateway-shop-config",
+    "Deployment quick-gateway-shop",
+    "Ingress quick-gateway-shop",
+    "Middleware quick-gateway-shop",
+    "Service quick-gateway-shop",
+}
+APPLICATION = {"Deployment quick-app-recommender", "Service quick-app-recommender"}
+"""The objects of one small thing of each kind."""
 
 
 @dataclass
@@ -100,3 +112,13 @@ def found(client: ApiClient, ref: ObjectRef) -> LiveObject:
 def pods(client: ApiClient) -> list[str]:
     """Return the names of all pods in the namespace."""
     return [pod["metadata"]["name"] for pod in client.list(POD).objects]
+
+
+def one_of_each() -> Declared:
+    """Return one thing of each kind, whose objects are `MIRROR`, `GATEWAY` and `APPLICATION`."""
+    return Declared(mirrors=[mirror()], gateways=[gateway()], applications=[application(port=8000)])
+
+
+def workload(name: str, kind: Kind = STATEFUL_SET) -> ObjectRef:
+    """Return the name of a StatefulSet, or of another kind of workload."""
+    return ObjectRef(kind, name)
