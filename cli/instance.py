@@ -126,12 +126,15 @@ class Instance:
         """
         env = self._environment(kafka)
         is_in_pod = self._options.role is not Role.ALL
+        is_in_kubernetes = self._options.role.leads and _is_in_kubernetes(env)
         _refuse_unsafe_start(Settings.from_env(env), waits_for_kafka=is_in_pod)
         with self._management or nullcontext(), Supervisor(_complain) as supervisor:
             if broker is not None:
                 supervisor.adopt(broker)
             supervisor.start(self._projector(env))
             supervisor.start(self._web(env))
+            if is_in_kubernetes:
+                supervisor.start(self._kubernetes(env))
             if not is_in_pod:
                 self._await_health(supervisor)
             announce()
@@ -171,6 +174,9 @@ class Instance:
             inherited_fds=self._signs_socket(),
         )
 
+    def _kubernetes(self, env: Mapping[str, str]) -> ChildSpec:
+        return ChildSpec(name="kubernetes", argv=(sys.executable, "-m", "k8s.process"), env=env, cwd=_PACKAGES)
+
     def _web(self, env: Mapping[str, str]) -> ChildSpec:
         socket = self._listener.fileno()
         return ChildSpec(
@@ -197,6 +203,17 @@ class Instance:
             supervisor.tend(_LOOK_EVERY_S)
         if health.reason:
             _complain(f"Quick serves, but not everything works: {health.reason}")
+
+
+def _is_in_kubernetes(env: Mapping[str, str]) -> bool:
+    """Return whether the cluster is reconciled here; what is wrong with the settings for that is said once, too."""
+    if env.get("QUICK_K8S") or env.get("KUBERNETES_SERVICE_HOST"):
+        from k8s.settings import KubernetesSettings, is_reconciled_here  # noqa: PLC0415 - 50 ms that few need
+
+        if is_reconciled_here(env):
+            KubernetesSettings.from_env(env)
+            return True
+    return False
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import rich_click as click
@@ -14,13 +15,16 @@ from cli.command import QuickCommand, QuickGroup, examples
 from cli.connection import CliError
 from cli.moments import as_of_option
 from cli.options import manager_options
-from core.errors import SettingsError
+from core.errors import QuickError, SettingsError
 
 if TYPE_CHECKING:
+    from k8s.settings import KubernetesSettings
     from projections.declarations import Declarations
 
 _NEWER: Final = "The manager answered what this version does not understand ({}). Use the version of the manager."
 
+_CANNOT_TELL: Final = 2
+"""Exit code, as that of `kubectl diff`."""
 
 OPTIONS: Final = {
     "namespace": ("KUBERNETES_CLIENT_NAMESPACE", "Namespace of all objects; `default` if nothing is said."),
@@ -65,7 +69,7 @@ def _setting_options(command: Callable[..., None]) -> Callable[..., None]:
     return with_settings
 
 
-@click.group(cls=QuickGroup, commands={"render": "cli.kubernetes:render"})
+@click.group(cls=QuickGroup, commands={"render": "cli.kubernetes:render", "diff": "cli.kubernetes:diff"})
 def kubernetes() -> None:
     """What Quick makes in Kubernetes."""
 
@@ -85,15 +89,78 @@ def render(manager: Manager, at: Mapping[str, str], given: Mapping[str, str]) ->
     """
     from k8s.desired import desired  # noqa: PLC0415 - 200 ms that help texts do not need
     from k8s.documents import as_documents  # noqa: PLC0415
-    from k8s.settings import KubernetesSettings  # noqa: PLC0415
 
-    try:
-        settings = KubernetesSettings.from_env({**os.environ, **given})
-    except SettingsError as error:
-        raise CliError(str(error)) from error
+    settings = _settings(given)
     with failing_with("Could not read what is declared"):
         declared = _declarations(manager.get("/declarations", **at))
     click.echo(as_documents(desired(declared, settings)), nl=False)
+
+
+@click.command(
+    "diff",
+    cls=QuickCommand,
+    epilog=examples("quick k8s diff --namespace quick", "quick k8s diff --kube-context production --as-of 2h"),
+)
+@click.option("--kubeconfig", metavar="FILE", envvar="KUBECONFIG", show_envvar=True, help="File to log in with.")
+@click.option("--kube-context", metavar="NAME", help="Its context; the current one, if nothing is said.")
+@_setting_options
+@as_of_option
+@manager_options
+@click.pass_context
+def diff(
+    ctx: click.Context,
+    manager: Manager,
+    at: Mapping[str, str],
+    given: Mapping[str, str],
+    kubeconfig: str | None,
+    kube_context: str | None,
+) -> None:
+    """Show what would be changed in the cluster now, as unified diffs. Nothing is changed.
+
+    It takes the rights that the manager in the cluster has. Exit code 0 tells that nothing would be changed, 1 that
+    something would, 2 that this cannot be told.
+    """
+    try:
+        has_changes = _print_changes(manager, at, given, kubeconfig, kube_context)
+    except (QuickError, click.ClickException) as error:
+        click.echo(error.format_message() if isinstance(error, click.ClickException) else str(error), err=True)
+        ctx.exit(_CANNOT_TELL)
+    ctx.exit(int(has_changes))
+
+
+def _print_changes(
+    manager: Manager, at: Mapping[str, str], given: Mapping[str, str], kubeconfig: str | None, kube_context: str | None
+) -> bool:
+    """Print what would be changed; return whether anything would.
+
+    Raises:
+        CliError: Not all of it can be told.
+    """
+    from k8s.login import load_credentials  # noqa: PLC0415 - 300 ms that help texts do not need
+    from k8s.reconcile import Reconciler  # noqa: PLC0415
+    from k8s.rehearsal import Rehearsal, diff_text  # noqa: PLC0415
+
+    settings = _settings(given)
+    with failing_with("Could not read what is declared"):
+        declared = _declarations(manager.get("/declarations", **at))
+    with Rehearsal(replace(load_credentials(kubeconfig, kube_context), namespace=settings.namespace)) as client:
+        outcome = Reconciler(client, lambda: declared, settings, lambda: True).reconcile()
+    texts = [text for text in map(diff_text, client.changes) if text]
+    click.echo("".join(texts), nl=False)
+    for note in outcome.notes():
+        click.echo(f"# {note}", err=True)
+    if troubles := outcome.troubles():
+        raise CliError("\n".join(troubles))
+    return bool(texts)
+
+
+def _settings(given: Mapping[str, str]) -> KubernetesSettings:
+    from k8s.settings import KubernetesSettings  # noqa: PLC0415 - as above
+
+    try:
+        return KubernetesSettings.from_env({**os.environ, **given})
+    except SettingsError as error:
+        raise CliError(str(error)) from error
 
 
 def _declarations(answer: Any) -> Declarations:

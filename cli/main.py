@@ -45,6 +45,7 @@ def _print_version(ctx: click.Context, _parameter: click.Parameter, is_asked: bo
         "log": "cli.log:log",
         "diff": "cli.history:diff",
         "replay": "cli.history:replay",
+        "status": "cli.status:status",
         "doctor": "cli.doctor:doctor",
     },
 )

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import Final
 
 from core.environment import Environment, between, http_url, yes_or_no
@@ -210,6 +211,33 @@ class KubernetesSettings:
             ingress=_ingress(env),
             topic_registry=_topic_registry(env),
         )
+
+
+def is_reconciled_here(environ: Mapping[str, str]) -> bool:
+    """Return whether this machine makes the objects of what is declared: `QUICK_K8S`, `true`, `false` or `auto`.
+
+    By default, `auto`, it does in a pod that has a service account.
+
+    Raises:
+        SettingsError: It has another value.
+    """
+    switch = Environment(environ).optional("QUICK_K8S", _switch, _AUTO)
+    if switch == _AUTO:
+        return bool(environ.get("KUBERNETES_SERVICE_HOST")) and _POD_TOKEN.exists()
+    return yes_or_no(switch)
+
+
+_AUTO: Final = "auto"
+_POD_TOKEN: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
+
+
+def _switch(text: str) -> str:
+    if text.lower() != _AUTO:
+        try:
+            yes_or_no(text)
+        except ValueError as error:
+            raise ValueError(f"{error}, or auto") from error
+    return text.lower()
 
 
 def _resources(env: Environment) -> Resources:

@@ -21,6 +21,8 @@ import msgspec
 from core.errors import ViewBehindError
 from core.kafka_reader import ConsumedRecord
 from core.store import MAX_KEY_BYTES, Store, Writer, bounded_key, key_number, number_key
+from projections import object_status
+from projections.object_status import ObjectStatus
 from projections.replicas import PREFIX, Replica, decode_replica, replica_prefix
 
 logger = logging.getLogger(__name__)
@@ -55,6 +57,7 @@ class TopicStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 CREATING, CREATED, FAILED = "creating", "created", "failed"
 
 _decoder = msgspec.json.Decoder(TopicStatus)
+_OBJECTS = bounded_key(object_status.KEYS)
 
 _TOPIC_PREFIX = b"topic/"
 
@@ -107,6 +110,7 @@ class StatusView:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._unsafe: tuple[int, list[TopicStatus]] | None = None
+        self._troubled: tuple[int, list[ObjectStatus]] | None = None
 
     @classmethod
     def open(cls, path: Path) -> StatusView:
@@ -161,7 +165,17 @@ class StatusView:
     def topics(self) -> list[TopicStatus]:
         """Return the statuses of all incarnations of topics that are not given up for good."""
         with self._store.read() as txn:
-            return [_decoder.decode(raw) for _, raw in txn.scan("status")]
+            return [_decoder.decode(raw) for key, raw in txn.scan("status") if not key.startswith(_OBJECTS)]
+
+    def objects(self) -> list[ObjectStatus]:
+        """Return what became of each object in Kubernetes, by kind and name; nothing where nobody reconciles them."""
+        found = []
+        with self._store.read() as txn:
+            for key, raw in txn.scan("status", _OBJECTS):
+                if not key.startswith(_OBJECTS):
+                    break
+                found.append(object_status.decoder.decode(raw))
+        return found
 
     def unsafe(self) -> list[TopicStatus]:
         """Return the statuses of topics in danger; they are looked for only when a status was written meanwhile."""
@@ -169,6 +183,13 @@ class StatusView:
         if self._unsafe is None or self._unsafe[0] != offset:
             self._unsafe = (offset, [status for status in self.topics() if status.dangers])
         return self._unsafe[1]
+
+    def troubled(self) -> list[ObjectStatus]:
+        """Return the objects in Kubernetes that somebody has to look at; looked for as in `unsafe`."""
+        offset = self.next_offset()
+        if self._troubled is None or self._troubled[0] != offset:
+            self._troubled = (offset, [one for one in self.objects() if one.state in object_status.TROUBLES])
+        return self._troubled[1]
 
 
 def _meta_number(store: Store, key: bytes) -> int:
@@ -198,12 +219,17 @@ def _fold(txn: Writer, records: Sequence[ConsumedRecord]) -> int:
             elif _is_readable(record, decode_replica):
                 txn.put("replicas", key, now + value)
             continue
-        if not given.startswith(_TOPIC_PREFIX):
+        decode: Callable[[bytes], object]
+        if given.startswith(_TOPIC_PREFIX):
+            decode, changed = _decoder.decode, record.offset() + 1
+        elif given.startswith(object_status.KEYS):
+            decode = object_status.decoder.decode
+        else:
             continue
-        key, changed = bounded_key(given), record.offset() + 1
+        key = bounded_key(given)
         if value is None:
             txn.delete("status", key)
-        elif _is_readable(record, _decoder.decode):
+        elif _is_readable(record, decode):
             txn.put("status", key, value)
     txn.put("meta", _TOPICS_CHANGED, number_key(changed))
     txn.put("meta", NEXT_OFFSET, number_key(records[-1].offset() + 1))

@@ -44,6 +44,7 @@ from services.manager.jobs import ExportResource, ReplayResource, RestoreResourc
 from services.manager.keys import KeyResource, KeysResource
 from services.manager.log import DiffResource, LogCommandResource, LogResource, QuarantineResource
 from services.manager.mirrors import MirrorRebuildResource, MirrorsResource, TopicMirrorResource
+from services.manager.status import StatusResource
 from services.manager.topics import TopicResource, TopicSchemaResource, TopicsResource
 from services.metrics import MetricsResource
 from services.mirrors.batch import MirrorBatchResource
@@ -284,6 +285,7 @@ def _add_manager(app: App, worker: Worker) -> None:
     app.add_route("/manager/application", NewApplicationResource(worker))
     app.add_route("/manager/application/{name}", ApplicationResource(worker))
     app.add_route("/manager/declarations", DeclarationsResource(worker))
+    app.add_route("/manager/status", StatusResource(worker))
     app.add_route("/manager/keys", KeysResource(worker))
     app.add_route("/manager/key/{name}", KeyResource(worker))
     app.add_route("/manager/log", LogResource(worker))

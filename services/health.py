@@ -21,6 +21,10 @@ CATCH_UP_S = 1.0
 """How far, in time, the registry may lag behind the log and still be called current."""
 
 
+_MOST_NAMED = 5
+"""Objects in Kubernetes that are named when they are not as they should be."""
+
+
 class HealthResource:
     """Answers 200 `{"status": "UP"}` when all is well, 200 with `DEGRADED` or 503 with `DOWN` and the reason else."""
 
@@ -59,6 +63,9 @@ async def degradations(worker: Worker) -> list[str]:
         problems.append(f"The registry stands still at position {registry.position()}: {reason}")
     for status in worker.views.status.unsafe():
         problems += (f"Writes to topic {status.name} are refused. {danger}" for danger in status.dangers)
+    if troubled := worker.views.status.troubled():
+        places = ", ".join(f"{one.kind} {one.name}" for one in troubled[:_MOST_NAMED])
+        problems.append(f"Not as declared in Kubernetes: {places}. For the reasons: quick status")
     if (freshness := worker.views.freshness) is not None:
         problems += (
             f"A mirror stands still, and answers with what it has. {trouble}" for trouble in freshness.troubles()

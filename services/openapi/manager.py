@@ -22,6 +22,7 @@ from services.manager.log import (
 )
 from services.manager.log_pages import MAX_COMMANDS, Page
 from services.manager.mirrors import MirrorBody, MirrorChangeBody, NewMirrorBody
+from services.manager.status import StatusBody
 from services.manager.topics import NewTopicBody, NewTopicSchemaBody, SchemaChangeBody, TopicBody
 from services.openapi.parts import (
     AT_MOMENT,
@@ -283,6 +284,14 @@ PATHS: Final[Json] = {
             TAG,
             {**success("What is declared to run.", Declarations), **refusals(400)},
             parameters=AT_MOMENT,
+        ),
+    },
+    "/manager/status": {
+        "get": operation(
+            "getStatus",
+            "How far everything is that is declared, in Kafka and in Kubernetes.",
+            TAG,
+            success("All things.", StatusBody),
         ),
     },
     "/manager/doctor": {

@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -36,14 +37,15 @@ def _helm() -> None:
 
 def helm(*arguments: str, code: int = 0) -> str:
     """Run Helm without a cluster, and return what it says on stdout, or on stderr when it is to fail."""
-    done = subprocess.run(
-        [program.path(), *arguments],
-        env={"PATH": os.environ["PATH"], "HOME": "/nowhere", "KUBECONFIG": "/nowhere/config"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    with tempfile.TemporaryDirectory() as home:  # Helm makes a folder there.
+        done = subprocess.run(
+            [program.path(), *arguments],
+            env={"PATH": os.environ["PATH"], "HOME": home, "KUBECONFIG": f"{home}/config"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
     assert code == done.returncode, done.stderr
     return done.stderr if code else done.stdout
 

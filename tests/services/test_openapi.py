@@ -347,6 +347,7 @@ RIGHT: list[tuple[str, dict[str, Any]]] = [
     ("GET /manager/keys", {}),
     ("GET /manager/key/{name}", {"names": ["new"]}),
     ("DELETE /manager/key/{name}", {"names": ["new"]}),
+    ("GET /manager/status", {}),
     ("GET /manager/doctor", {}),
     ("GET /manager/log", {"query": {"limit": 3, "actor": "default", "since": "2026-01-01T00:00:00Z"}}),
     ("GET /manager/log", {"query": {"after": 0, "wait": 1}}),

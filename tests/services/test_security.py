@@ -47,6 +47,7 @@ ROUTES = {
     "POST /manager/log/quarantine": ADMIN,
     "/manager/diff": MANAGE,
     "/manager/declarations": MANAGE,
+    "/manager/status": MANAGE,
     "GET /manager/replay": MANAGE,
     "POST /manager/replay": ADMIN,
     "/manager/doctor": MANAGE,
