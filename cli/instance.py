@@ -249,7 +249,8 @@ def _refuse_unsafe_start(settings: Settings, *, waits_for_kafka: bool) -> None:
     EventMapper()
     topic = LogTopic(settings.kafka, settings.log_topic, replication_factor=settings.replication_factor)
     try:
-        wait_until_ready(settings.kafka, _KAFKA_TIMEOUT_S)  # It says why: no login, no trust, or no answer.
+        if waits_for_kafka:  # Who does not has waited already. It says why: no login, no trust, or no answer.
+            wait_until_ready(settings.kafka, _KAFKA_TIMEOUT_S)
         topic.ensure()
     except KafkaUnavailableError as error:
         if not waits_for_kafka:

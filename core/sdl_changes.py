@@ -10,7 +10,7 @@ Every change names a schema coordinate, as the GraphQL specification writes them
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import chain
@@ -263,37 +263,47 @@ def _own_fields(type_: FieldsType) -> dict[str, GraphQLField]:
     }
 
 
+InputItem = TypeVar("InputItem", GraphQLArgument, GraphQLInputField)
+
+
 def _argument_changes(where: str, was: GraphQLField, now: GraphQLField) -> Iterator[SchemaChange]:
-    pairs = _pairs(was.args, now.args)
-    for name, _ in pairs.removed:
-        text = f"Argument {name} of {where} was removed."
-        yield _breaking(f"{where}({name}:)", text, "Keep it until no operation sends it.")
-    for name, argument in pairs.added:
-        text = f"argument {name} of {where} was added."
-        if is_required_argument(argument):
-            yield _breaking(f"{where}({name}:)", f"Required {text}", _MAKE_OPTIONAL)
-        else:
-            yield _safe(f"{where}({name}:)", f"Optional {text}")
-    for name, old, new in pairs.kept:
-        yield from _input_changes(f"{where}({name}:)", f"Argument {name} of {where}", old, new)
+    def named(name: str) -> tuple[str, str]:
+        return f"{where}({name}:)", f"argument {name} of {where}"
+
+    yield from _sent_changes(was.args, now.args, named, is_required_argument)
 
 
 def _input_field_changes(was: GraphQLInputObjectType, now: GraphQLInputObjectType) -> Iterator[SchemaChange]:
-    pairs = _pairs(was.fields, now.fields)
+    def named(name: str) -> tuple[str, str]:
+        return f"{was.name}.{name}", f"field {was.name}.{name}"
+
+    yield from _sent_changes(was.fields, now.fields, named, is_required_input_field)
+
+
+def _sent_changes(
+    was: Mapping[str, InputItem],
+    now: Mapping[str, InputItem],
+    named: Callable[[str], tuple[str, str]],
+    is_required: Callable[[InputItem], bool],
+) -> Iterator[SchemaChange]:
+    """Yield what differs in all that clients send at one place; *named* gives the coordinate and the words for one."""
+    pairs = _pairs(was, now)
     for name, _ in pairs.removed:
-        text = f"Field {was.name}.{name} was removed."
-        yield _breaking(f"{was.name}.{name}", text, "Keep it until no operation sends it.")
-    for name, field in pairs.added:
-        text = f"field {was.name}.{name} was added."
-        if is_required_input_field(field):
-            yield _breaking(f"{was.name}.{name}", f"Required {text}", _MAKE_OPTIONAL)
+        where, words = named(name)
+        yield _breaking(where, f"{_begun(words)} was removed.", "Keep it until no operation sends it.")
+    for name, item in pairs.added:
+        where, words = named(name)
+        if is_required(item):
+            yield _breaking(where, f"Required {words} was added.", _MAKE_OPTIONAL)
         else:
-            yield _safe(f"{was.name}.{name}", f"Optional {text}")
+            yield _safe(where, f"Optional {words} was added.")
     for name, old, new in pairs.kept:
-        yield from _input_changes(f"{was.name}.{name}", f"Field {was.name}.{name}", old, new)
+        where, words = named(name)
+        yield from _input_changes(where, _begun(words), old, new)
 
 
-InputItem = TypeVar("InputItem", GraphQLArgument, GraphQLInputField)
+def _begun(words: str) -> str:
+    return words[0].upper() + words[1:]
 
 
 def _input_changes(where: str, what: str, was: InputItem, now: InputItem) -> Iterator[SchemaChange]:

@@ -4,6 +4,7 @@ The compacted topic `__quick-status` is the truth, so that any machine knows whi
 incarnation; this view is a copy of it. The key of a record says what it is:
 
     topic/<name>/<incarnation>   what became of a topic             → table `status`
+    kubernetes/<Kind>/<name>     what became of an object           → table `status`
     mirror/<topic>/<replica>     what a replica says of itself      → table `replicas`, behind the time when it was read
 
 What begins otherwise was written by a newer version, or by somebody else, and is skipped.

@@ -25,10 +25,6 @@ class ReadingOperation(Operation, Protocol):
 class KeySource(Protocol):
     """Where the key of a field, or its list of keys, comes from."""
 
-    @property
-    def is_argument(self) -> bool:
-        """Whether all parents have the same, so that it is known how many keys there are before anything is read."""
-
     def of(self, parents: Sequence[Any], arguments: Arguments) -> list[Any]:
         """Return what stands as key for each of *parents*: null for no key, an exception for what is wrong there.
 
@@ -40,8 +36,6 @@ class KeySource(Protocol):
 class KeyArgument:
     """A key that comes with the field itself, or with the field of `Query` above it."""
 
-    is_argument = True
-
     def __init__(self, name: str) -> None:
         self.name = name
 
@@ -52,8 +46,6 @@ class KeyArgument:
 
 class KeyField:
     """A key that stands in the record above the field."""
-
-    is_argument = False
 
     def __init__(self, name: str) -> None:
         self.name = name
