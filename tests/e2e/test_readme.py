@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from cli.local_kafka import LocalKafka
 from tests.running import Running
 
 README = Path(__file__).parents[2] / "README.md"
@@ -25,10 +26,12 @@ def steps() -> Iterator[Step]:
         yield Step(block[1], block[2])
 
 
-def test_the_tour_prints_what_it_says(new_running: Callable[..., Running], tmp_path: Path) -> None:
+def test_the_tour_prints_what_it_says(
+    broker: Callable[[], LocalKafka], new_running: Callable[..., Running], tmp_path: Path
+) -> None:
     tour = list(steps())
     assert len(tour) > 5
-    running = new_running()
+    running = new_running(broker().bootstrap)  # Its topics have plain names, which others may have taken elsewhere.
     running.start()
     environment = {**running.environment, "QUICK": running.url, "KEY": "e2e-key"}
     environment["PATH"] = f"{running.bin}:{environment['PATH']}"
