@@ -272,6 +272,11 @@ def next_offset(txn: Reader, partition: int) -> int:
     return meta_number(txn, offset_key(partition))
 
 
+def next_offsets(txn: Reader) -> dict[int, int]:
+    """Return `next_offset` of each partition."""
+    return {partition: next_offset(txn, partition) for partition in range(meta_number(txn, PARTITIONS))}
+
+
 def incomplete_key(partition: int) -> bytes:
     """Return where in `meta` it stands that records of a partition were gone before they were read."""
     return b"incomplete" + partition_struct.pack(partition)

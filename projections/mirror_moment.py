@@ -26,6 +26,7 @@ from projections.mirror_entries import (
     kept_for,
     key_heads,
     meta_number,
+    next_offsets,
     partition_struct,
     value_getter,
     values_of,
@@ -109,6 +110,14 @@ class MirrorMoment:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._moment.__exit__(kind, error, trace)
+
+    def version(self) -> int:
+        """Return the number of the commit that is read."""
+        return self._txn.version()
+
+    def offsets(self) -> dict[int, int]:
+        """Return the next offset of each partition."""
+        return next_offsets(self._txn)
 
     def get(self, key: bytes) -> Entry | None:
         """Return the entry of a key, `None` when it was never written or was deleted."""

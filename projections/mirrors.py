@@ -23,6 +23,7 @@ from projections.mirror_entries import (
     incomplete_key,
     meta_number,
     next_offset,
+    next_offsets,
 )
 from projections.mirror_moment import SCAN_ENTRIES, MirrorFacts, MirrorMoment
 from projections.pages import Page
@@ -173,7 +174,7 @@ class MirrorView:
     def offsets(self) -> dict[int, int]:
         """Return the next offset of each partition."""
         with self._store.read() as txn:
-            return {partition: next_offset(txn, partition) for partition in range(meta_number(txn, PARTITIONS))}
+            return next_offsets(txn)
 
     def includes(self, position: Position) -> bool:
         """Return whether the records at *position* are folded."""

@@ -19,10 +19,12 @@ from core.settings import Settings
 from core.signs_of_life import SignSender
 from projections.replicas import Replica
 from services.compression import GzipMiddleware
-from services.cors import OriginsMiddleware
+from services.cors import OriginsMiddleware, vary_lines
 from services.errors import add_error_handlers
+from services.fast_path import FastPath, FastWay
 from services.gateway.assets import GraphiQLAssetResource
 from services.gateway.control import ControlSchemaResource, GatewayTypeResource
+from services.gateway.fast_queries import FastQueries
 from services.gateway.positions import GatewayPositions
 from services.gateway.resource import GraphQLResource
 from services.gateway.rest_client import RestClient
@@ -48,6 +50,7 @@ from services.manager.status import StatusResource
 from services.manager.topics import TopicResource, TopicSchemaResource, TopicsResource
 from services.metrics import MetricsResource
 from services.mirrors.batch import MirrorBatchResource
+from services.mirrors.fast_reads import FastReads
 from services.mirrors.finding import Mirrors
 from services.mirrors.freshness import Looks
 from services.mirrors.keys import MirrorKeyResource, MirrorKeysResource
@@ -90,7 +93,7 @@ from services.schema_registry.subjects import (
     VersionsResource,
     VersionTextResource,
 )
-from services.security import ApiKeyMiddleware
+from services.security import ApiKeyMiddleware, ApiKeys
 from services.topic_access import TopicAccess, TopicAccesses
 from services.vitals import Vitals
 from services.whole_bodies import whole_or_raising
@@ -109,6 +112,8 @@ class App(_FalconApp):
     def __init__(self, whole_path: WholePath | None = None) -> None:
         super().__init__()
         self._whole_path = whole_path
+        self.fast_path: FastPath | None = None
+        """Looked at by `services.http_protocol` before it asks this application."""
 
     # Falcon's own one has this signature too; its base class, for WSGI, has another.
     async def __call__(  # type: ignore[override]
@@ -156,11 +161,13 @@ def create_app(worker: Worker, signs: SignSender | None = None) -> App:
         app.add_middleware(GzipMiddleware(settings.gzip_level))
     app.add_middleware(WorkerLifespan(worker))
     app.add_middleware(EncodedSlashes())
-    app.add_middleware(ApiKeyMiddleware(settings.api_key, lambda: worker.views.registry))
+    keys = ApiKeys(settings.api_key, lambda: worker.views.registry)
+    app.add_middleware(ApiKeyMiddleware(keys))
     app.req_options.strip_url_path_trailing_slash = True
     add_error_handlers(app)
     services = _Services(worker)
     services.add_to(app)
+    app.fast_path = FastPath(keys, services.fast_ways, vary_lines(settings.cors_origins), settings.gzip_level)
     vitals = Vitals(worker, services.waits_for, services.troubles)
     if settings.role is Role.ALL or not settings.has_management:
         app.add_route("/health", HealthResource(worker, services.troubles))
@@ -181,6 +188,8 @@ class _Services:
         self._mirrors = Mirrors(worker, self._topics, Looks(worker))
         self._writes = Writes(worker, self._targets, self._topics)
         self._gateways: Gateways | None = None
+        self.fast_ways: dict[bytes, FastWay] = {}
+        """Of each method; empty where what is read most is not beside this process, or where one may have to wait."""
 
     def add_to(self, app: App) -> None:
         """Add the routes of the services, and what is to be started and stopped with them."""
@@ -191,6 +200,8 @@ class _Services:
                 _add_ingest(app, worker, self._targets, self._writes)
                 _add_mirror(app, self._mirrors, MirrorPartitionsResource(self._mirrors))
                 self._add_gateways(app)
+                if worker.registry_elsewhere is None:
+                    self.fast_ways[b"GET"] = FastReads(self._mirrors)
                 _add_schema_registry(app, worker)
                 self._add_openapi(app)
             case Role.MANAGER:
@@ -260,7 +271,9 @@ class _Services:
             reader = LocalMirrors(topics, indexes, rows, decodes_at_hand=worker.registry_elsewhere is None)
             self._gateways = gateways = Gateways(worker, reader, writer, rest)
             worker.at_start(gateways.start)
-            _add_gateway(app, worker, gateways, GatewayPositions(self._mirrors, gateways.executor), rest)
+            graphql = _add_gateway(app, worker, gateways, GatewayPositions(self._mirrors, gateways.executor), rest)
+            if not graphql.reports_all:
+                self.fast_ways[b"POST"] = FastQueries(gateways.known, graphql.registered)
 
 
 def app_from_env() -> App:
@@ -319,7 +332,9 @@ def _add_mirror(app: App, mirrors: Mirrors, partitions: MirrorPartitionsResource
     app.add_route("/mirror/{topic}/mirror/{key:path}", MirrorKeyResource(mirrors))
 
 
-def _add_gateway(app: App, worker: Worker, gateways: Gateways, positions: GatewayPositions, rest: RestClient) -> None:
+def _add_gateway(
+    app: App, worker: Worker, gateways: Gateways, positions: GatewayPositions, rest: RestClient
+) -> GraphQLResource:
     graphql = GraphQLResource(gateways.executor, worker.settings.gateway, positions, known=gateways.known)
     worker.at_stop(gateways.close)
     worker.at_stop(graphql.close)
@@ -328,6 +343,7 @@ def _add_gateway(app: App, worker: Worker, gateways: Gateways, positions: Gatewa
     app.add_route("/gateway/{name}/graphiql-assets/{file}", GraphiQLAssetResource())
     app.add_route("/gateway/{name}/control/schema", ControlSchemaResource(worker))
     app.add_route("/gateway/{name}/schema/{type_name}", GatewayTypeResource(worker))
+    return graphql
 
 
 def _add_schema_registry(app: App, worker: Worker) -> None:

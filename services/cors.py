@@ -26,7 +26,7 @@ class OriginsMiddleware(CORSMiddleware[Request, Response]):
     """
 
     def __init__(self, origins: Sequence[str]) -> None:
-        self._is_for_all = tuple(origins) == ("*",)
+        self._is_for_all = _are_all(origins)
         super().__init__(allow_origins="*" if self._is_for_all else origins, expose_headers=EXPOSED)
 
     async def process_response_async(self, req: Request, resp: Response, resource: object, req_succeeded: bool) -> None:  # noqa: FBT001 - Falcon's signature
@@ -34,3 +34,12 @@ class OriginsMiddleware(CORSMiddleware[Request, Response]):
         if not self._is_for_all:
             resp.append_header("Vary", "Origin")
         self.process_response(req, resp, resource, req_succeeded)
+
+
+def vary_lines(origins: Sequence[str]) -> bytes:
+    """Return what the middleware adds to answers of requests that come from no page, as it goes over the wire."""
+    return b"" if _are_all(origins) else b"vary: Origin\r\n"
+
+
+def _are_all(origins: Sequence[str]) -> bool:
+    return tuple(origins) == ("*",)

@@ -25,6 +25,8 @@ LARGEST_ROW_BYTES: Final = 16 * 1024
 _KEY_BYTES: Final = 250
 """What a row takes beside itself: a place in a dict, the key around its bytes."""
 
+_CONTAINERS: Final = frozenset({dict, list, tuple})
+
 _Key = tuple[bytes, Hashable]
 
 
@@ -134,9 +136,14 @@ class RowCache:
 
 def size_of(value: Any) -> int:
     """Return the bytes that a decoded value takes at most; names of fields, which rows share, are counted too."""
-    size = getsizeof(value)
-    if isinstance(value, dict):
-        return size + sum(map(getsizeof, value)) + sum(map(size_of, value.values()))
-    if isinstance(value, list | tuple):
-        return size + sum(map(size_of, value))
+    size, kind = getsizeof(value), type(value)
+    if kind is dict:
+        size += sum(map(getsizeof, value))
+        members = value.values()
+    elif kind is list or kind is tuple:
+        members = value
+    else:
+        return size
+    for member in members:  # Most have no members: no call for those.
+        size += size_of(member) if type(member) in _CONTAINERS else getsizeof(member)
     return size

@@ -15,6 +15,7 @@ import hmac
 import re
 import time
 from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
 
 import falcon
 import falcon.asgi
@@ -37,8 +38,20 @@ _NOBODY = keys.Key(name="", scopes=(), digest=keys.digest_of(""), expires_at=Non
 """What a key is compared with when there is none of its name, so that the time tells nothing."""
 
 
-class ApiKeyMiddleware:
-    """Refuses requests without a key that covers them before anything is looked up: unknown paths need a key too.
+class Holder(NamedTuple):
+    """Who has sent a request."""
+
+    actor: str
+    """Name of the key."""
+    scopes: Sequence[str]
+    """What it may do."""
+
+
+_ADMINISTRATOR: Final = Holder(ADMINISTRATOR, (scopes.ADMIN,))
+
+
+class ApiKeys:
+    """The keys that open this deployment.
 
     Args:
         api_key: The administrator's key.
@@ -48,6 +61,41 @@ class ApiKeyMiddleware:
     def __init__(self, api_key: str, registry: Callable[[], RegistryView]) -> None:
         self._api_key = api_key.encode()
         self._registry = registry
+
+    def holder(self, given: str, method: str, path: str) -> Holder:
+        """Return who holds the key *given*, which covers a request.
+
+        Raises:
+            UnauthorizedError: It is missing, wrong, expired or revoked.
+            ForbiddenError: Its scopes do not cover the request.
+            UnavailableError: It is not the administrator's, and the registry is not ready.
+        """
+        if hmac.compare_digest(given.encode("utf-8", "surrogateescape"), self._api_key):
+            return _ADMINISTRATOR
+        key = self._declared(given)
+        needed = needed_scope(method, path)
+        if needed is not None and not any(scopes.covers(scope, needed) for scope in key.scopes):
+            raise ForbiddenError(key.name, needed)
+        return Holder(key.name, key.scopes)
+
+    def _declared(self, given: str) -> keys.Key:
+        name = keys.name_in(given)
+        if name is None:
+            raise UnauthorizedError
+        try:
+            key = self._registry().api_key(name).state
+        except NotFoundError:
+            key = _NOBODY
+        if not key.is_opened_by(given) or key is _NOBODY or key.is_expired(int(time.time() * 1000)):
+            raise UnauthorizedError
+        return key
+
+
+class ApiKeyMiddleware:
+    """Refuses requests without a key that covers them before anything is looked up: unknown paths need a key too."""
+
+    def __init__(self, keys: ApiKeys) -> None:
+        self._keys = keys
 
     async def process_request(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """Check the key of *req*; note its name as `req.context.actor` and what it may do as `req.context.scopes`.
@@ -62,26 +110,7 @@ class ApiKeyMiddleware:
         given = req.get_header("X-API-Key") or ""
         if not given and is_registry_path(req.path):
             given = _password(req)
-        if hmac.compare_digest(given.encode("utf-8", "surrogateescape"), self._api_key):
-            req.context.actor, req.context.scopes = ADMINISTRATOR, (scopes.ADMIN,)
-            return
-        key = self._declared(given)
-        needed = needed_scope(req.method, req.path)
-        if needed is not None and not any(scopes.covers(scope, needed) for scope in key.scopes):
-            raise ForbiddenError(key.name, needed)
-        req.context.actor, req.context.scopes = key.name, key.scopes
-
-    def _declared(self, given: str) -> keys.Key:
-        name = keys.name_in(given)
-        if name is None:
-            raise UnauthorizedError
-        try:
-            key = self._registry().api_key(name).state
-        except NotFoundError:
-            key = _NOBODY
-        if not key.is_opened_by(given) or key is _NOBODY or key.is_expired(int(time.time() * 1000)):
-            raise UnauthorizedError
-        return key
+        req.context.actor, req.context.scopes = self._keys.holder(given, req.method, req.path)
 
 
 def require(req: falcon.asgi.Request, needed: str) -> None:

@@ -17,6 +17,7 @@ from gunicorn.workers.base import Worker  # type: ignore[import-untyped]  # as a
 from uvicorn import Config, Server
 
 from services import shutdown
+from services.http_protocol import HttpProtocol
 
 CANCEL_AFTER_S = 5
 """Seconds that requests under way get before they are cancelled: less than gunicorn's `graceful_timeout`."""
@@ -55,7 +56,7 @@ class UvicornWorker(Worker):  # type: ignore[misc]  # a base class without type 
     def _config(self) -> Config:
         return Config(
             self.wsgi,
-            http="httptools",
+            http=HttpProtocol,
             lifespan="on",
             log_config=None,
             access_log=False,

@@ -25,8 +25,11 @@ from services.gateway.schema import build
 from services.gateway.used_topics import NO_TOPICS, UsedTopics, used_topics
 from services.gateway.writing import READ_ONLY, TopicWriter
 
-QUICK_KEYS: Final = 100
-"""Keys that are read and shown at once without holding up other requests: about a millisecond."""
+QUICK_KEYS: Final = 500
+"""Keys that are read and shown at once in the event loop: some milliseconds, in which others wait.
+
+They would wait in any case: a thread that reads and shows keeps Python's lock for 5 ms, and pays for getting it.
+"""
 
 _DEFAULTS: Final = GatewaySettings()
 
@@ -166,7 +169,7 @@ class PreparedOperation:
 
     @property
     def is_quick(self) -> bool:
-        """Whether it takes a millisecond at most and waits for nothing, so that it may run in an event loop.
+        """Whether it takes some milliseconds at most and waits for nothing, so that it may run in an event loop.
 
         It reads a few keys of mirrors that are open and ready, or has errors and reads nothing.
         """

@@ -83,6 +83,10 @@ class GraphQLResource:
         threads: Operations that are executed at the same time; the event loop stays free meanwhile.
         max_waiting: Operations in execution or waiting at most.
 
+    Attributes:
+        registered: Finds registered documents.
+        reports_all: Whether every answer tells what the operation costs.
+
     Raises:
         SettingsError: The registered documents cannot be read.
     """
@@ -99,11 +103,11 @@ class GraphQLResource:
     ) -> None:
         self._executors = executors
         self._settings = settings or GatewaySettings()
-        self._registered = RegisteredDocuments.from_settings(self._settings)
+        self.registered = RegisteredDocuments.from_settings(self._settings)
         self._positions = positions
         self._known = known
         self._mutations = MutationThreads()
-        self._reports_all = self._settings.limits.mode is LimitMode.MEASURE
+        self.reports_all = self._settings.limits.mode is LimitMode.MEASURE
         self._max_waiting = max_waiting
         self._waiting = 0
         # Its threads start with the first operation, so that a resource may be made before a fork.
@@ -188,11 +192,11 @@ class GraphQLResource:
 
     def _may_write(self, client: _Client, request: GraphQLRequest) -> bool:
         """Return whether *request* could be a mutation; the word alone decides, so that nothing is parsed twice."""
-        text = self._registered.text(client.gateway, request)
+        text = self.registered.text(client.gateway, request)
         return isinstance(text, str) and "mutation" in text
 
     async def _one(self, client: _Client, request: GraphQLRequest) -> _Reply:
-        text = self._registered.text(client.gateway, request)
+        text = self.registered.text(client.gateway, request)
         if isinstance(text, Refusal):
             return _refused(text, client.media_type)
         if self._positions is not None:
@@ -273,7 +277,7 @@ class GraphQLResource:
     def _executed(self, client: _Client, request: GraphQLRequest, text: str, prepared: PreparedOperation) -> _Reply:
         answer = prepared.execute()
         extensions = answer.get("extensions", {})
-        if self._reports_all or client.wants_cost or (request.extensions or {}).get(_COST_EXTENSION) is True:
+        if self.reports_all or client.wants_cost or (request.extensions or {}).get(_COST_EXTENSION) is True:
             report = self._executors(client.gateway).report(text, request.operation_name, request.variables)
             if report is not None:
                 answer = {**answer, "extensions": {**extensions, "cost": report}}

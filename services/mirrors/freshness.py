@@ -80,7 +80,7 @@ class Looks:
 
 
 class Versioned(Protocol):
-    """A mirror as far as its position goes."""
+    """A mirror, or one moment of it, as far as its position goes."""
 
     def version(self) -> int:
         """Return a number that changes with every change."""
@@ -92,21 +92,37 @@ class Versioned(Protocol):
 class Standing(NamedTuple):
     """Up to where a mirror was folded at some moment."""
 
+    topic_id: str
     version: int
     offsets: Mapping[int, int]
     token: str
 
 
-class _Told:
+class Told:
     """What answers tell of one mirror: up to where it was folded, and the lag, which is found once in a millisecond."""
 
-    __slots__ = ("at_ms", "lag", "lag_text", "standing")
+    __slots__ = ("_at_ms", "_lines", "lag", "lag_text", "standing")
 
     def __init__(self, standing: Standing) -> None:
         self.standing = standing
-        self.at_ms = -1
         self.lag = UNKNOWN
         self.lag_text = ""
+        self._lines = b""
+        self._at_ms = -1
+
+    def look_again(self, source: FreshnessSource) -> None:
+        """Find the lag of now: it is told in milliseconds."""
+        at_ms = time.time_ns() // 1_000_000
+        if self._at_ms != at_ms:
+            self.lag = source.of(self.standing.topic_id, self.standing.offsets)
+            self.lag_text, self._lines, self._at_ms = lag_text(self.lag), b"", at_ms
+
+    def lines(self) -> bytes:
+        """Return the headers of an answer as they go over the wire."""
+        if not self._lines:
+            sent = {POSITION_HEADER: self.standing.token, LAG_HEADER: self.lag_text}
+            self._lines = "".join(f"{name.lower()}: {value}\r\n" for name, value in sent.items()).encode()
+        return self._lines
 
 
 class Stamps:
@@ -118,18 +134,20 @@ class Stamps:
 
     def __init__(self, source: FreshnessSource) -> None:
         self._source = source
-        self._told: WeakKeyDictionary[Versioned, _Told] = WeakKeyDictionary()
+        self._told: WeakKeyDictionary[Versioned, Told] = WeakKeyDictionary()
 
     def put(self, resp: falcon.asgi.Response, topic_id: str, mirror: Versioned) -> Freshness:
         """Set the headers of an answer, which has to be read afterwards, and return how fresh it is at least."""
-        told = self._told_of(topic_id, mirror)
-        at_ms = time.time_ns() // 1_000_000
-        if told.at_ms != at_ms:  # A lag is told in milliseconds.
-            told.lag = self._source.of(topic_id, told.standing.offsets)
-            told.at_ms, told.lag_text = at_ms, lag_text(told.lag)
+        told = self.told(topic_id, mirror, mirror)
         resp.set_header(POSITION_HEADER, told.standing.token)
         resp.set_header(LAG_HEADER, told.lag_text)
         return told.lag
+
+    def told(self, topic_id: str, mirror: Versioned, moment: Versioned) -> Told:
+        """Return what an answer tells that is read from *moment*, which is one of *mirror* or the mirror itself."""
+        told = self._told_of(topic_id, mirror, moment)
+        told.look_again(self._source)
+        return told
 
     def lag(self, topic_id: str, mirror: Versioned) -> Freshness:
         """Return how fresh what is read from *mirror* afterwards is at least."""
@@ -137,15 +155,16 @@ class Stamps:
 
     def standing(self, topic_id: str, mirror: Versioned) -> Standing:
         """Return up to where *mirror* is folded now."""
-        return self._told_of(topic_id, mirror).standing
+        return self._told_of(topic_id, mirror, mirror).standing
 
-    def _told_of(self, topic_id: str, mirror: Versioned) -> _Told:
-        version = mirror.version()  # Before the offsets: what is committed in between is told by the next answer.
+    def _told_of(self, topic_id: str, mirror: Versioned, moment: Versioned) -> Told:
+        version = moment.version()  # Before the offsets: what is committed in between is told by the next answer.
         told = self._told.get(mirror)
         if told is None or told.standing.version != version:
-            offsets = mirror.offsets()
+            offsets = moment.offsets()
             last = {partition: following - 1 for partition, following in offsets.items() if following > 0}
-            told = self._told[mirror] = _Told(Standing(version, offsets, Position(topic_id, last).token()))
+            token = Position(topic_id, last).token()
+            told = self._told[mirror] = Told(Standing(topic_id, version, offsets, token))
         return told
 
 

@@ -12,7 +12,7 @@ from core.registered_schema import RegisteredSchema
 from core.sdl import parse_gateway_schema
 from core.types import TopicType, codec_for
 from services.gateway import executor as executor_module
-from services.gateway.executor import GatewayExecutor
+from services.gateway.executor import QUICK_KEYS, GatewayExecutor
 from services.gateway.operations import RunningOperation
 from services.gateway.planned_operations import MAX_PLANS
 from services.gateway.resolvers import SourceResolver
@@ -183,9 +183,13 @@ def test_an_operation_has_few_plans_however_many_conditions_it_has() -> None:
     ("query", "variables", "is_quick"),
     [
         ("{ product(id: 1) { maker { name } } }", {}, True),
-        ("query ($ids: [Int]) { products(ids: $ids) { id } }", {"ids": list(range(100))}, True),
-        ("query ($ids: [Int]) { products(ids: $ids) { id } }", {"ids": list(range(101))}, False),
-        ("query ($ids: [Int]) { products(ids: $ids) { maker { id } } }", {"ids": list(range(51))}, False),
+        ("query ($ids: [Int]) { products(ids: $ids) { id } }", {"ids": list(range(QUICK_KEYS))}, True),
+        ("query ($ids: [Int]) { products(ids: $ids) { id } }", {"ids": list(range(QUICK_KEYS + 1))}, False),
+        (
+            "query ($ids: [Int]) { products(ids: $ids) { maker { id } } }",
+            {"ids": list(range(QUICK_KEYS // 2 + 1))},
+            False,
+        ),
         ("{ product(id: 1) { parts { id } } }", {}, False),
         ("{ product(id: 1) { boxes { maker { id } } } }", {}, False),
         ("{ all { id } }", {}, False),
