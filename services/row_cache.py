@@ -10,7 +10,7 @@ and the old one is dropped but for the rows that were asked for meanwhile. So a 
 from __future__ import annotations
 
 import threading
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from sys import getsizeof
 from typing import Any, Final
 
@@ -21,6 +21,12 @@ MAX_ROWS: Final = 100_000
 
 LARGEST_ROW_BYTES: Final = 16 * 1024
 """Longest value that is kept, as it stands in Kafka: a longer one would drive out hundreds."""
+
+MEASURED_FIRST: Final = 32
+"""Rows of each kind that are all measured at first."""
+
+MEASURED_EVERY: Final = 32
+"""Of the later ones each so-manieth is measured: that takes longer than to decode a row, and to keep it."""
 
 _KEY_BYTES: Final = 250
 """What a row takes beside itself: a place in a dict, the key around its bytes."""
@@ -34,7 +40,7 @@ class RowCache:
     """Decoded rows of all topics of one process. Safe to use from several threads; nobody changes what it gives.
 
     Args:
-        max_bytes: Memory that the rows may take, measured when each is kept; 0 for none.
+        max_bytes: Memory that the rows may take, about; 0 for none.
         max_rows: Most rows.
     """
 
@@ -66,10 +72,12 @@ class RowCache:
         if not self._half_bytes:
             return decode
 
+        sizes = _Sizes()
+
         def look_first(raw: bytes) -> Any:
             key = (raw, scope)
             found = self._young.get(key)
-            return self._found(key, decode) if found is None else found
+            return self._found(key, decode, sizes) if found is None else found
 
         return look_first
 
@@ -78,60 +86,84 @@ class RowCache:
         if not self._half_bytes:
             return decode
 
+        sizes = _Sizes()
+
         def look_first(raws: Sequence[bytes]) -> list[Any]:
             young = self._young
             found = [young.get((raw, scope)) for raw in raws]
             places = [place for place, value in enumerate(found) if value is None]
             if places:
                 keys = [(raws[place], scope) for place in places]
-                for place, value in zip(places, self._found_many(keys, decode), strict=True):
+                for place, value in zip(places, self._found_many(keys, decode, sizes), strict=True):
                     found[place] = value
             return found
 
         return look_first
 
-    def _found(self, key: _Key, decode: Decoder) -> Any:
+    def _found(self, key: _Key, decode: Decoder, sizes: _Sizes) -> Any:
         found = self._old.get(key)
-        if found is not None:
-            self._keep(key, found)
-            return found
-        value = decode(key[0])
-        self._note(key, value)
-        return value
+        if found is None:
+            found = decode(key[0])
+            if not self._is_seen(key):
+                return found
+        self._keep([(key, found)], sizes)
+        return found
 
-    def _found_many(self, keys: Sequence[_Key], decode: ManyDecoder) -> list[Any]:
+    def _found_many(self, keys: Sequence[_Key], decode: ManyDecoder, sizes: _Sizes) -> list[Any]:
         found = [self._old.get(key) for key in keys]
-        for key, value in zip(keys, found, strict=True):
-            if value is not None:
-                self._keep(key, value)
+        kept = [(key, value) for key, value in zip(keys, found, strict=True) if value is not None]
         places = [place for place, value in enumerate(found) if value is None]
         for place, value in zip(places, decode([keys[place][0] for place in places]), strict=True):
             found[place] = value
-            self._note(keys[place], value)
+            if self._is_seen(keys[place]):
+                kept.append((keys[place], value))
+        if kept:
+            self._keep(kept, sizes)
         return found
 
-    def _note(self, key: _Key, value: Any) -> None:
-        """Keep what was decoded a second time."""
+    def _is_seen(self, key: _Key) -> bool:
+        """Return whether a row was decoded before: only then it is worth keeping."""
         mark = hash(key)
         if mark in self._seen:
-            self._keep(key, value)
-            return
+            return True
         if len(self._seen) >= self._half_rows:
             self._seen = set()
         self._seen.add(mark)
+        return False
 
-    def _keep(self, key: _Key, value: Any) -> None:
-        if len(key[0]) > LARGEST_ROW_BYTES:
-            return
-        size = size_of(value) + len(key[0]) + _KEY_BYTES
+    def _keep(self, rows: Iterable[tuple[_Key, Any]], sizes: _Sizes) -> None:
         with self._lock:
-            if key in self._young or size > self._half_bytes:
-                return
-            if self._young_bytes + size > self._half_bytes or len(self._young) >= self._half_rows:
-                self._old, self._young = self._young, {}
-                self._old_bytes, self._young_bytes = self._young_bytes, 0
-            self._young[key] = value
-            self._young_bytes += size
+            for key, value in rows:
+                length = len(key[0])
+                if length > LARGEST_ROW_BYTES or key in self._young:
+                    continue
+                size = sizes.of(length, value) + length + _KEY_BYTES
+                if size > self._half_bytes:
+                    continue
+                if self._young_bytes + size > self._half_bytes or len(self._young) >= self._half_rows:
+                    self._old, self._young = self._young, {}
+                    self._old_bytes, self._young_bytes = self._young_bytes, 0
+                self._young[key] = value
+                self._young_bytes += size
+
+
+class _Sizes:
+    """What rows of one kind take: some are measured, the others are taken to be like those, by their length."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._lengths = 1
+        self._sizes = 1
+
+    def of(self, length: int, value: Any) -> int:
+        """Return what a decoded row takes, of *length* bytes as it stands in Kafka."""
+        self._count += 1
+        if self._count > MEASURED_FIRST and self._count % MEASURED_EVERY:
+            return length * self._sizes // self._lengths
+        size = size_of(value)
+        self._lengths += length
+        self._sizes += size
+        return size
 
 
 def size_of(value: Any) -> int:
