@@ -161,6 +161,9 @@ def _queried(consumer: Consumer, topic: str, partition: int) -> tuple[int, int]:
     try:
         found = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=REQUEST_TIMEOUT_S)
     except KafkaException as error:
+        if error.args[0].code() == KafkaError._UNKNOWN_PARTITION:
+            # It may be gone, or a broker that is starting or busy has not shown it in time: librdkafka knows no more.
+            raise KafkaUnavailableError(f"Kafka does not show {topic}[{partition}] now. Try again.") from error
         raise translated(error, doing) from error
     if found is None:
         raise KafkaUnavailableError(f"Kafka did not answer while {doing}. Check the broker and try again.")

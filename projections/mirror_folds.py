@@ -108,6 +108,8 @@ class MirrorProjection:
         self._txn: OpenWriter | None = None
         self._pages = self._store.pages()
         self._taken = self._taken_bytes = 0
+        self._first_due: bytes | None = None
+        """The first key of `dues` as it is committed, empty where there is none; `None` while that is not known."""
         self.offsets: dict[int, int] = {}
         self.committed: Mapping[int, int] = {}
         """The offsets that readers see; replaced as a whole."""
@@ -199,9 +201,12 @@ class MirrorProjection:
         return True
 
     def _has_due(self, now_ms: int) -> bool:
-        with self._store.read() as txn:
-            first = next(txn.scan("dues"), None)
-        return first is not None and _is_due(first[0], now_ms)
+        """Return whether the first of what is to be looked at is due: asked of each mirror again and again."""
+        if self._first_due is None:
+            with self._store.read() as txn:
+                first = next(txn.scan("dues"), None)
+            self._first_due = b"" if first is None else first[0]
+        return self._first_due != b"" and _is_due(self._first_due, now_ms)
 
     def commit(self) -> None:
         """Make everything that was taken visible at once, with the offsets behind it.
@@ -221,6 +226,7 @@ class MirrorProjection:
         self.entries = self._txn.count("entries")
         self._txn.commit()
         self._txn = None
+        self._first_due = None
         self._taken = self._taken_bytes = 0
         self._pages = self._store.pages()
         self.committed = dict(self.offsets)
