@@ -20,6 +20,7 @@ from projections.registry import RegistryProjection
 from projections.status import CREATED, FAILED, TOPIC_CONFIG, StatusProjection, TopicStatus, encode, topic_key
 from tests.altering import add_partitions, alter_topic
 from tests.made_log import MadeLog
+from tests.running import until
 
 COMPACTED = {"cleanup.policy": "compact"}
 KEPT_FOR_EVER = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
@@ -47,6 +48,7 @@ class Instance:
         self.registry.fold([FoldedEvent(1, EventMapper().event(indexed))], 0)
         made.index.close()
         self.admin.create_topic(self.topic, partitions=3, replication_factor=1, config=config)
+        until(lambda: self.admin.describe(self.topic) is not None)
         self.note(CREATED)
 
     def note(self, state: str, error: str | None = None) -> None:
