@@ -40,7 +40,7 @@ up: $(READY)
 	$(BIN)/quick up $(ARGS)
 
 test: $(READY)
-	$(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-cluster: $(READY)
 	@$(BIN)/python -m tests.k8s.cluster.programs

@@ -192,7 +192,8 @@ def values_of(
     if oldest_ms is not None or max(map(len, keys), default=0) > INLINE_MAX:
         return [one(key) for key in keys]
     start = stamp_struct.size + (offset_struct.size if is_first else 0)
-    rows = txn.found("entries", [head + key for head in heads for key in keys])
+    ordered = sorted(keys)  # So that LMDB finds some of them on the page at which it stands.
+    rows = txn.found("entries", [head + key for head in heads for key in ordered])
     found = {stored[_HEAD_BYTES:]: value for stored, value in rows}
     if len(found) < len(rows):  # Several partitions hold a key.
         for key, count in Counter(stored[_HEAD_BYTES:] for stored, _ in rows).items():

@@ -15,9 +15,17 @@ from cli.local_kafka import LocalKafka
 from tests.k8s.cluster import programs
 from tests.running import Running
 
+LONG = frozenset(("e2e", "k8s", "soak"))
+"""Folders of the tests that start whole instances or clusters."""
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kafka", metavar="HOST:PORT", help="Kafka brokers to use instead of starting one")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take minutes: at the end one of them would keep a single process busy."""
+    items.sort(key=lambda item: not LONG.isdisjoint(item.path.parts))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
