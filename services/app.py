@@ -32,6 +32,8 @@ from services.gateways import Gateways
 from services.health import HealthResource
 from services.holder_client import HolderClient
 from services.holders import Holders
+from services.ingest.budget import Budget
+from services.ingest.fast_writes import FastWrites
 from services.ingest.resources import IngestKeyResource, IngestTopicResource
 from services.ingest.topics import IngestTopics
 from services.ingest.writes import Writes
@@ -188,8 +190,8 @@ class _Services:
         self._mirrors = Mirrors(worker, self._topics, Looks(worker))
         self._writes = Writes(worker, self._targets, self._topics)
         self._gateways: Gateways | None = None
-        self.fast_ways: dict[bytes, FastWay] = {}
-        """Of each method; empty where what is read most is not beside this process, or where one may have to wait."""
+        self.fast_ways: dict[tuple[bytes, bytes], FastWay] = {}
+        """See `FastPath`; without those for which one may have to ask another process."""
 
     def add_to(self, app: App) -> None:
         """Add the routes of the services, and what is to be started and stopped with them."""
@@ -197,18 +199,18 @@ class _Services:
         match worker.settings.role:
             case Role.ALL:
                 _add_manager(app, worker)
-                _add_ingest(app, worker, self._targets, self._writes)
+                self._add_ingest(app)
                 _add_mirror(app, self._mirrors, MirrorPartitionsResource(self._mirrors))
                 self._add_gateways(app)
                 if worker.registry_elsewhere is None:
-                    self.fast_ways[b"GET"] = FastReads(self._mirrors)
+                    self.fast_ways[b"GET", b"mirror"] = FastReads(self._mirrors)
                 _add_schema_registry(app, worker)
                 self._add_openapi(app)
             case Role.MANAGER:
                 _add_manager(app, worker)
                 self._add_openapi(app)
             case Role.INGEST:
-                _add_ingest(app, worker, self._targets, self._writes)
+                self._add_ingest(app)
             case Role.MIRROR:
                 self._add_replica(app)
             case Role.GATEWAY:
@@ -236,6 +238,14 @@ class _Services:
         elif role.leads or role is Role.SCHEMA_REGISTRY:
             assert self._worker.log, "open, or raised"
         return None
+
+    def _add_ingest(self, app: App) -> None:
+        targets, writes, budget = self._targets, self._writes, Budget()
+        self._worker.at_start(writes.end_abandoned)
+        app.add_route("/ingest/{topic}", IngestTopicResource(targets, writes, budget))
+        app.add_route("/ingest/{topic}/{key:path}", IngestKeyResource(targets, writes))
+        if self._worker.registry_elsewhere is None:
+            self.fast_ways[b"POST", b"ingest"] = FastWrites(targets, writes, budget)
 
     def _add_openapi(self, app: App) -> None:
         app.add_route("/openapi.json", OpenApiResource(with_schema_registry=self._worker.registry_elsewhere is None))
@@ -273,7 +283,7 @@ class _Services:
             worker.at_start(gateways.start)
             graphql = _add_gateway(app, worker, gateways, GatewayPositions(self._mirrors, gateways.executor), rest)
             if not graphql.reports_all:
-                self.fast_ways[b"POST"] = FastQueries(gateways.known, graphql.registered)
+                self.fast_ways[b"POST", b"gateway"] = FastQueries(gateways.known, graphql.registered)
 
 
 def app_from_env() -> App:
@@ -310,12 +320,6 @@ def _add_manager(app: App, worker: Worker) -> None:
     app.add_route("/manager/diff", DiffResource(worker))
     app.add_route("/manager/replay", ReplayResource())
     app.add_route("/manager/doctor", DoctorResource(worker))
-
-
-def _add_ingest(app: App, worker: Worker, targets: IngestTopics, writes: Writes) -> None:
-    worker.at_start(writes.end_abandoned)
-    app.add_route("/ingest/{topic}", IngestTopicResource(targets, writes))
-    app.add_route("/ingest/{topic}/{key:path}", IngestKeyResource(targets, writes))
 
 
 def _add_mirror(app: App, mirrors: Mirrors, partitions: MirrorPartitionsResource | ReplicaPartitionsResource) -> None:

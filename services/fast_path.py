@@ -2,15 +2,21 @@
 
 A way on it knows only the good case. Whatever else it meets (a parameter, a header that changes the answer, a key that
 does not exist, an error) it leaves to Falcon's resources: so each rule stands in one place, and what is answered here
-is what they would answer. That makes some requests be read twice, so a way changes nothing and waits for nothing.
+is what they would answer. That makes some requests be read twice, so a way that leaves one has changed nothing.
+
+A way may begin what ends later. From then on the request is not begun anew: should that not end as it should, Falcon's
+resource finds it in the scope, under `BEGUN`, and tells what became of it.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
-from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, NamedTuple, Protocol
+
+import falcon
 
 from core.errors import QuickError
 from services.compression import IN_THREAD_BYTES, MIN_BYTES, compressed, takes_gzip
@@ -42,6 +48,19 @@ class FastAnswer(NamedTuple):
     body: bytes
 
 
+class Begun(NamedTuple):
+    """What a way has begun."""
+
+    future: asyncio.Future[Any]
+    """What becomes of it."""
+    answer: Callable[[Any], FastAnswer | None]
+    """Makes the answer of what came of it; `None` where Falcon's resource is to tell."""
+
+
+BEGUN: Final = "quick.begun"
+"""Where in the scope of a request its `Begun.future` stands, which has ended."""
+
+
 class FastWay(Protocol):
     """One kind of request that is answered on the fast path."""
 
@@ -49,8 +68,8 @@ class FastWay(Protocol):
     def path(self) -> re.Pattern[bytes]:
         """What the whole path of the request looks like."""
 
-    def answer(self, names: Sequence[str], headers: Mapping[bytes, bytes], body: bytes) -> FastAnswer | None:
-        """Return the answer, `None` where it is not sure to be the one that Falcon's resource would give.
+    def answer(self, names: Sequence[str], headers: Mapping[bytes, bytes], body: bytes) -> FastAnswer | Begun | None:
+        """Return the answer or what will have one, `None` where it would not surely be that of Falcon's resource.
 
         Args:
             names: What the groups of the path's pattern stand for.
@@ -59,6 +78,7 @@ class FastWay(Protocol):
 
         Raises:
             QuickError: Something is not as it should be; Falcon's resource will tell.
+            falcon.HTTPError: The same.
         """
 
 
@@ -82,12 +102,14 @@ class FastPath:
 
     Args:
         keys: The keys that open it.
-        ways: Of each method.
+        ways: By the method, and the first segment of the path.
         lines: Headers of every answer.
         gzip_level: With which answers are compressed for clients that take it; 0 for not at all.
     """
 
-    def __init__(self, keys: ApiKeys, ways: Mapping[bytes, FastWay], lines: bytes, gzip_level: int) -> None:
+    def __init__(
+        self, keys: ApiKeys, ways: Mapping[tuple[bytes, bytes], FastWay], lines: bytes, gzip_level: int
+    ) -> None:
         self._keys = keys
         self._ways = ways
         self._lines = lines
@@ -95,7 +117,7 @@ class FastPath:
 
     def turn(self, method: bytes, url: bytes, sent: Headers) -> Turn | None:
         """Return the way that a request may take, `None` where it is Falcon's."""
-        way = self._ways.get(method)
+        way = self._ways.get((method, url[1 : url.find(b"/", 1)]))
         match = None if way is None else way.path.fullmatch(url)
         if way is None or match is None:
             return None
@@ -104,16 +126,23 @@ class FastPath:
             return None
         return Turn(way, method.decode(), url.decode(), tuple(name.decode() for name in match.groups()), headers)
 
-    def answer(self, turn: Turn, body: bytes) -> bytes | None:
-        """Return an answer from behind its status line on, `None` where Falcon is to give it."""
+    def answer(self, turn: Turn, body: bytes) -> bytes | Begun | None:
+        """Return an answer from behind its status line on, or what will have one; `None` where that is Falcon's."""
         try:
             self._keys.holder(turn.headers.get(b"x-api-key", b"").decode("latin-1"), turn.method, turn.path)
             answer = turn.way.answer(turn.names, turn.headers, body)
-        except QuickError:
+        except (QuickError, falcon.HTTPError):
             return None
         except Exception:  # Whatever it is: Falcon's resource meets it again, and tells it with an ID for the log.
             logger.warning("%s %s failed on the fast path", turn.method, turn.path, exc_info=True)
             return None
+        return answer if answer is None or isinstance(answer, Begun) else self._whole(answer, turn.headers)
+
+    def answer_of(self, turn: Turn, begun: Begun) -> bytes | None:
+        """Return the answer to what has ended, as `answer` does."""
+        if begun.future.cancelled() or begun.future.exception() is not None:
+            return None
+        answer = begun.answer(begun.future.result())
         return None if answer is None else self._whole(answer, turn.headers)
 
     def _whole(self, answer: FastAnswer, headers: Mapping[bytes, bytes]) -> bytes | None:

@@ -70,5 +70,9 @@ class Share:
 
     def __exit__(self, *_: object) -> None:
         """Give back what was taken."""
+        self.give_back()
+
+    def give_back(self) -> None:
+        """Give back what was taken."""
         self._budget.used_bytes -= self._size
         self._size = 0

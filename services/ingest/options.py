@@ -110,11 +110,12 @@ def content_type_of(req: falcon.asgi.Request) -> str:
         raise falcon.HTTPUnsupportedMediaType(
             description=f"A body with Content-Encoding {encoding[:80]!r} is not read. Send it uncompressed."
         )
-    return _kind_of(req.content_type or falcon.MEDIA_JSON)
+    return kind_of(req.content_type or falcon.MEDIA_JSON)
 
 
 @lru_cache(256)
-def _kind_of(content_type: str) -> str:
+def kind_of(content_type: str) -> str:
+    """Return the content type that a header says, without its parameters; see `content_type_of`."""
     kind, *parameters = (part.strip().lower() for part in content_type.split(";"))
     if kind not in _KNOWN:
         raise falcon.HTTPUnsupportedMediaType(

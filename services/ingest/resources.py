@@ -11,6 +11,7 @@ import msgspec
 
 from core.errors import InvalidInputError
 from core.kafka_writer import OutRecord
+from services.fast_path import BEGUN
 from services.ingest.binary import binary_record
 from services.ingest.budget import Budget
 from services.ingest.ndjson import Upload
@@ -45,13 +46,18 @@ class WriteBody(msgspec.Struct, frozen=True, omit_defaults=True):
 class IngestTopicResource:
     """`/ingest/{topic}`: write records, delete keys."""
 
-    def __init__(self, topics: IngestTopics, writes: Writes) -> None:
+    def __init__(self, topics: IngestTopics, writes: Writes, budget: Budget) -> None:
         self._topics = topics
         self._writes = writes
-        self._budget = Budget()
+        self._budget = budget
 
     async def on_post(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, topic: str) -> None:
         """Write one record, a list of them, or one a line; what cannot be used is refused with its reason."""
+        if (begun := req.scope.get(BEGUN)) is not None:
+            outcome = await self._writes.sent(await self._topics.topic(topic), begun)
+            if outcome is not None:
+                _answer(resp, outcome, (), Options())
+                return
         kind = content_type_of(req)
         if kind in NDJSON:
             await self._stream(req, resp, topic)

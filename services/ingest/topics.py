@@ -31,6 +31,15 @@ class IngestTopics:
         self._accesses = accesses
         self._known: dict[str, IngestTopic] = {}
 
+    def known(self, name: str) -> IngestTopic | None:
+        """Return a topic to write to if that takes no time, else `None`.
+
+        Raises:
+            QuickError: It cannot be written to now.
+        """
+        access, known = self._accesses.topic(name), self._known.get(name)
+        return None if known is None or known.access is not access else known
+
     async def topic(self, name: str) -> IngestTopic:
         """Return a topic to write to.
 

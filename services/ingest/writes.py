@@ -119,6 +119,24 @@ class Writes:
         batch = await self._send_again_if_limited(topic, records, wants_each=options.wants_verdicts)
         return Outcome(await self._token(topic, batch), _placed(batch) if options.wants_verdicts else ())
 
+    async def sent(self, topic: IngestTopic, sent: asyncio.Future[Batch]) -> Outcome | None:
+        """Return what became of records that somebody has sent.
+
+        Returns:
+            `None` where Kafka has taken none, because the topic takes less at once now: they can be written anew.
+
+        Raises:
+            PartlyWrittenError: Kafka has acknowledged some of them only.
+            KafkaUnavailableError: None was acknowledged; any of them may be in the topic.
+        """
+        batch = await sent
+        if isinstance(batch.error, TooLargeError):
+            await self._topics.look_up_limit(topic)
+            if not batch.acknowledged:
+                return None
+        _refuse_unacknowledged(batch)
+        return Outcome(await self._token(topic, batch), ())
+
     def send(self, topic: IngestTopic, records: Sequence[OutRecord], *, wants_each: bool) -> asyncio.Future[Batch]:
         """Hand *records*, at least one, to Kafka; the future holds what becomes of them.
 
@@ -151,11 +169,8 @@ class Writes:
             if not batch.acknowledged and topic.limit_bytes != limit:
                 await self.refuse_too_large(topic, records)
                 batch = await self.send(topic, records, wants_each=wants_each)
-        if batch.error is None:
-            return batch
-        if not batch.acknowledged:
-            raise batch.error
-        raise PartlyWrittenError(batch.error, batch.acknowledged, batch.size, _placed(batch))
+        _refuse_unacknowledged(batch)
+        return batch
 
     async def refuse_too_large(self, topic: IngestTopic, records: Sequence[OutRecord]) -> None:
         """Make sure that the topic takes records of these sizes.
@@ -163,10 +178,10 @@ class Writes:
         Raises:
             TooLargeRecordsError: It does not; says which.
         """
-        if _too_large(records, topic.limit_bytes or 0):
+        if too_large(records, topic.limit_bytes or 0):
             await self._topics.look_up_limit(topic)  # It may have been raised.
             limit = topic.limit_bytes or 0
-            if found := _too_large(records, limit):
+            if found := too_large(records, limit):
                 raise TooLargeRecordsError(
                     [refused(index, _larger_than(limit, records[index].size())) for index in found], len(records)
                 )
@@ -376,7 +391,15 @@ def refuse_unsafe(topic: IngestTopic) -> None:
         raise StandsStillError(f"Nothing is written to topic {topic.access.name}: {' '.join(topic.access.dangers)}")
 
 
-def _too_large(records: Sequence[OutRecord], limit_bytes: int) -> list[int]:
+def _refuse_unacknowledged(batch: Batch) -> None:
+    if batch.error is None:
+        return
+    if not batch.acknowledged:
+        raise batch.error
+    raise PartlyWrittenError(batch.error, batch.acknowledged, batch.size, _placed(batch))
+
+
+def too_large(records: Sequence[OutRecord], limit_bytes: int) -> list[int]:
     """Return the indexes of records that a topic with this limit does not take."""
     if not records or (
         max([len(record[1] or b"") + len(record[0] or b"") for record in records]) < limit_bytes // 2

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import re
 import socket
 import threading
@@ -12,7 +13,7 @@ from uvicorn import Config, Server
 
 from core.errors import NotFoundError
 from projections.registry import RegistryView
-from services.fast_path import FastAnswer, FastPath
+from services.fast_path import BEGUN, Begun, FastAnswer, FastPath
 from services.http_protocol import MAX_HELD_BYTES, HttpProtocol
 from services.security import ApiKeys
 from tests.running import until
@@ -25,8 +26,14 @@ class Echo:
 
     path = re.compile(rb"/fast/([a-z]+)")
 
-    def answer(self, names: Sequence[str], headers: Mapping[bytes, bytes], body: bytes) -> FastAnswer | None:
+    def __init__(self) -> None:
+        self.begun: list[asyncio.Future[bytes]] = []
+
+    def answer(self, names: Sequence[str], headers: Mapping[bytes, bytes], body: bytes) -> FastAnswer | Begun | None:
         match names[0]:
+            case "later":
+                self.begun.append(asyncio.get_running_loop().create_future())
+                return Begun(self.begun[-1], lambda what: FastAnswer(b"x-by: fast\r\n", what + body) if what else None)
             case "missing":
                 raise NotFoundError("no such thing")
             case "broken":
@@ -43,7 +50,9 @@ class Application:
         def no_registry() -> RegistryView:
             raise NotFoundError("no registry")
 
-        self.fast_path = FastPath(ApiKeys(KEY, no_registry), {b"GET": Echo(), b"POST": Echo()}, b"", 0)
+        self.echo = Echo()
+        ways = {(b"GET", b"fast"): self.echo, (b"POST", b"fast"): self.echo}
+        self.fast_path = FastPath(ApiKeys(KEY, no_registry), ways, b"", 0)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         body, more = b"", True
@@ -54,6 +63,8 @@ class Application:
             body += message["body"]
             more = message["more_body"]
         whole = scope["path"].encode() + b":" + body
+        if BEGUN in scope:
+            whole += b" " + repr(scope[BEGUN]).encode()
         headers = [(b"x-by", b"application"), (b"content-length", b"%d" % len(whole))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": whole})
@@ -104,6 +115,13 @@ class Served:
         self.server = server
         self._port = port
         self._opened: list[Connection] = []
+
+    def end(self, number: int, result: bytes | Exception) -> None:
+        """End what was begun for a request."""
+        until(lambda: len(self.application.echo.begun) > number)
+        future = self.application.echo.begun[number]
+        end = future.set_exception if isinstance(result, Exception) else future.set_result
+        future.get_loop().call_soon_threadsafe(end, result)
 
     def connect(self) -> Connection:
         self._opened.append(Connection(self._port))
@@ -233,4 +251,62 @@ def test_a_server_that_ends_answers_a_request_whose_body_is_on_its_way(served: S
     assert idle.is_ended()
     connection.send(whole[-3:])
     assert ("application", b"/fast/a:0123456789") == connection.answer()
+    assert connection.is_ended()
+
+
+def test_what_was_begun_is_answered_when_it_has_ended(served: Served) -> None:
+    connections = [served.connect() for _ in range(3)]
+    for number, connection in enumerate(connections):
+        connection.send(request("POST", "/fast/later", b"%d" % number))
+        until(lambda number=number: len(served.application.echo.begun) == number + 1)  # type: ignore[misc]
+    for number in (2, 0, 1):
+        served.end(number, b"done ")
+        assert ("fast", b"done %d" % number) == connections[number].answer()
+        connections[number].send(request("GET", "/fast/a"))
+        assert ("fast", b"a:") == connections[number].answer()
+
+
+def test_requests_behind_one_that_was_begun_wait_for_it(served: Served) -> None:
+    connection = served.connect()
+    connection.send(
+        request("POST", "/fast/later", b"1"), request("GET", "/fast/a"), request("POST", "/fast/later", b"2")
+    )
+    served.end(0, b"done ")
+    assert ("fast", b"done 1") == connection.answer()
+    assert ("application", b"/fast/a:") == connection.answer()
+    assert ("application", b"/fast/later:2") == connection.answer()
+
+
+@pytest.mark.parametrize("result", [b"", NotFoundError("gone")])
+def test_what_does_not_end_as_it_should_is_told_by_the_application(served: Served, result: bytes | Exception) -> None:
+    connection = served.connect()
+    connection.send(request("POST", "/fast/later", b"body"))
+    served.end(0, result)
+    by, answer = connection.answer()
+    assert "application" == by
+    assert answer.startswith(b"/fast/later:body <Future finished")
+
+
+def test_what_was_begun_outlives_its_client(served: Served) -> None:
+    connection = served.connect()
+    connection.send(request("POST", "/fast/later", b"body"))
+    until(lambda: len(served.application.echo.begun) == 1)
+    connection.close()
+    until(lambda: not served.server.server_state.connections)
+    served.end(0, b"done ")
+    other = served.connect()
+    other.send(request("GET", "/fast/b"))
+    assert ("fast", b"b:") == other.answer()
+
+
+def test_a_server_that_ends_answers_what_was_begun(served: Served) -> None:
+    idle, connection = served.connect(), served.connect()
+    idle.send(request("GET", "/fast/a"))
+    assert ("fast", b"a:") == idle.answer()
+    connection.send(request("POST", "/fast/later", b"body"))
+    until(lambda: len(served.application.echo.begun) == 1)
+    served.server.should_exit = True
+    assert idle.is_ended()
+    served.end(0, b"done ")
+    assert ("fast", b"done body") == connection.answer()
     assert connection.is_ended()
