@@ -296,7 +296,15 @@ def test_pods_are_as_locked_in_and_as_well_watched_as_those_of_gateways(variant:
     for made in deployments:
         pod = made["spec"]["template"]
         [container] = pod["spec"]["containers"]
-        for name in ("securityContext", "startupProbe", "readinessProbe", "livenessProbe", "ports", "command"):
+        for name in (
+            "securityContext",
+            "startupProbe",
+            "readinessProbe",
+            "livenessProbe",
+            "ports",
+            "command",
+            "lifecycle",
+        ):
             assert model[name] == container[name], name
         role = pod["metadata"]["labels"]["app.kubernetes.io/component"]
         assert role_args(role, "x", "y")[:2] + role_args(role, "x", "y")[3:] == container["args"]
