@@ -8,7 +8,7 @@ import os
 import subprocess
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +23,9 @@ from tests.running import QUICK, until
 
 CHART = Path(__file__).parents[2] / "k8s" / "chart"
 RELEASE = "quick"
+
+TIMEOUT_S = 150.0
+"""Longest wait for one thing: on two idle cores, rolling everything takes 15 s."""
 
 ROUTES_LAG_S = 1.0
 """How long requests may still go to a pod that is being deleted: proxies hear of it later than the pod itself."""
@@ -97,8 +100,10 @@ class Installed:
         """Return those of them that are ready."""
         return [pod for pod in self.pods(name) if is_ready(pod)]
 
-    def delete_pod(self, name: str) -> None:
-        self._control_plane.request("DELETE", f"/api/v1/namespaces/{self.namespace}/pods/{name}")
+    def delete_pod(self, name: str, grace_s: int | None) -> None:
+        """Delete a pod; its process has the time that the pod wants, or only *grace_s*."""
+        options = {} if grace_s is None else {"gracePeriodSeconds": grace_s}
+        self._control_plane.request("DELETE", f"/api/v1/namespaces/{self.namespace}/pods/{name}", options)
 
     def await_pods(self, name: str, count: int) -> None:
         """Wait until a workload has so many ready pods, and no other ones."""
@@ -108,9 +113,10 @@ class Installed:
         """Wait until all replicas of all Deployments are of the newest template, and ready."""
         self.until(lambda: all(_is_complete(one) for one in self.get("apis/apps/v1/deployments")["items"]))
 
-    def until(self, condition: Any) -> None:
+    def until(self, condition: Callable[[], bool]) -> None:
+        """Wait for *condition*; what the pods have said is told where it does not come true."""
         try:
-            until(condition)
+            until(condition, TIMEOUT_S)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self._kubelet.said()}") from error
 
@@ -124,7 +130,9 @@ class Installed:
 
     def _url_now(self, service: str) -> str:
         spec = self.get("api/v1/services", service)["spec"]
-        pod = self.ready(spec["selector"]["app.kubernetes.io/name"])[0]
+        ready = self.ready(spec["selector"]["app.kubernetes.io/name"])
+        assert ready, f"no pod of {service} is ready"
+        pod = ready[0]
         (container,) = pod["spec"]["containers"]
         ports = {port["name"]: port["containerPort"] for port in container["ports"]}
         return f"http://{pod['status']['podIP']}:{ports[spec['ports'][0]['targetPort']]}"

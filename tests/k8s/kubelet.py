@@ -12,9 +12,12 @@ import secrets
 import socket
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
+
+import httpx
 
 from tests.k8s.control_plane import ControlPlane
 from tests.k8s.pod_run import PodRun
@@ -94,18 +97,22 @@ class Kubelet:
 
     def _watch(self) -> None:
         while not self._stopping.wait(LOOK_S):
-            found = self._control_plane.request("GET", f"/api/v1/pods?fieldSelector=spec.nodeName={self.node}")
-            pods = {pod["metadata"]["uid"]: pod for pod in found["items"]}
-            for uid, run in list(self._runs.items()):
-                if uid not in pods:
-                    run.end()
-                    run.join()
-                    del self._runs[uid]
-            for uid, pod in pods.items():
-                if uid in self._runs:
-                    self._runs[uid].see(pod)
-                else:
-                    self._runs[uid] = self._started(pod)
+            with suppress(httpx.TransportError):  # The API server does not answer: it is asked again.
+                self._look()
+
+    def _look(self) -> None:
+        found = self._control_plane.request("GET", f"/api/v1/pods?fieldSelector=spec.nodeName={self.node}")
+        pods = {pod["metadata"]["uid"]: pod for pod in found["items"]}
+        for uid, run in list(self._runs.items()):
+            if uid not in pods:
+                run.end()
+                run.join()
+                del self._runs[uid]
+        for uid, pod in pods.items():
+            if uid in self._runs:
+                self._runs[uid].see(pod)
+            else:
+                self._runs[uid] = self._started(pod)
 
     def _started(self, live: Mapping[str, Any]) -> PodRun:
         metadata = live["metadata"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -106,15 +107,19 @@ class PodRun(threading.Thread):
     def run(self) -> None:
         try:
             while not self._ending.wait(STEP_S):
-                if self._newest["metadata"].get("deletionTimestamp"):
-                    self._let_go()
-                elif self._state.exit_code is None:
-                    self._look_after()
-                self._tell()
+                with suppress(httpx.TransportError):  # The API server does not answer: it is asked again.
+                    self._step()
         finally:
             for child in (self._hook, self._child):
                 if child is not None:
                     child.kill()
+
+    def _step(self) -> None:
+        if self._newest["metadata"].get("deletionTimestamp"):
+            self._let_go()
+        elif self._state.exit_code is None:
+            self._look_after()
+        self._tell()
 
     def _look_after(self) -> None:
         if self._child is None:

@@ -64,12 +64,13 @@ def test_e1_crud(shop: Installed) -> None:
     assert find(shop, 123, answer.json()["position"]) is None
 
 
-def test_reads_go_on_while_a_mirror_pod_is_deleted_and_made_again(shop: Installed) -> None:
+@pytest.mark.parametrize("grace_s", [None, 0], ids=["told to end", "killed"])
+def test_reads_go_on_while_a_mirror_pod_is_deleted_and_made_again(shop: Installed, grace_s: int | None) -> None:
     position = shop.ingest("e1-product", {"key": 1, "value": "Hat"})
     deleted, kept = shop.pods(MIRROR)
     with reading(shop, position) as load:
         load.await_more(5)
-        shop.delete_pod(deleted["metadata"]["name"])
+        shop.delete_pod(deleted["metadata"]["name"], grace_s)
         shop.until(lambda: deleted["metadata"]["uid"] not in uids(shop, MIRROR))
         load.await_more(5)
         shop.await_pods(MIRROR, 2)
@@ -81,17 +82,17 @@ def test_reads_go_on_while_a_mirror_pod_is_deleted_and_made_again(shop: Installe
     assert kept["metadata"]["uid"] == same["metadata"]["uid"]
 
 
-def test_a_setting_that_changes_reaches_every_pod_while_reads_go_on(shop: Installed) -> None:
+def test_a_setting_that_changes_reaches_every_pod_while_reads_and_writes_go_on(shop: Installed) -> None:
     position = shop.ingest("e1-product", {"key": 1, "value": "Hat"})
     replicas = {"quick-manager": 1, "quick-ingest": 1, GATEWAY: 1, MIRROR: 2}
     before = {uid for name in replicas for uid in uids(shop, name)}
-    with reading(shop, position) as load:
+    with reading(shop, position) as load, writing(shop) as writes:
         shop.upgrade(QUICK_GZIP_LEVEL="2")
         shop.until(lambda: all(before.isdisjoint(uids(shop, name)) for name in replicas))
         for name, count in replicas.items():
             shop.await_pods(name, count)
         load.await_more(5)
-    assert [] == load.failed
+    assert [] == load.failed + writes.failed
     assert "mirror    e1-product   ok      2/2" in shop.quick("status")
 
 
@@ -126,6 +127,15 @@ def reading(quick: Installed, position: str) -> Load:
 
     def ask() -> None:
         assert "Hat" == find(quick, 1, position)
+
+    return Load(ask, threads=1)
+
+
+def writing(quick: Installed) -> Load:
+    """Return a load of one client that writes."""
+
+    def ask() -> None:
+        quick.ingest("e1-product", {"key": 2, "value": "Cap"})
 
     return Load(ask, threads=1)
 
