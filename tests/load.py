@@ -12,12 +12,19 @@ from tests.running import until
 
 
 class Load:
-    """Calls *ask* again and again while it is entered, and keeps what did not answer as it should."""
+    """Calls *ask* again and again while it is entered, and keeps what did not answer as it should.
 
-    def __init__(self, ask: Callable[[], None], threads: int = 3) -> None:
+    Args:
+        ask: Sends one request; an assertion that fails, or an error of the connection, is kept.
+        threads: How many ask at the same time.
+        pause_s: Pause of each between two requests: others want the machine's cores, too.
+    """
+
+    def __init__(self, ask: Callable[[], None], *, threads: int = 3, pause_s: float = 0) -> None:
         self.answered = 0
         self.failed: list[str] = []
         self._ask = ask
+        self._pause_s = pause_s
         self._stopping = threading.Event()
         self._threads = [threading.Thread(target=self._run) for _ in range(threads)]
 
@@ -37,7 +44,7 @@ class Load:
         until(lambda: self.answered >= goal)
 
     def _run(self) -> None:
-        while not self._stopping.is_set():
+        while not self._stopping.wait(self._pause_s):
             try:
                 self._ask()
                 self.answered += 1

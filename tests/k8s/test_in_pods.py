@@ -17,6 +17,9 @@ E1_SDL = 'type Query { findProduct(productId: Long): String @topic(name: "e1-pro
 GATEWAY = "quick-gateway-e1-gateway"
 MIRROR = "quick-mirror-e1-product"
 
+PAUSE_S = 0.02
+"""Between two requests of a client, which leaves the machine's cores to the pods."""
+
 
 @pytest.fixture(scope="module")
 def quick(control_plane: ControlPlane, kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
@@ -123,12 +126,12 @@ def test_e3_multi_stream(quick: Installed) -> None:
 
 
 def reading(quick: Installed, position: str) -> Load:
-    """Return a load of one client, who leaves the machine's cores to the pods."""
+    """Return a load of one client that reads."""
 
     def ask() -> None:
         assert "Hat" == find(quick, 1, position)
 
-    return Load(ask, threads=1)
+    return Load(ask, threads=1, pause_s=PAUSE_S)
 
 
 def writing(quick: Installed) -> Load:
@@ -137,7 +140,7 @@ def writing(quick: Installed) -> Load:
     def ask() -> None:
         quick.ingest("e1-product", {"key": 2, "value": "Cap"})
 
-    return Load(ask, threads=1)
+    return Load(ask, threads=1, pause_s=PAUSE_S)
 
 
 def uids(quick: Installed, workload: str) -> set[str]:
