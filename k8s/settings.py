@@ -27,6 +27,7 @@ _IMAGE: Final = re.compile(rf"{_PATH_PART}(/{_PATH_PART})*")
 _TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _TOPIC: Final = re.compile(r"[A-Za-z0-9._-]{1,249}")
 _BROKERS: Final = re.compile(r"[^\s,]+:[0-9]+(,[^\s,]+:[0-9]+)*")
+_CHECKSUM: Final = re.compile(r"[A-Za-z0-9]{1,128}")
 _MAX_USER: Final = 2**31 - 1
 
 
@@ -152,6 +153,10 @@ class KubernetesSettings:
     config: str = "quick-config"
     """`QUICK_K8S_CONFIG`: the ConfigMap with the settings that all processes share."""
 
+    config_checksum: str | None = None
+    """`QUICK_K8S_CONFIG_CHECKSUM`: a hash of what else is in there, made by the chart: gateways and mirrors are rolled
+    when it changes. Applications are not: what they are told of Kafka stands in their arguments."""
+
     api_key_secret: str = "api-key-secret"  # noqa: S105 - what the Secret is called, not what is in it
     """`QUICK_K8S_API_KEY_SECRET`: the Secret with `QUICK_APIKEY`."""
 
@@ -202,6 +207,7 @@ class KubernetesSettings:
             run_as_user=env.optional("QUICK_K8S_RUN_AS_USER", between(1, _MAX_USER), cls.run_as_user),
             application_user=env.optional("QUICK_APPLICATIONS_SPEC_RUN_AS_USER", between(1, _MAX_USER), None),
             config=env.optional("QUICK_K8S_CONFIG", _OBJECT, cls.config),
+            config_checksum=env.optional("QUICK_K8S_CONFIG_CHECKSUM", _HASH, None),
             api_key_secret=env.optional("QUICK_K8S_API_KEY_SECRET", _OBJECT, cls.api_key_secret),
             kafka_secret=env.optional("QUICK_K8S_KAFKA_SECRET", _OBJECT, None),
             storage_class=env.optional("QUICK_MIRROR_STORAGE_CLASS", _OBJECT, None),
@@ -324,6 +330,7 @@ def _registry_service(text: str) -> str:
 _NAMESPACE_NAME: Final = _matching(_NAMESPACE, "the name of a namespace: a-z, 0-9 and -, at most 63 characters")
 _INSTANCE: Final = _matching(_LABEL_VALUE, "a label's value: letters, digits, '-', '_' and '.', at most 63 characters")
 _OBJECT: Final = _matching(_SUBDOMAIN, "the name of an object in Kubernetes: a-z, 0-9, - and .")
+_HASH: Final = _matching(_CHECKSUM, "a hash: letters and digits, at most 128")
 _SERVICE: Final = _matching(_SUBDOMAIN, "the name of a Service, with its namespace where it is in another one")
 _REGISTRY_NAME: Final = _matching(_REGISTRY, "the place of images, such as bakdata or registry.example.com:5000/quick")
 _IMAGE_NAME: Final = _matching(_IMAGE, "the name of an image, without registry and tag")

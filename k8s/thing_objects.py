@@ -70,6 +70,7 @@ class Objects:
             "image_pull_secret": settings.image_pull_secret,
             "resources": settings.resources,
             "config": settings.config,
+            "config_checksum": settings.config_checksum,
             "api_key_secret": settings.api_key_secret,
             "kafka_secret": settings.kafka_secret,
             "user": settings.run_as_user,

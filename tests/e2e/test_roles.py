@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import signal
 import socket
-import threading
 import uuid
 from collections.abc import Callable, Iterator
-from typing import Any, Self
+from typing import Any
 
 import httpx
 import pytest
 
 from cli.local_kafka import LocalKafka
+from tests.load import Load
 from tests.pods import Pod
 from tests.running import until
 
@@ -201,44 +201,13 @@ def test_replicas_tell_who_holds_which_partition(cluster: Cluster) -> None:
     assert "?1" == mirror.ask("GET", "/mirror/1", headers=old).headers["X-Cache-Update"]
 
 
-class Load:
-    """Asks the gateway again and again, and keeps what did not answer as it should."""
-
-    def __init__(self, cluster: Cluster) -> None:
-        self.answered = 0
-        self.failed: list[str] = []
-        self._cluster = cluster
-        self._stopping = threading.Event()
-        self._threads = [threading.Thread(target=self._run) for _ in range(3)]
-
-    def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stopping.set()
-        for thread in self._threads:
-            thread.join()
-
-    def await_more(self, count: int) -> None:
-        """Wait until so many more requests were answered."""
-        goal = self.answered + count
-        until(lambda: self.answered >= goal)
-
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                found = self._cluster.data("{products(ids: [1, 2]) {name} everything {price}}")
-                assert [{"name": "tea"}, {"name": "pot"}] == found["products"]
-                assert len(found["everything"]) >= len(PRODUCTS)
-                self.answered += 1
-            except (AssertionError, httpx.HTTPError) as error:
-                self.failed.append(str(error))
-
-
 def test_queries_go_on_while_each_mirror_is_restarted(cluster: Cluster) -> None:
-    with Load(cluster) as load:
+    def ask() -> None:
+        found = cluster.data("{products(ids: [1, 2]) {name} everything {price}}")
+        assert [{"name": "tea"}, {"name": "pot"}] == found["products"]
+        assert len(found["everything"]) >= len(PRODUCTS)
+
+    with Load(ask) as load:
         load.await_more(5)
         for mirror, number in zip(cluster.mirrors, (signal.SIGTERM, signal.SIGKILL), strict=True):
             mirror.stop(number)

@@ -60,6 +60,20 @@ PRODUCTS = [
     for number, name, total in ((123, "T-Shirt", 14.99), (456, "Jeans", 79.99), (789, "Shoes", 99.99))
 ]
 
+PURCHASES = [
+    {
+        "key": key,
+        "value": {
+            "purchaseId": key,
+            "productId": product,
+            "userId": user,
+            "amount": 1,
+            "price": {"total": 19.99, "currency": "DOLLAR"},
+        },
+    }
+    for key, product, user in (("abc", 123, 1), ("def", 123, 2), ("ghi", 456, 2), ("jkl", 789, 2))
+]
+
 
 def context(running: Running) -> None:
     assert "" == running.quick("context", "create", "--host", running.url, "--key", "e2e-key", "--context", "e2e")
@@ -147,20 +161,7 @@ def test_e3_multi_stream(running: Running, tmp_path: Path) -> None:
         )
         assert f"Created new topic {name}\n" == created
     running.include("e3-product", running.ingest("e3-product", PRODUCTS))
-    purchases = [
-        {
-            "key": key,
-            "value": {
-                "purchaseId": key,
-                "productId": product,
-                "userId": user,
-                "amount": 1,
-                "price": {"total": 19.99, "currency": "DOLLAR"},
-            },
-        }
-        for key, product, user in (("abc", 123, 1), ("def", 123, 2), ("ghi", 456, 2), ("jkl", 789, 2))
-    ]
-    running.include("e3-purchase", running.ingest("e3-purchase", purchases))
+    running.include("e3-purchase", running.ingest("e3-purchase", PURCHASES))
     query = """{ findPurchase(purchaseId: "abc") {
         productId amount price { total currency } product { name price { total } } } }"""
     expected = {

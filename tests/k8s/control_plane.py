@@ -167,10 +167,22 @@ class ControlPlane:
         self.restart_api_server()
 
     def request(self, method: str, path: str, body: object = None) -> Any:
-        """Ask the API server as the administrator and return its answer; for what Quick itself never does."""
-        answer = self._ask(method, path, body)
+        """Ask as `ask` does for what Quick itself never does, and return what was answered; nothing is refused."""
+        answer = self.ask(method, path, body)
         assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer.json()
+
+    def ask(self, method: str, path: str, body: object = None) -> httpx.Response:
+        """Ask the API server as the administrator and return its answer, whatever it is."""
+        if self._http is None:
+            self._http = httpx.Client(
+                base_url=self.url,
+                headers={"Authorization": f"Bearer {self._tokens['admin']}"},
+                verify=ssl.create_default_context(cafile=self.certificate),
+                timeout=10,
+                trust_env=False,
+            )
+        return self._http.request(method, path, json=body)
 
     def service_account(self, namespace: str, name: str, rules: list[dict[str, Any]] | None = None) -> Path:
         """Make a service account that may do in *namespace* what *rules* of a Role say, and return its kubeconfig."""
@@ -185,20 +197,14 @@ class ControlPlane:
         token = self.request("POST", path, {"spec": {"expirationSeconds": 3600}})["status"]["token"]
         return self._write_kubeconfig(f"{namespace}.{name}", token, namespace)
 
+    def simulated_nodes(self) -> list[str]:
+        """Return the names of the nodes that kwok plays."""
+        found = self.request("GET", "/api/v1/nodes?labelSelector=quick.test/kubelet=simulated")
+        return [node["metadata"]["name"] for node in found["items"]]
+
     def log(self, program: str) -> Path:
         """Return the file with what *program* has said."""
         return self.folder / f"{program}.log"
-
-    def _ask(self, method: str, path: str, body: object = None) -> httpx.Response:
-        if self._http is None:
-            self._http = httpx.Client(
-                base_url=self.url,
-                headers={"Authorization": f"Bearer {self._tokens['admin']}"},
-                verify=ssl.create_default_context(cafile=self.certificate),
-                timeout=10,
-                trust_env=False,
-            )
-        return self._http.request(method, path, json=body)
 
     def _start(self, program: str, *options: str) -> None:
         self._children[program] = Child(
@@ -243,7 +249,7 @@ class ControlPlane:
         )
 
     def _api_server_is_ready(self) -> bool:
-        return self.certificate.exists() and self._ask("GET", "/readyz").is_success
+        return self.certificate.exists() and self.ask("GET", "/readyz").is_success
 
     def _start_controllers(self) -> None:
         self._start(
@@ -288,10 +294,10 @@ class ControlPlane:
         self.request("POST", "/apis/storage.k8s.io/v1/storageclasses", storage_class)
         crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
         self.request("POST", crds, yaml.safe_load((_HERE / "middleware_crd.yaml").read_text()))
-        self._wait_until("kube-apiserver", lambda: self._ask("GET", "/apis/traefik.io/v1alpha1").is_success)
+        self._wait_until("kube-apiserver", lambda: self.ask("GET", "/apis/traefik.io/v1alpha1").is_success)
         self._wait_until("kwok", lambda: all(map(_is_ready, self.request("GET", "/api/v1/nodes")["items"])))
         accounts = "/api/v1/namespaces/default/serviceaccounts/default"
-        self._wait_until("kube-controller-manager", lambda: self._ask("GET", accounts).is_success)
+        self._wait_until("kube-controller-manager", lambda: self.ask("GET", accounts).is_success)
 
     def _wait_until(self, program: str, condition: Callable[[], bool]) -> None:
         """Wait for *condition*, which needs *program* to run; not being able to ask means not yet."""

@@ -39,6 +39,7 @@ FULL = KubernetesSettings(
     run_as_user=2000,
     application_user=3000,
     config="eu-config",
+    config_checksum="5f70bf18a086007016e948b04aed3b82",
     api_key_secret="eu-key",
     kafka_secret="eu-kafka",
     storage_class="fast",

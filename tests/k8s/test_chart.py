@@ -228,6 +228,14 @@ def test_what_the_values_say_reaches_the_processes() -> None:
     )
 
 
+@pytest.mark.parametrize("variant", GOLDEN)
+def test_pods_of_the_chart_and_those_that_the_manager_makes_have_the_same_mark_of_their_settings(variant: str) -> None:
+    [config] = of_kind(variant, "ConfigMap")
+    templates = [made["spec"]["template"]["metadata"] for made in of_kind(variant, "Deployment")]
+    expected = {KubernetesSettings.from_env(config["data"]).config_checksum}
+    assert expected == {metadata["annotations"]["checksum/config"] for metadata in templates}
+
+
 def test_nothing_secret_is_in_the_config_or_in_a_pod() -> None:
     text = yaml.safe_dump_all(made for made in objects("full") if made["kind"] != "Secret")
     assert "pass" not in text
@@ -288,7 +296,15 @@ def test_pods_are_as_locked_in_and_as_well_watched_as_those_of_gateways(variant:
     for made in deployments:
         pod = made["spec"]["template"]
         [container] = pod["spec"]["containers"]
-        for name in ("securityContext", "startupProbe", "readinessProbe", "livenessProbe", "ports", "command"):
+        for name in (
+            "securityContext",
+            "startupProbe",
+            "readinessProbe",
+            "livenessProbe",
+            "ports",
+            "command",
+            "lifecycle",
+        ):
             assert model[name] == container[name], name
         role = pod["metadata"]["labels"]["app.kubernetes.io/component"]
         assert role_args(role, "x", "y")[:2] + role_args(role, "x", "y")[3:] == container["args"]

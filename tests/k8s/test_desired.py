@@ -145,6 +145,18 @@ def one_config_map(made: list[Manifest]) -> Manifest:
     return found
 
 
+def test_shared_settings_that_change_roll_gateways_and_mirrors_and_no_applications() -> None:
+    others = replace(FULL, config_checksum="0f")
+    for made in (gateway_manifests, mirror_manifests, application_manifests):
+        thing: Any = {gateway_manifests: gateway, mirror_manifests: mirror}.get(made, application)
+        marks = [
+            template["metadata"].get("annotations", {}).get("checksum/config")
+            for settings in (PLAIN, FULL, others)
+            for template in pods(made(thing(), settings))
+        ]
+        assert ([None] * 3 if thing is application else [None, FULL.config_checksum, "0f"]) == marks
+
+
 def test_a_mirror_that_is_to_keep_something_else_is_not_restarted() -> None:
     before = mirror()
     state = msgspec.structs.replace(before.state, definition=MirrorDefinition(range_field="at", build=2))

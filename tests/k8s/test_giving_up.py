@@ -129,7 +129,7 @@ def fail(control_plane: ControlPlane, live: dict[str, Any]) -> None:
         current = control_plane.request("GET", path)
         conditions = [{"type": name, **common} for name in ("FailureTarget", "Failed")]
         status = {"startTime": now, "conditions": conditions, "uncountedTerminatedPods": {}}
-        answer = control_plane._ask("PUT", f"{path}/status", {**current, "status": status})
+        answer = control_plane.ask("PUT", f"{path}/status", {**current, "status": status})
         return answer.is_success  # Its controller may have written meanwhile.
 
     until(is_written, "failed")

@@ -105,6 +105,7 @@ QUICK_INGRESS_HOST: ingress.host
 QUICK_INGRESS_SSL: ingress.ssl
 QUICK_K8S_API_KEY_SECRET: existingSecret
 QUICK_K8S_CONFIG: configName
+QUICK_K8S_CONFIG_CHECKSUM: the other values, which it is made from
 QUICK_K8S_INSTANCE: the name of the release
 QUICK_K8S_KAFKA_SECRET: kafka.existingSecret
 QUICK_K8S_RUN_AS_USER: runAsUser
