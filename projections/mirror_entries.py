@@ -247,6 +247,11 @@ def key_tail(key: bytes) -> bytes:
     return LONG + key[:_LONG_HEAD] + hashlib.sha256(key).digest()
 
 
+def is_key_tail(raw: bytes) -> bool:
+    """Return whether bytes can be what `key_tail` returns, and fit into a key of LMDB."""
+    return raw[:1] in {INLINE, LONG} and len(raw) <= len(INLINE) + INLINE_MAX
+
+
 def entry_of(stored: bytes, value: bytes, *, has_offset: bool) -> Entry:
     """Return the entry that stands as *value* under the key *stored*."""
     (partition,) = partition_struct.unpack_from(stored)

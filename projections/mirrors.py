@@ -24,8 +24,9 @@ from projections.mirror_entries import (
     meta_number,
     next_offset,
 )
-from projections.mirror_moment import SCAN_ENTRIES, MirrorFacts, MirrorMoment
+from projections.mirror_moment import MirrorFacts, MirrorMoment
 from projections.pages import Page
+from projections.windows import WHOLE, Window
 
 
 class MirrorSize(NamedTuple):
@@ -83,31 +84,18 @@ class MirrorView:
         return self._indexes.unindexed()
 
     def range(
-        self,
-        key: bytes,
-        bounds: Bounds,
-        *,
-        reverse: bool = False,
-        limit: int | None = None,
-        declared: MirrorDefinition | None = None,
+        self, key: bytes, bounds: Bounds, window: Window = WHOLE, *, declared: MirrorDefinition | None = None
     ) -> list[Entry]:
         """Return the history of a key within bounds of the range field; see `MirrorMoment.range`."""
         with self.moment() as moment:
-            return moment.range(key, bounds, reverse=reverse, limit=limit, declared=declared)
+            return moment.range(key, bounds, window, declared=declared)
 
     def find(
-        self,
-        field: str,
-        bounds: Bounds,
-        *,
-        reverse: bool = False,
-        limit: int | None = None,
-        after: bytes | None = None,
-        declared: MirrorDefinition | None = None,
+        self, field: str, bounds: Bounds, window: Window = WHOLE, *, declared: MirrorDefinition | None = None
     ) -> Page:
         """Return the entries whose field lies within bounds; see `MirrorMoment.find`."""
         with self.moment() as moment:
-            return moment.find(field, bounds, reverse=reverse, limit=limit, after=after, declared=declared)
+            return moment.find(field, bounds, window, declared=declared)
 
     def moment(self) -> MirrorMoment:
         """Open one consistent moment, for a `with`: everything that is read in it is as of the same commit."""
@@ -159,16 +147,16 @@ class MirrorView:
 
     def all(self) -> Iterator[Entry]:
         """Yield all entries by key; a key that exists throughout comes exactly once, whatever is written meanwhile."""
-        after: bytes | None = b""
-        while after is not None:
-            page = self.page(after)
+        page = self.page()
+        yield from page.entries
+        while page.next is not None:
+            page = self.page(WHOLE.behind(page.next))
             yield from page.entries
-            after = page.next
 
-    def page(self, after: bytes = b"", limit: int = SCAN_ENTRIES) -> Page:
-        """Return the entries behind the cursor *after*, at most *limit*, by key and all as of one moment."""
+    def page(self, window: Window = WHOLE) -> Page:
+        """Return the entries in *window*, by key and all as of one moment; see `MirrorMoment.page`."""
         with self.moment() as moment:
-            return moment.page(after, limit)
+            return moment.page(window)
 
     def offsets(self) -> dict[int, int]:
         """Return the next offset of each partition."""

@@ -11,9 +11,10 @@ from typing import Any, Final, NamedTuple, Protocol
 from core.errors import InvalidInputError, InvalidValueError, QuickError
 from core.mirrors import MirrorDefinition
 from core.ordered_bytes import Bounds
-from projections.mirror_entries import INLINE, INLINE_MAX, LONG, Entry, key_tail
+from projections.mirror_entries import Entry, key_tail
 from projections.mirror_moment import SCAN_ENTRIES
-from projections.pages import Placed
+from projections.pages import Placed, PlacedPage
+from projections.windows import Window
 from services.gateway.mirrors import ListPart
 from services.mirrors.ranges import ComparableField, bounds_of
 from services.readable_mirrors import ReadableMoment
@@ -77,8 +78,8 @@ def condition(field: ComparableField, given: Mapping[str, Any]) -> Condition:
 class Order(Protocol):
     """One order of the rows of a mirror."""
 
-    def read(self, part: ListPart, limit: int) -> tuple[list[Placed], bytes | None]:
-        """Return at most so many rows of *part*, and where to go on behind them, `None` when nothing more is there."""
+    def read(self, part: ListPart, limit: int) -> PlacedPage:
+        """Return at most so many rows of *part*."""
 
 
 class ByKey:
@@ -87,11 +88,10 @@ class ByKey:
     def __init__(self, moment: ReadableMoment) -> None:
         self._moment = moment
 
-    def read(self, part: ListPart, limit: int) -> tuple[list[Placed], bytes | None]:
+    def read(self, part: ListPart, limit: int) -> PlacedPage:
         """Return rows, see `Order`."""
-        start, end = _key_place(part.start), _key_place(part.end)
-        page = self._moment.page(start, limit, reverse=part.reverse, until=end, includes_after=part.includes_start)
-        return [Placed(key_tail(entry.key), entry) for entry in page.entries], page.next
+        page = self._moment.page(_window(part, limit))
+        return PlacedPage([Placed(key_tail(entry.key), entry) for entry in page.entries], page.next)
 
 
 class ByIndex:
@@ -103,23 +103,9 @@ class ByIndex:
         self._field = condition.field.name
         self._parts = condition.parts
 
-    def read(self, part: ListPart, limit: int) -> tuple[list[Placed], bytes | None]:
+    def read(self, part: ListPart, limit: int) -> PlacedPage:
         """Return rows, see `Order`."""
-        rows: list[Placed] = []
-        for bounds in reversed(self._parts) if part.reverse else self._parts:
-            rows += self._moment.found(
-                self._field,
-                bounds,
-                reverse=part.reverse,
-                limit=limit - len(rows),
-                after=part.start,
-                until=part.end,
-                includes_after=part.includes_start,
-                declared=self._declared,
-            )
-            if len(rows) == limit:
-                return rows, rows[-1].place
-        return rows, None
+        return self._moment.found(self._field, self._parts, _window(part, limit), declared=self._declared)
 
 
 class ByRange:
@@ -131,18 +117,13 @@ class ByRange:
         self._key = key
         self._bounds = bounds
 
-    def read(self, part: ListPart, limit: int) -> tuple[list[Placed], bytes | None]:
+    def read(self, part: ListPart, limit: int) -> PlacedPage:
         """Return rows, see `Order`."""
-        bounds = self._bounds
-        if part.start is not None:
-            narrowed = bounds.to if part.reverse else bounds.from_
-            bounds = narrowed(_range_place(part.start), is_included=part.includes_start)
-        if part.end is not None:
-            narrowed = bounds.from_ if part.reverse else bounds.to
-            bounds = narrowed(_range_place(part.end))
-        found = self._moment.ranged(self._key, bounds, reverse=part.reverse, limit=limit, declared=self._declared)
-        rows = [row._replace(place=_RANGE_MARK + row.place) for row in found]
-        return rows, rows[-1].place if len(rows) == limit else None
+        start, end = (None if place is None else _range_place(place) for place in (part.start, part.end))
+        window = _window(part._replace(start=start, end=end), limit)
+        found = self._moment.ranged(self._key, self._bounds, window, declared=self._declared)
+        rows = [row._replace(place=_RANGE_MARK + row.place) for row in found.rows]
+        return PlacedPage(rows, None if found.next is None else _RANGE_MARK + found.next)
 
 
 class LocalRow:
@@ -203,19 +184,11 @@ def _meets(value: Any, conditions: Sequence[Condition]) -> bool:
     return all(condition.is_met(fields) for condition in conditions)
 
 
-def _key_place(place: bytes | None) -> bytes:
-    if place is None:
-        return b""
-    if place[:1] not in {INLINE, LONG} or len(place) > len(INLINE) + INLINE_MAX:
-        raise _made_up()
-    return place
+def _window(part: ListPart, limit: int) -> Window:
+    return Window(part.start, part.end, part.includes_start, part.reverse, limit)
 
 
 def _range_place(place: bytes) -> bytes:
     if not place.startswith(_RANGE_MARK):
-        raise _made_up()
+        raise InvalidInputError("This cursor was made up. Send one as it was answered, or leave it out.")
     return place.removeprefix(_RANGE_MARK)
-
-
-def _made_up() -> InvalidInputError:
-    return InvalidInputError("This cursor was made up. Send one as a connection has answered it, or leave it out.")

@@ -22,6 +22,7 @@ from core.record_fields import Decoder, ManyDecoder, field_decoder, fields_decod
 from core.types import TopicType
 from projections.mirror_entries import Entry
 from projections.mirror_moment import KEYS_AT_ONCE
+from projections.windows import Window
 from services.gateway.keys import as_key
 from services.gateway.mirrors import ListPart, ListQuery, RangeOf
 from services.local_lists import ByIndex, ByKey, ByRange, Condition, LocalRow, Order, condition, rows_of
@@ -323,9 +324,9 @@ class _DeclaredRanges(NamedTuple):
     moment: ReadableMoment
     declared: MirrorDefinition | None
 
-    def range(self, key: bytes, bounds: Bounds, *, reverse: bool = False, limit: int | None) -> list[Entry]:
+    def range(self, key: bytes, bounds: Bounds, window: Window) -> list[Entry]:
         """Return the records of a key, see `RangedView`."""
-        return self.moment.range(key, bounds, reverse=reverse, limit=limit, declared=self.declared)
+        return self.moment.range(key, bounds, window, declared=self.declared)
 
 
 def _bytes_of(topic: _Topic, raw_keys: Iterable[bytes]) -> int:

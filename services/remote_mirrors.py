@@ -24,7 +24,8 @@ from core.ordered_bytes import Bounds
 from core.position import Position
 from projections.mirror_entries import Entry
 from projections.mirrors import MirrorSize
-from projections.pages import Page, Placed
+from projections.pages import Page, PlacedPage
+from projections.windows import WHOLE, Window
 from services.holder_client import HolderAnswer, HolderClient, NoAnswerError
 from services.holders import Holders
 from services.mirrors.entry_frames import MEDIA_TYPE, decode_entries, encode_keys
@@ -251,13 +252,7 @@ class RemoteMoment:
         return rows[0] if rows else None
 
     def range(
-        self,
-        key: bytes,
-        bounds: Bounds,
-        *,
-        reverse: bool = False,
-        limit: int | None = None,
-        declared: MirrorDefinition | None = None,
+        self, key: bytes, bounds: Bounds, window: Window = WHOLE, *, declared: MirrorDefinition | None = None
     ) -> list[Entry]:
         """Return the records of a key within bounds of the range field, in its order.
 
@@ -269,8 +264,8 @@ class RemoteMoment:
             high=bounds.high,
             includes_low=bounds.includes_low,
             includes_high=bounds.includes_high,
-            reverse=reverse,
-            limit=limit,
+            reverse=window.reverse,
+            limit=window.limit,
         )
         rows, _ = self._rows(RowsBody(range=wanted))
         return rows
@@ -282,42 +277,19 @@ class RemoteMoment:
             rows, after = self._rows(RowsBody(after=after, limit=PAGE_ROWS))
             yield rows
 
-    def page(
-        self,
-        after: bytes = b"",
-        limit: int = PAGE_ROWS,
-        *,
-        reverse: bool = False,
-        until: bytes = b"",
-        includes_after: bool = False,
-    ) -> Page:
+    def page(self, window: Window = WHOLE) -> Page:
         """Refuse: holders are not asked for pages yet."""
         raise _no_lists(self._access)
 
     def ranged(
-        self,
-        key: bytes,
-        bounds: Bounds,
-        *,
-        reverse: bool = False,
-        limit: int | None = None,
-        declared: MirrorDefinition | None = None,
-    ) -> list[Placed]:
+        self, key: bytes, bounds: Bounds, window: Window = WHOLE, *, declared: MirrorDefinition | None = None
+    ) -> PlacedPage:
         """Refuse, as `page` does."""
         raise _no_lists(self._access)
 
     def found(
-        self,
-        field: str,
-        bounds: Bounds,
-        *,
-        reverse: bool = False,
-        limit: int | None = None,
-        after: bytes | None = None,
-        until: bytes | None = None,
-        includes_after: bool = False,
-        declared: MirrorDefinition | None = None,
-    ) -> list[Placed]:
+        self, field: str, parts: Sequence[Bounds], window: Window = WHOLE, *, declared: MirrorDefinition | None = None
+    ) -> PlacedPage:
         """Refuse, as `page` does."""
         raise _no_lists(self._access)
 

@@ -13,6 +13,7 @@ from core.topics import TopicSchema
 from projections.mirror_entries import Entry
 from projections.mirrors import MirrorView
 from projections.pages import Page
+from projections.windows import WHOLE, Window
 from services.topic_access import TopicAccess, no_mirror
 
 NO_RANGE: Final = "You are trying to query a range. But no range index set."
@@ -56,31 +57,26 @@ class ComparableField(Protocol):
 class RangedView(Protocol):
     """A mirror with ranges, or one moment of it."""
 
-    def range(self, key: bytes, bounds: Bounds, *, reverse: bool = False, limit: int | None) -> list[Entry]:
+    def range(self, key: bytes, bounds: Bounds, window: Window) -> list[Entry]:
         """Return the records of a key within bounds of the range field, in its order.
 
         Args:
             key: The Kafka key; in a mirror with a range key the ordered bytes of that field.
             bounds: Of the range field.
-            reverse: From the high end down.
-            limit: Most records.
+            window: Which of them.
         """
 
 
 class IndexedView(RangedView, Protocol):
     """A mirror with indexes."""
 
-    def find(
-        self, field: str, bounds: Bounds, *, reverse: bool = False, limit: int, after: bytes | None = None
-    ) -> Page:
+    def find(self, field: str, bounds: Bounds, window: Window) -> Page:
         """Return the entries whose last value is within bounds of an indexed field, in its order.
 
         Args:
             field: The field.
             bounds: Of the field.
-            reverse: From the high end down.
-            limit: Most entries.
-            after: Cursor of the page before.
+            window: Which of them.
         """
 
 
@@ -104,15 +100,13 @@ class _BuiltOrNot(NamedTuple):
     view: MirrorView
     declared: MirrorDefinition
 
-    def range(self, key: bytes, bounds: Bounds, *, reverse: bool = False, limit: int | None) -> list[Entry]:
+    def range(self, key: bytes, bounds: Bounds, window: Window) -> list[Entry]:
         """Return the records of a key, see `IndexedView`."""
-        return self.view.range(key, bounds, reverse=reverse, limit=limit, declared=self.declared)
+        return self.view.range(key, bounds, window, declared=self.declared)
 
-    def find(
-        self, field: str, bounds: Bounds, *, reverse: bool = False, limit: int, after: bytes | None = None
-    ) -> Page:
+    def find(self, field: str, bounds: Bounds, window: Window) -> Page:
         """Return entries by a field, see `IndexedView`."""
-        return self.view.find(field, bounds, reverse=reverse, limit=limit, after=after, declared=self.declared)
+        return self.view.find(field, bounds, window, declared=self.declared)
 
 
 class DeclaredIndexes:
@@ -188,9 +182,8 @@ class Range(NamedTuple):
     """A range that somebody asks for."""
 
     bounds: Bounds
-    reverse: bool = False
-    limit: int | None = None
-    """`None` for all rows, of which there may be `MAX_ROWS`."""
+    window: Window = WHOLE
+    """Without a limit it is for all rows, of which there may be `MAX_ROWS`."""
 
 
 def ranged(view: RangedView, key: bytes, wanted: Range) -> list[Entry]:
@@ -199,7 +192,8 @@ def ranged(view: RangedView, key: bytes, wanted: Range) -> list[Entry]:
     Raises:
         InvalidInputError: No limit is given, and there are more rows than an answer takes.
     """
-    rows = view.range(key, wanted.bounds, reverse=wanted.reverse, limit=wanted.limit or MAX_ROWS + 1)
+    window = wanted.window
+    rows = view.range(key, wanted.bounds, window.at_most(MAX_ROWS + 1) if window.limit is None else window)
     if len(rows) > MAX_ROWS:
         raise InvalidInputError(
             f"The range has more than {MAX_ROWS} records. Narrow its bounds, or ask for the first ones with a limit."

@@ -13,6 +13,7 @@ from core.errors import InvalidInputError
 from core.ordered_bytes import Bounds
 from projections.mirror_entries import Entry
 from projections.pages import Page
+from projections.windows import Window
 from services.mirrors.finding import Found, Mirrors
 from services.mirrors.keys import MAX_KEYS
 from services.mirrors.pages import MAX_LIMIT, bounded_page
@@ -93,13 +94,12 @@ def _read(found: Found, body: RowsBody) -> Page:
     if body.range is not None:
         return Page(_range(found, body.range), None)
 
-    def page(after: bytes | None, most: int) -> Page:
-        return found.mirror.page(after or b"", most)
-
-    return bounded_page(page, body.after, max(1, min(body.limit, MAX_LIMIT)))
+    window = Window(after=body.after or None, limit=max(1, min(body.limit, MAX_LIMIT)))
+    return bounded_page(found.mirror.page, window)
 
 
 def _range(found: Found, wanted: RangeBody) -> list[Entry]:
     bounds = Bounds(wanted.low, wanted.high, includes_low=wanted.includes_low, includes_high=wanted.includes_high)
     limit = MAX_ROWS + 1 if wanted.limit is None else max(1, min(wanted.limit, MAX_ROWS + 1))
-    return found.mirror.range(wanted.key, bounds, reverse=wanted.reverse, limit=limit, declared=found.access.mirror)
+    window = Window(reverse=wanted.reverse, limit=limit)
+    return found.mirror.range(wanted.key, bounds, window, declared=found.access.mirror)

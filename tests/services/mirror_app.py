@@ -18,6 +18,7 @@ from core.types import TopicType, codec_for
 from projections.freshness import Freshness
 from projections.mirror_entries import Entry, key_tail
 from projections.mirrors import MirrorView, Page
+from projections.windows import WHOLE, Window
 from services.errors import add_error_handlers
 from services.mirrors.batch import MirrorBatchResource
 from services.mirrors.finding import Mirrors
@@ -113,7 +114,8 @@ class MemoryMirror:
     def all(self) -> Iterator[Entry]:
         return iter([self.last[key] for key in sorted(self.last)])
 
-    def page(self, after: bytes = b"", limit: int = 1000) -> Page:
+    def page(self, window: Window = WHOLE) -> Page:
+        after, limit = window.after or b"", window.limit or 1000
         rest = [self.last[key] for key in sorted(self.last) if key_tail(key) > after]
         return Page(rest[:limit], key_tail(rest[limit - 1].key) if len(rest) > limit else None)
 
@@ -126,19 +128,15 @@ class MemoryMirror:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def range(
-        self, key: bytes, bounds: Bounds, *, reverse: bool = False, limit: int | None, declared: Any = None
-    ) -> list[Entry]:
-        rows = sorted(self.history.get(key, ()), key=_field_of, reverse=reverse)
-        return [row for row in rows if is_within(_field_of(row), bounds)][:limit]
+    def range(self, key: bytes, bounds: Bounds, window: Window = WHOLE, *, declared: Any = None) -> list[Entry]:
+        rows = sorted(self.history.get(key, ()), key=_field_of, reverse=window.reverse)
+        return [row for row in rows if is_within(_field_of(row), bounds)][: window.limit]
 
-    def find(
-        self, field: str, bounds: Bounds, *, reverse: bool = False, limit: int, after: bytes | None = None
-    ) -> Page:
-        rows = sorted(self.last.values(), key=lambda row: (_field_of(row), row.key), reverse=reverse)
+    def find(self, field: str, bounds: Bounds, window: Window) -> Page:
+        rows = sorted(self.last.values(), key=lambda row: (_field_of(row), row.key), reverse=window.reverse)
         rows = [row for row in rows if is_within(_field_of(row), bounds)]
-        start = 0 if after is None else int(after)
-        following = start + limit
+        start = 0 if window.after is None else int(window.after)
+        following = start + (window.limit or len(rows))
         return Page(rows[start:following], b"%d" % following if len(rows) > following else None)
 
 

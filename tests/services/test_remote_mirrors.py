@@ -15,6 +15,7 @@ from core.errors import TooLargeError, UnavailableError
 from core.mirrors import MirrorDefinition
 from core.ordered_bytes import Bounds
 from core.position import Position
+from projections.windows import Window
 from services import remote_mirrors
 from services.holder_client import HolderAnswer, HolderClient, NoAnswerError
 from services.holders import Holders
@@ -102,10 +103,11 @@ def test_ranges_and_pages_come_as_they_are_beside_the_mirror(
     moment = remote(one, "one").moment(ACCESS)
     bounds = Bounds(ordered(1), ordered(3), includes_low=True, includes_high=True)
     for reverse in (False, True):
-        expected = mirror.range(KEYS.encode("a"), bounds, reverse=reverse, limit=10)
+        window = Window(reverse=reverse, limit=10)
+        expected = mirror.range(KEYS.encode("a"), bounds, window)
         assert 2 == len(expected)
-        assert expected == moment.range(KEYS.encode("a"), bounds, reverse=reverse, limit=10)
-    assert [] == moment.range(KEYS.encode("a"), Bounds(None, ordered(1)), limit=10)
+        assert expected == moment.range(KEYS.encode("a"), bounds, window)
+    assert [] == moment.range(KEYS.encode("a"), Bounds(None, ordered(1)))
     monkeypatch.setattr(remote_mirrors, "PAGE_ROWS", 1)
     assert [["a"], ["b"]] == [[KEYS.decode(row.key) for row in page] for page in moment.pages() if page]
 
