@@ -1,4 +1,4 @@
-"""Lists of the topics of this machine, read from their mirrors in either direction, as of one moment.
+"""Lists of topics, read from their mirrors in either direction: as of one moment, where these are on this machine.
 
 A list has one of three orders, each with places of its own: by key, by a field that has an index, and that of a range.
 """
@@ -16,11 +16,8 @@ from projections.mirror_moment import SCAN_ENTRIES
 from projections.pages import Placed, PlacedPage
 from projections.windows import Window
 from services.gateway.mirrors import ListPart
-from services.mirrors.ranges import ComparableField, bounds_of
+from services.mirrors.ranges import MAX_AMONG, ComparableField, bounds_of
 from services.readable_mirrors import ReadableMoment
-
-MAX_AMONG: Final = 1_000
-"""Most values of one `in`: each is looked for by itself."""
 
 _SCANNED_AT_ONCE: Final = 250
 """Rows that are read at once, at least, where conditions leave out most of them."""

@@ -18,7 +18,7 @@ from typing import Final, Self
 
 import msgspec
 
-from core.errors import InvalidInputError, NotAvailableYetError, TooLargeError, UnavailableError
+from core.errors import InvalidInputError, TooLargeError, UnavailableError
 from core.mirrors import MirrorDefinition
 from core.ordered_bytes import Bounds
 from core.position import Position
@@ -32,7 +32,8 @@ from services.mirrors.entry_frames import MEDIA_TYPE, decode_entries, encode_key
 from services.mirrors.freshness import AT_LEAST_HEADER, POSITION_HEADER
 from services.mirrors.keys import MAX_KEYS
 from services.mirrors.row_frames import decode_rows
-from services.mirrors.rows import NEXT_HEADER, RangeBody, RowsBody, next_of
+from services.mirrors.rows import IndexBody, RangeBody, RowsBody
+from services.mirrors.values import MAX_ANSWER_BYTES
 from services.topic_access import TopicAccess, TopicAccesses, no_mirror
 
 logger = logging.getLogger(__name__)
@@ -139,6 +140,7 @@ class RemoteMirrors:
             The answer, and the address of who gave it.
 
         Raises:
+            InvalidInputError: What is asked for cannot be: a replica says so, and no other one answers.
             TooLargeError: The answer would be too large.
             UnavailableError: No replica answers as it should.
         """
@@ -146,6 +148,7 @@ class RemoteMirrors:
         gives_up = min(deadline, time.monotonic() + PATIENCE_S)
         reason = "none has announced itself"
         while True:
+            refusal: str | None = None
             for address in self._holders.addresses(access, preferred):
                 left_s = deadline - time.monotonic()
                 if left_s <= 0:
@@ -160,7 +163,12 @@ class RemoteMirrors:
                 if answer.status == HTTPStatus.OK:
                     self._holders.note_answer(address)
                     return answer, address
+                if answer.status == HTTPStatus.BAD_REQUEST:
+                    refusal = answer.detail()  # One of another version may still take it.
+                    continue
                 reason = self._reason(access, address, answer)
+            if refusal is not None:
+                raise InvalidInputError(refusal)
             if time.monotonic() + pause_s >= gives_up:
                 raise UnavailableError(
                     f"The mirror of topic {access.name} cannot be read now: of its replicas {reason}. Try again."
@@ -248,55 +256,63 @@ class RemoteMoment:
 
     def get(self, key: bytes) -> Entry | None:
         """Return the entry of a key, `None` for none."""
-        rows, _ = self._rows(RowsBody(keys=[key]))
-        return rows[0] if rows else None
+        rows = self._rows(RowsBody(keys=[key])).rows
+        return rows[0].entry if rows else None
 
     def range(
         self, key: bytes, bounds: Bounds, window: Window = WHOLE, *, declared: MirrorDefinition | None = None
     ) -> list[Entry]:
         """Return the records of a key within bounds of the range field, in its order.
 
-        What the mirror is declared to keep, whoever holds it knows.
+        Raises:
+            TooLargeError: They have more bytes than an operation may be given.
         """
-        wanted = RangeBody(
-            key=key,
-            low=bounds.low,
-            high=bounds.high,
-            includes_low=bounds.includes_low,
-            includes_high=bounds.includes_high,
-            reverse=window.reverse,
-            limit=window.limit,
-        )
-        rows, _ = self._rows(RowsBody(range=wanted))
-        return rows
+        entries: list[Entry] = []
+        held, limit = 0, window.limit
+        while True:
+            page = self.ranged(key, bounds, window, declared=declared)
+            entries += [row.entry for row in page.rows]
+            held += sum(len(row.entry.value) for row in page.rows)
+            if page.next is None or len(entries) == limit:
+                return entries
+            if held > MAX_ANSWER_BYTES:
+                raise TooLargeError(
+                    f"The values of this range have more than {MAX_ANSWER_BYTES} bytes. Ask for fewer at once."
+                )
+            window = window.behind(page.next)
+            if limit is not None:
+                window = window.at_most(limit - len(entries))
 
     def pages(self) -> Iterator[list[Entry]]:
         """Yield all entries by key, some at a time."""
-        after: bytes | None = b""
-        while after is not None:
-            rows, after = self._rows(RowsBody(after=after, limit=PAGE_ROWS))
-            yield rows
+        window = Window(limit=PAGE_ROWS)
+        page = self.page(window)
+        yield page.entries
+        while page.next is not None:
+            page = self.page(window.behind(page.next))
+            yield page.entries
 
     def page(self, window: Window = WHOLE) -> Page:
-        """Refuse: holders are not asked for pages yet."""
-        raise _no_lists(self._access)
+        """Return entries by key; fewer than there are, where they have many bytes."""
+        rows, following = self._rows(RowsBody(window=window))
+        return Page([row.entry for row in rows], following)
 
     def ranged(
         self, key: bytes, bounds: Bounds, window: Window = WHOLE, *, declared: MirrorDefinition | None = None
     ) -> PlacedPage:
-        """Refuse, as `page` does."""
-        raise _no_lists(self._access)
+        """Return some of what `range` does, with places."""
+        return self._rows(RowsBody(range=RangeBody(key, bounds), window=window, declared=declared))
 
     def found(
         self, field: str, parts: Sequence[Bounds], window: Window = WHOLE, *, declared: MirrorDefinition | None = None
     ) -> PlacedPage:
-        """Refuse, as `page` does."""
-        raise _no_lists(self._access)
+        """Return entries whose value has a field within one of *parts*, with places; fewer, as `page` does."""
+        return self._rows(RowsBody(index=IndexBody(field, list(parts)), window=window, declared=declared))
 
-    def _rows(self, wanted: RowsBody) -> tuple[list[Entry], bytes | None]:
+    def _rows(self, wanted: RowsBody) -> PlacedPage:
         answer = self._ask("rows", msgspec.json.encode(wanted), "application/json")
         try:
-            return decode_rows(answer.body), next_of(answer.headers.get(NEXT_HEADER.lower()))
+            return decode_rows(answer.body)
         except InvalidInputError as error:
             raise _unusable(self._access, str(error)) from error
 
@@ -315,11 +331,4 @@ def _unusable(access: TopicAccess, why: str) -> UnavailableError:
     return UnavailableError(
         f"What a replica of the mirror of topic {access.name} has answered cannot be used: {why} Let all processes of"
         " Quick be of one version, and try again."
-    )
-
-
-def _no_lists(access: TopicAccess) -> NotAvailableYetError:
-    return NotAvailableYetError(
-        f"Pages and conditions of topic {access.name} are not available yet where its mirror is held by other"
-        " processes. Ask for the whole list, or for keys."
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from itertools import islice
-from typing import Final
+from typing import Final, TypeVar
 
 import falcon
 import falcon.asgi
@@ -28,6 +28,8 @@ MAX_LIMIT: Final = 10_000
 
 DEFAULT_LIMIT: Final = 1000
 """Entries of one page where the request says only where it begins."""
+
+Row = TypeVar("Row")
 
 _STREAMED_AT_ONCE: Final = 500
 """Entries of a stream that are encoded at once."""
@@ -85,16 +87,29 @@ def bounded_page(read: Callable[[Window], Page], window: Window) -> Page:
         read: Returns some entries of a window, in its order.
         window: Of the page.
     """
+    return Page(*bounded(read, window, lambda entry: len(entry.value)))
+
+
+def bounded(
+    read: Callable[[Window], tuple[list[Row], bytes | None]], window: Window, size_of: Callable[[Row], int]
+) -> tuple[list[Row], bytes | None]:
+    """Return the rows of a window, read in pieces, and where to go on, `None` for the end; see `bounded_page`.
+
+    Args:
+        read: Returns some rows of a window, and where to go on.
+        window: Of the rows.
+        size_of: Returns the bytes of a row.
+    """
     limit = window.limit or DEFAULT_LIMIT
-    entries: list[Entry] = []
+    rows: list[Row] = []
     held = 0
     while True:
-        page = read(window.at_most(min(limit - len(entries), _READ_AT_ONCE)))
-        entries += page.entries
-        held += sum(len(entry.value) for entry in page.entries)
-        if page.next is None or len(entries) >= limit or held > MAX_ANSWER_BYTES:
-            return Page(entries, page.next)
-        window = window.behind(page.next)
+        found, following = read(window.at_most(min(limit - len(rows), _READ_AT_ONCE)))
+        rows += found
+        held += sum(map(size_of, found))
+        if following is None or len(rows) >= limit or held > MAX_ANSWER_BYTES:
+            return rows, following
+        window = window.behind(following)
 
 
 def page_body(access: TopicAccess, page: Page, subject: str, *, with_keys: bool = False) -> bytes:

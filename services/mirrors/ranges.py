@@ -21,6 +21,9 @@ NO_RANGE: Final = "You are trying to query a range. But no range index set."
 MAX_ROWS: Final = 10_000
 """Rows of a range at most; they have no pages."""
 
+MAX_AMONG: Final = 1_000
+"""Most values of a field that are asked for at once: each is looked for by itself."""
+
 LOWER: Final = ("gte", "gt", "from")
 UPPER: Final = ("lte", "lt", "to")
 

@@ -17,7 +17,8 @@ from core.position import Position
 from core.types import TopicType, codec_for
 from projections.freshness import Freshness
 from projections.mirror_entries import Entry, key_tail
-from projections.mirrors import MirrorView, Page
+from projections.mirrors import MirrorView
+from projections.pages import Page, Placed, PlacedPage
 from projections.windows import WHOLE, Window
 from services.errors import add_error_handlers
 from services.mirrors.batch import MirrorBatchResource
@@ -132,6 +133,9 @@ class MemoryMirror:
         rows = sorted(self.history.get(key, ()), key=_field_of, reverse=window.reverse)
         return [row for row in rows if is_within(_field_of(row), bounds)][: window.limit]
 
+    def ranged(self, key: bytes, bounds: Bounds, window: Window = WHOLE, *, declared: Any = None) -> PlacedPage:
+        return PlacedPage([Placed(_field_of(row), row) for row in self.range(key, bounds, window)], None)
+
     def find(self, field: str, bounds: Bounds, window: Window) -> Page:
         rows = sorted(self.last.values(), key=lambda row: (_field_of(row), row.key), reverse=window.reverse)
         rows = [row for row in rows if is_within(_field_of(row), bounds)]
@@ -148,11 +152,12 @@ def _field_of(entry: Entry) -> bytes:
 class MirrorApp:
     """A client of the service over one mirror, and what the test may change."""
 
-    mirror: MemoryMirror
+    mirror: MemoryMirror | MirrorView
     lag: Freshness = CURRENT
     range_field: WholeNumberField | None = None
     range_key: WholeNumberField | None = None
     indexed: Mapping[str, WholeNumberField] = field(default_factory=dict)
+    access: TopicAccess = field(default_factory=lambda: TopicAccess("t", TOPIC_ID, KEYS, VALUES, 1, None))
 
     def of(self, topic_id: str, offsets: Mapping[int, int]) -> Freshness:
         return self.lag
@@ -160,15 +165,14 @@ class MirrorApp:
     def indexes(self, access: TopicAccess, mirror: MirrorView) -> Indexes | None:
         if self.range_field is None and not self.indexed:
             return None
-        return Indexes(self.mirror, self.range_field, self.range_key, self.indexed)
+        view = cast("MemoryMirror", self.mirror)  # One of LMDB has its own.
+        return Indexes(view, self.range_field, self.range_key, self.indexed)
 
     def client(self) -> falcon.testing.TestClient:
-        access = TopicAccess("t", TOPIC_ID, KEYS, VALUES, 1, None)
-
         def topic(name: str) -> TopicAccess:
-            if name != "t":
+            if name != self.access.name:
                 raise NotFoundError(f"Topic {name} not found in topic registry")
-            return access
+            return self.access
 
         async def in_thread(work: Callable[[], T]) -> T:
             return work()
