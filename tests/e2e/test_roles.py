@@ -233,6 +233,13 @@ def test_replicas_tell_who_holds_which_partition(cluster: Cluster) -> None:
     assert "?1" == mirror.ask("GET", "/mirror/1", headers=old).headers["X-Cache-Update"]
 
 
+QUERY = """{
+  products(ids: [1, 2]) {name}
+  everything {price}
+  everythingConnection(first: 1, where: {price: {gt: 3}}) {edges {node {name}} pageInfo {hasNextPage}}
+}"""
+
+
 class Load:
     """Asks the gateway again and again, and keeps what did not answer as it should."""
 
@@ -261,9 +268,10 @@ class Load:
     def _run(self) -> None:
         while not self._stopping.is_set():
             try:
-                found = self._cluster.data("{products(ids: [1, 2]) {name} everything {price}}")
+                found = self._cluster.data(QUERY)
                 assert [{"name": "tea"}, {"name": "pot"}] == found["products"]
                 assert len(found["everything"]) >= len(PRODUCTS)
+                assert [{"node": {"name": "cup"}}] == found["everythingConnection"]["edges"]
                 self.answered += 1
             except (AssertionError, httpx.HTTPError) as error:
                 self.failed.append(str(error))
