@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache, partial
 from heapq import merge
 from itertools import groupby
@@ -95,14 +95,20 @@ class IndexReader:
             yield Placed(ordered, max((entry for _, entry in group), key=_time_and_partition))
 
     def found_in(
-        self, txn: Reader, field: str, bounds: Bounds, window: Window, *, declared: MirrorDefinition | None = None
+        self,
+        txn: Reader,
+        field: str,
+        parts: Sequence[Bounds],
+        window: Window,
+        *,
+        declared: MirrorDefinition | None = None,
     ) -> Iterator[Placed]:
-        """Yield the keys whose value has a field within *bounds*, in the order of the field; the places are cursors.
+        """Yield the keys whose value has a field within one of *parts*, in its order; the places are cursors.
 
         Args:
             txn: The moment.
             field: Name of the field.
-            bounds: Of the field.
+            parts: Bounds of the field that come one after the other and do not overlap.
             window: Where it begins and ends, by cursors, and in which direction; its limit is the caller's.
             declared: See the class.
 
@@ -116,15 +122,23 @@ class IndexReader:
         after, until = (None if at is None else row_at(field, prefix, at) for at in (window.after, window.until))
         rows = RowWindow(after, until, window.includes_after, window.reverse)
         partitions, is_first = range(meta_number(txn, PARTITIONS)), keeps_first(txn)
-        for row in ordered_rows(txn, FOUND, prefix, bounds, rows):
-            partition, key = kafka_key(row)
-            entry = get_entry(txn, partitions, key, is_first=is_first)
-            if entry is not None and entry.partition == partition:  # Else another partition has the value that counts.
-                yield Placed(cursor_of(field, prefix, row), entry)
+        for bounds in reversed(parts) if window.reverse else parts:
+            if after is not None and _is_behind(after, bounds, reverse=window.reverse):
+                continue  # Nothing is read to find that it is left out.
+            for row in ordered_rows(txn, FOUND, prefix, bounds, rows):
+                partition, key = kafka_key(row)
+                entry = get_entry(txn, partitions, key, is_first=is_first)
+                if entry is not None and entry.partition == partition:  # Else another partition's value counts.
+                    yield Placed(cursor_of(field, prefix, row), entry)
 
 
 def _built_for(txn: Reader) -> MirrorDefinition:
     return (kept_for(txn) or Kept()).definition
+
+
+def _is_behind(place: Row, bounds: Bounds, *, reverse: bool) -> bool:
+    """Return whether *bounds* end before a place, in the order asked for."""
+    return bounds.is_below(place.ordered) if reverse else bounds.is_above(place.ordered)
 
 
 def _narrowed(bounds: Bounds, window: Window) -> Bounds:

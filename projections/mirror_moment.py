@@ -197,12 +197,9 @@ class MirrorMoment:
             window: Which of them.
             declared: What the mirror is to keep by now, where the caller knows it.
         """
-
-        def rows() -> Iterator[Placed]:
-            for bounds in reversed(parts) if window.reverse else parts:
-                yield from self._indexes.found_in(self._txn, field, bounds, window, declared=declared)
-
-        return self._taken(rows, window.limit)
+        return self._taken(
+            lambda: self._indexes.found_in(self._txn, field, parts, window, declared=declared), window.limit
+        )
 
     def _taken(self, rows: Callable[[], Iterator[Placed]], limit: int | None) -> PlacedPage:
         """Return the first of *rows* whose retention time has not passed."""
