@@ -32,7 +32,7 @@ from services.mirrors.entry_frames import MEDIA_TYPE, decode_entries, encode_key
 from services.mirrors.freshness import AT_LEAST_HEADER, POSITION_HEADER
 from services.mirrors.keys import MAX_KEYS
 from services.mirrors.row_frames import decode_rows
-from services.mirrors.rows import IndexBody, RangeBody, RowsBody
+from services.mirrors.rows import LACKS_HEADER, IndexBody, RangeBody, RowsBody
 from services.mirrors.values import MAX_ANSWER_BYTES
 from services.topic_access import TopicAccess, TopicAccesses, no_mirror
 
@@ -142,13 +142,13 @@ class RemoteMirrors:
         Raises:
             InvalidInputError: What is asked for cannot be: a replica says so, and no other one answers.
             TooLargeError: The answer would be too large.
-            UnavailableError: No replica answers as it should.
+            UnavailableError: No replica answers as it should, or has built what it is asked for.
         """
         path, pause_s = f"/mirror/{access.name}/{what}", _FIRST_PAUSE_S
         gives_up = min(deadline, time.monotonic() + PATIENCE_S)
         reason = "none has announced itself"
         while True:
-            refusal: str | None = None
+            refusal: HolderAnswer | None = None
             for address in self._holders.addresses(access, preferred):
                 left_s = deadline - time.monotonic()
                 if left_s <= 0:
@@ -163,12 +163,12 @@ class RemoteMirrors:
                 if answer.status == HTTPStatus.OK:
                     self._holders.note_answer(address)
                     return answer, address
-                if answer.status == HTTPStatus.BAD_REQUEST:
-                    refusal = answer.detail()  # One of another version may still take it.
+                if answer.status == HTTPStatus.BAD_REQUEST or LACKS_HEADER.lower() in answer.headers:
+                    refusal = answer  # Another one may be of a newer version, or have built the index.
                     continue
                 reason = self._reason(access, address, answer)
             if refusal is not None:
-                raise InvalidInputError(refusal)
+                raise _refused(refusal)
             if time.monotonic() + pause_s >= gives_up:
                 raise UnavailableError(
                     f"The mirror of topic {access.name} cannot be read now: of its replicas {reason}. Try again."
@@ -325,6 +325,12 @@ class RemoteMoment:
         )
         self._at_least = answer.headers.get(POSITION_HEADER.lower(), self._at_least)
         return answer
+
+
+def _refused(answer: HolderAnswer) -> InvalidInputError | UnavailableError:
+    if answer.status == HTTPStatus.BAD_REQUEST:
+        return InvalidInputError(answer.detail())
+    return UnavailableError(answer.detail())
 
 
 def _unusable(access: TopicAccess, why: str) -> UnavailableError:

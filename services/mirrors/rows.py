@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Final
 
 import falcon.asgi
 import msgspec
 
-from core.errors import InvalidInputError
+from core.errors import InvalidInputError, UnavailableError
 from core.mirrors import MirrorDefinition
 from core.ordered_bytes import Bounds
 from projections.mirror_moment import MirrorMoment
@@ -20,6 +21,9 @@ from services.mirrors.ranges import MAX_AMONG
 from services.mirrors.row_frames import ROWS_TYPE, encode_rows
 from services.mirrors.values import MAX_ANSWER_BYTES
 from services.request_body import read_struct, refuse_too_many
+
+LACKS_HEADER: Final = "Quick-Lacks"
+"""Header of an answer by a replica that is ready, and has not built yet what it was asked for: nobody needs to wait."""
 
 
 class RangeBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -69,7 +73,11 @@ class MirrorRowsResource:
         body = await read_struct(req, RowsBody)
         _check(body)
         found = await self._mirrors.find(req, resp, topic)
-        page = await self._mirrors.worker.in_thread(lambda: _read(found, body))
+        try:
+            page = await self._mirrors.worker.in_thread(lambda: _read(found, body))
+        except UnavailableError:
+            resp.set_header(LACKS_HEADER, "index")
+            raise
         resp.content_type = ROWS_TYPE
         resp.data = encode_rows(page)
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-import services.remote_mirrors
 from core.mirrors import MirrorDefinition
 from core.protobuf_schema import to_protobuf
 from core.registered_schema import RegisteredSchema
@@ -117,9 +116,8 @@ def visits(tmp_path: Path) -> Iterator[WrittenMirror]:
 
 
 @pytest.fixture(params=[Topics, remote_mirrors])
-def source(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+def source(request: pytest.FixtureRequest) -> Callable[..., Any]:
     """Return what makes the source of mirrors of written ones: beside the gateway, or in other processes."""
-    monkeypatch.setattr(services.remote_mirrors, "PATIENCE_S", 0.1)
     source: Callable[..., Any] = request.param
     return source
 

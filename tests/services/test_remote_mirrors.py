@@ -191,6 +191,20 @@ def test_what_a_replica_refuses_is_the_fault_of_whoever_asks(mirror: MemoryMirro
     assert value(2) == remote(network, "one", "two").moment(ACCESS).value(KEYS.encode("b"))
 
 
+def test_an_index_that_one_replica_has_not_built_is_asked_of_the_others_and_not_waited_for() -> None:
+    lacking = HolderAnswer(503, {"quick-lacks": "index"}, b'{"detail": "Not built yet."}')
+    page = PlacedPage([], None)
+    built = HolderAnswer(200, {}, encode_rows(page))
+    network = Network({"one:1": lambda: lacking, "two:1": lambda: built})
+    mirrors = remote(network, "one", "two")
+    assert page == mirrors.moment(ACCESS).found("n", [Bounds()])
+    network.apps["two:1"] = lambda: lacking
+    network.asked.clear()
+    with pytest.raises(UnavailableError, match=r"^Not built yet\.$"):
+        mirrors.moment(ACCESS).found("n", [Bounds()])
+    assert ["one:1", "two:1"] == sorted(network.asked)
+
+
 def test_a_long_range_comes_in_several_answers_and_within_its_limit(
     one: Network, mirror: MemoryMirror, monkeypatch: pytest.MonkeyPatch
 ) -> None:
