@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
+import msgspec
+
 from core.errors import InvalidInputError, InvalidValueError, QuickError
 from core.mirrors import MirrorDefinition
 from core.ordered_bytes import Bounds
@@ -15,7 +17,6 @@ from projections.mirror_entries import Entry, key_tail
 from projections.mirror_moment import SCAN_ENTRIES
 from projections.pages import Placed, PlacedPage
 from projections.windows import Window
-from services.gateway.mirrors import ListPart
 from services.mirrors.ranges import MAX_AMONG, ComparableField, bounds_of
 from services.readable_mirrors import ReadableMoment
 
@@ -75,8 +76,8 @@ def condition(field: ComparableField, given: Mapping[str, Any]) -> Condition:
 class Order(Protocol):
     """One order of the rows of a mirror."""
 
-    def read(self, part: ListPart, limit: int) -> PlacedPage:
-        """Return at most so many rows of *part*."""
+    def read(self, window: Window) -> PlacedPage:
+        """Return the rows in a window, at most as many as its limit."""
 
 
 class ByKey:
@@ -85,9 +86,9 @@ class ByKey:
     def __init__(self, moment: ReadableMoment) -> None:
         self._moment = moment
 
-    def read(self, part: ListPart, limit: int) -> PlacedPage:
+    def read(self, window: Window) -> PlacedPage:
         """Return rows, see `Order`."""
-        page = self._moment.page(_window(part, limit))
+        page = self._moment.page(window)
         return PlacedPage([Placed(key_tail(entry.key), entry) for entry in page.entries], page.next)
 
 
@@ -100,9 +101,9 @@ class ByIndex:
         self._field = condition.field.name
         self._parts = condition.parts
 
-    def read(self, part: ListPart, limit: int) -> PlacedPage:
+    def read(self, window: Window) -> PlacedPage:
         """Return rows, see `Order`."""
-        return self._moment.found(self._field, self._parts, _window(part, limit), declared=self._declared)
+        return self._moment.found(self._field, self._parts, window, declared=self._declared)
 
 
 class ByRange:
@@ -114,11 +115,11 @@ class ByRange:
         self._key = key
         self._bounds = bounds
 
-    def read(self, part: ListPart, limit: int) -> PlacedPage:
+    def read(self, window: Window) -> PlacedPage:
         """Return rows, see `Order`."""
-        start, end = (None if place is None else _range_place(place) for place in (part.start, part.end))
-        window = _window(part._replace(start=start, end=end), limit)
-        found = self._moment.ranged(self._key, self._bounds, window, declared=self._declared)
+        after, until = (None if place is None else _range_place(place) for place in (window.after, window.until))
+        unmarked = msgspec.structs.replace(window, after=after, until=until)
+        found = self._moment.ranged(self._key, self._bounds, unmarked, declared=self._declared)
         rows = [row._replace(place=_RANGE_MARK + row.place) for row in found.rows]
         return PlacedPage(rows, None if found.next is None else _RANGE_MARK + found.next)
 
@@ -144,34 +145,34 @@ class LocalRow:
 
 def rows_of(
     order: Order,
-    part: ListPart,
+    window: Window,
     conditions: Sequence[Condition],
     *,
     decode: Decode,
     check_time: Callable[[], None],
     at_once: int,
 ) -> Iterator[LocalRow]:
-    """Yield the rows of a part of a list that meet all *conditions*.
+    """Yield the rows of a list that are in a window and meet all *conditions*.
 
     Args:
         order: Of the list.
-        part: The part.
+        window: Which rows; all of them, whatever its limit.
         conditions: What the order does not ask for itself.
         decode: Makes values of entries.
         check_time: Called each time before rows are read.
         at_once: How many are expected to be taken.
     """
-    limit = min(max(at_once, _SCANNED_AT_ONCE if conditions else 1), SCAN_ENTRIES)
+    window = window.at_most(min(max(at_once, _SCANNED_AT_ONCE if conditions else 1), SCAN_ENTRIES))
     while True:
         check_time()
-        found, following = order.read(part, limit)
+        found, following = order.read(window)
         for placed in found:
             row = LocalRow(placed, decode)
             if not conditions or _meets(row.value, conditions):
                 yield row
         if following is None:
             return
-        part = part._replace(start=following, includes_start=False)
+        window = window.behind(following)
 
 
 def _meets(value: Any, conditions: Sequence[Condition]) -> bool:
@@ -179,10 +180,6 @@ def _meets(value: Any, conditions: Sequence[Condition]) -> bool:
     if isinstance(fields, QuickError) or not hasattr(fields, "get"):
         return False  # No index has it either.
     return all(condition.is_met(fields) for condition in conditions)
-
-
-def _window(part: ListPart, limit: int) -> Window:
-    return Window(part.start, part.end, part.includes_start, part.reverse, limit)
 
 
 def _range_place(place: bytes) -> bytes:

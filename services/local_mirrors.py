@@ -24,7 +24,7 @@ from projections.mirror_entries import Entry
 from projections.mirror_moment import KEYS_AT_ONCE
 from projections.windows import Window
 from services.gateway.keys import as_key
-from services.gateway.mirrors import ListPart, ListQuery, RangeOf
+from services.gateway.mirrors import ListQuery, RangeOf
 from services.local_lists import ByIndex, ByKey, ByRange, Condition, LocalRow, Order, condition, rows_of
 from services.mirrors.ranges import Indexes, IndexSource, Range, bounds_of, range_indexes, ranged
 from services.mirrors.values import MAX_ANSWER_BYTES
@@ -177,9 +177,9 @@ class LocalReading:
         return self._topic(topic).access.topic_id
 
     def rows(
-        self, query: ListQuery, part: ListPart, check_time: Callable[[], None], *, at_once: int
+        self, query: ListQuery, window: Window, check_time: Callable[[], None], *, at_once: int
     ) -> Iterator[LocalRow]:
-        """Yield the rows of a part of a list."""
+        """Yield the rows of a list that are in a window."""
         asked = self._topic(query.topic)
         conditions = self._conditions(asked, query)
         scanned = query.scanned
@@ -193,7 +193,7 @@ class LocalReading:
         decode = asked.decoders.decode if conditions else asked.decoders.decode_kept
         rows = rows_of(
             order,
-            part,
+            window,
             tuple(conditions.values()),
             decode=lambda entry: _value_of(asked.access, entry, decode),
             check_time=check_time,
