@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -210,6 +210,21 @@ def test_a_place_that_was_made_up_is_refused(kind: str, read: Callable[[Any], ob
         pytest.raises(InvalidInputError, match=r"^This cursor"),
     ):
         read(moment)
+
+
+@KINDS
+@EXAMPLES
+@given(place=st.binary(max_size=700), is_end=st.booleans(), reverse=st.booleans())
+def test_any_bytes_as_a_place_are_answered_or_refused(kind: str, place: bytes, *, is_end: bool, reverse: bool) -> None:
+    window = Window(reverse=reverse, **{"until" if is_end else "after": place})
+    with mirrors(kind, [("a", 1), ("b", 2)]) as moments, moments() as moment:
+        for read in (
+            lambda: moment.page(window),
+            lambda: moment.found("n", [Bounds()], window),
+            lambda: moment.ranged(place, Bounds(place, None), window),
+        ):
+            with suppress(InvalidInputError):
+                read()
 
 
 @KINDS
