@@ -175,6 +175,16 @@ def row_at(field: str, prefix: bytes, cursor: bytes) -> Row:
     )
 
 
+def place_in_index(field: str, cursor: bytes) -> tuple[bytes, bytes]:
+    """Return what the places of an index are ordered by, in every copy of the mirror.
+
+    Raises:
+        InvalidInputError: It is none of the field's.
+    """
+    row = row_at(field, b"", cursor)
+    return row.ordered, row.stored
+
+
 def _escaped(ordered: bytes) -> bytes:
     return ordered.replace(b"\x00", b"\x00\xff")
 

@@ -33,6 +33,7 @@ from typing import Final, NamedTuple, cast
 
 import msgspec
 
+from core.mirror_shares import Share
 from core.mirrors import MirrorDefinition
 from core.store import GREATEST_NUMBER, Reader, key_number, number_key
 from core.topics import WriteType
@@ -65,6 +66,8 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
 
     write_type: WriteType = WriteType.MUTABLE
     definition: MirrorDefinition = MirrorDefinition()
+    share: Share | None = None
+    """Which of the keys, `None` for all."""
 
     @property
     def is_first(self) -> bool:

@@ -48,14 +48,15 @@ class MirrorFacts:
     """What all moments of a mirror share, or all those of one commit: it is read once. Safe in several threads."""
 
     def __init__(self) -> None:
-        self._kept: Kept | None = None
+        self.known: Kept | None = None
+        """What the mirror was built for, once it was read."""
         self._heads: tuple[int, list[bytes]] = (-1, [])
 
     def kept(self, txn: Reader) -> Kept:
         """Return what the mirror was built for, which never changes once it stands there."""
-        if self._kept is None:
-            self._kept = kept_for(txn)
-        return self._kept or Kept()
+        if self.known is None:
+            self.known = kept_for(txn)
+        return self.known or Kept()
 
     def heads(self, txn: Reader) -> list[bytes]:
         """Return the heads of keys in each partition; there may be more partitions with any commit."""

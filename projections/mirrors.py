@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from core.errors import StoreError
+from core.mirror_shares import Share
 from core.mirrors import MirrorDefinition
 from core.ordered_bytes import Bounds
 from core.position import Position
@@ -66,6 +67,13 @@ class MirrorView:
             with self._store.read() as txn:
                 self._is_ready = txn.get("meta", READY) is not None
         return self._is_ready
+
+    def share(self) -> Share | None:
+        """Return which of the keys it holds, `None` for all; that stays so for a copy."""
+        if (kept := self._facts.known) is None:
+            with self._store.read() as txn:
+                kept = self._facts.kept(txn)
+        return kept.share
 
     def skipped(self) -> int:
         """Return how many records had no place: those without a key, and tombstones of an immutable topic."""

@@ -33,7 +33,7 @@ from services.row_cache import RowCache
 from services.topic_access import TopicAccess
 
 if TYPE_CHECKING:
-    from projections.mirrors import MirrorView
+    from services.mirrors.answering import AnsweringMirror
 
 
 class LocalMirrors:
@@ -213,7 +213,7 @@ class LocalReading:
 
     def _indexes(self, topic: _Topic) -> Indexes | None:
         # Only what is declared is asked for here; the rows themselves come from the moment.
-        return self._mirrors.indexes(topic.access, cast("MirrorView", self._view(topic)))
+        return self._mirrors.indexes(topic.access, cast("AnsweringMirror", self._view(topic)))
 
     def _range(self, topic: _Topic, wanted: RangeOf) -> tuple[bytes, Bounds]:
         """Return the owner of a range and its bounds."""

@@ -13,10 +13,10 @@ import msgspec
 
 from core.errors import InvalidInputError
 from projections.mirror_entries import Entry, is_key_tail
-from projections.mirrors import MirrorView
 from projections.pages import Page
 from projections.windows import Window
 from services.mirrors import parameters
+from services.mirrors.answering import AnsweringMirror
 from services.mirrors.cursors import cursor, place_of
 from services.mirrors.finding import Mirrors
 from services.mirrors.keys import answer_one
@@ -119,7 +119,7 @@ def page_body(access: TopicAccess, page: Page, subject: str, *, with_keys: bool 
     return b'{"value":[%b],"next":%b}' % (elements, msgspec.json.encode(following))
 
 
-def _page(access: TopicAccess, mirror: MirrorView, subject: str, window: Window, *, with_keys: bool) -> bytes:
+def _page(access: TopicAccess, mirror: AnsweringMirror, subject: str, window: Window, *, with_keys: bool) -> bytes:
     return page_body(access, bounded_page(mirror.page, window), subject, with_keys=with_keys)
 
 

@@ -11,9 +11,9 @@ from core.mirrors import MirrorDefinition
 from core.ordered_bytes import Bounds
 from core.topics import TopicSchema
 from projections.mirror_entries import Entry
-from projections.mirrors import MirrorView
 from projections.pages import Page
 from projections.windows import WHOLE, Window
+from services.mirrors.answering import AnsweringMirror
 from services.topic_access import TopicAccess, no_mirror
 
 NO_RANGE: Final = "You are trying to query a range. But no range index set."
@@ -93,14 +93,14 @@ class Indexes(NamedTuple):
     """The indexed ones, by name."""
 
 
-IndexSource = Callable[[TopicAccess, MirrorView], Indexes | None]
+IndexSource = Callable[[TopicAccess, AnsweringMirror], Indexes | None]
 """Returns the indexes of a mirror, `None` when it has none."""
 
 
 class _BuiltOrNot(NamedTuple):
     """A mirror that is asked knowing what it is declared to keep: an index may still be being built."""
 
-    view: MirrorView
+    view: AnsweringMirror
     declared: MirrorDefinition
 
     def range(self, key: bytes, bounds: Bounds, window: Window) -> list[Entry]:
@@ -118,7 +118,7 @@ class DeclaredIndexes:
     def __init__(self) -> None:
         self._fields: dict[str, tuple[TopicSchema | None, MirrorDefinition, MirrorFields]] = {}
 
-    def __call__(self, access: TopicAccess, mirror: MirrorView) -> Indexes | None:
+    def __call__(self, access: TopicAccess, mirror: AnsweringMirror) -> Indexes | None:
         """Return the indexes of the mirror of a topic, `None` when it is declared with none.
 
         Raises:

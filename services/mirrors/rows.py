@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Final
 
@@ -9,12 +10,13 @@ import falcon.asgi
 import msgspec
 
 from core.errors import InvalidInputError, UnavailableError
+from core.mirror_shares import Part
 from core.mirrors import MirrorDefinition
 from core.ordered_bytes import Bounds
 from projections.mirror_moment import MirrorMoment
 from projections.pages import Placed, PlacedPage
 from projections.windows import WHOLE, Window
-from services.mirrors.finding import Found, Mirrors
+from services.mirrors.finding import Here, Mirrors
 from services.mirrors.keys import MAX_KEYS
 from services.mirrors.pages import MAX_LIMIT, bounded
 from services.mirrors.ranges import MAX_AMONG
@@ -72,9 +74,11 @@ class MirrorRowsResource:
         """
         body = await read_struct(req, RowsBody)
         _check(body)
-        found = await self._mirrors.find(req, resp, topic)
+        here = await self._mirrors.find_here(req, resp, topic)
+        if here.part is None and here.mirror.share() is not None:
+            raise UnavailableError(f"Only a share of the mirror of topic {topic} is held here. Ask for parts of it.")
         try:
-            page = await self._mirrors.worker.in_thread(lambda: _read(found, body))
+            page = await self._mirrors.worker.for_process(lambda: _read(here, body))
         except UnavailableError:
             resp.set_header(LACKS_HEADER, "index")
             raise
@@ -95,20 +99,24 @@ def _check(body: RowsBody) -> None:
     refuse_too_many(0 if body.index is None else len(body.index.parts), MAX_AMONG)
 
 
-def _read(found: Found, body: RowsBody) -> PlacedPage:
-    declared = found.access.mirror if body.declared is None else body.declared
-    with found.mirror.moment() as moment:
+def _read(here: Here, body: RowsBody) -> PlacedPage:
+    declared = here.access.mirror if body.declared is None else body.declared
+    with here.mirror.moment() as moment:
         if body.keys is not None:
             entries = moment.get_many(body.keys, max_bytes=MAX_ANSWER_BYTES)
             return PlacedPage([Placed(b"", entry) for entry in entries if entry is not None], None)
         if body.range is not None:
-            read = partial(moment.ranged, body.range.key, body.range.bounds, declared=declared)
+            read: Callable[[Window], PlacedPage] = partial(
+                moment.ranged, body.range.key, body.range.bounds, declared=declared
+            )
         elif body.index is not None:
             read = partial(moment.found, body.index.field, body.index.parts, declared=declared)
         else:
             read = partial(_page, moment)
         window = body.window or WHOLE
         limit = MAX_LIMIT if window.limit is None else min(window.limit, MAX_LIMIT)
+        if here.part is not None:
+            read = partial(_of_part, here.part, read)
         return PlacedPage(*bounded(read, window.at_most(limit), _size_of))
 
 
@@ -116,6 +124,12 @@ def _page(moment: MirrorMoment, window: Window) -> PlacedPage:
     """Return entries by key; their places are made of their keys by whoever needs them."""
     page = moment.page(window)
     return PlacedPage([Placed(b"", entry) for entry in page.entries], page.next)
+
+
+def _of_part(part: Part, read: Callable[[Window], PlacedPage], window: Window) -> PlacedPage:
+    """Return the rows of one part of the keys."""
+    rows, following = read(window)
+    return PlacedPage([row for row in rows if part.has(row.entry.key)], following)
 
 
 def _size_of(row: Placed) -> int:

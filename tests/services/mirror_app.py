@@ -95,6 +95,9 @@ class MemoryMirror:
     def version(self) -> int:
         return self.commits
 
+    def share(self) -> None:
+        return None
+
     def offsets(self) -> dict[int, int]:
         self.asked_offsets += 1
         return {0: self.next_offset}
@@ -177,7 +180,7 @@ class MirrorApp:
         async def in_thread(work: Callable[[], T]) -> T:
             return work()
 
-        worker = SimpleNamespace(in_thread=in_thread, registry_elsewhere=None)
+        worker = SimpleNamespace(in_thread=in_thread, for_process=in_thread, registry_elsewhere=None)
         topics = SimpleNamespace(topic=topic, ready_mirror=lambda _: self.mirror)
         mirrors = Mirrors(cast("Worker", worker), cast("TopicAccesses", topics), self)
         app: falcon.asgi.App[Any, Any] = falcon.asgi.App()

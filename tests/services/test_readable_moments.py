@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.errors import InvalidInputError, UnavailableError
+from core.mirror_shares import Share
 from core.mirrors import MirrorDefinition
 from core.ordered_bytes import Bounds, of_integer
 from core.registered_schema import RegisteredSchema
@@ -48,11 +49,16 @@ VALUES = codec_for(TopicType.SCHEMA, schema=SCHEMA, schemas=lambda _: SCHEMA)
 DEFINITION: Final = MirrorDefinition(range_field="n", indexes=("n", "text"))
 OTHER_ORDER: Final = MirrorDefinition(range_field="n", indexes=("text", "n"))
 PARTITIONS: Final = 3
+COPIES: Final[dict[str, list[tuple[MirrorDefinition, Share | None]]]] = {
+    "local": [(DEFINITION, None)],
+    "remote": [(DEFINITION, None), (OTHER_ORDER, None)],
+    "split": [(DEFINITION, Share(3, 2, 0)), (OTHER_ORDER, Share(3, 2, 1)), (DEFINITION, Share(3, 2, 2))],
+}
 
 Moments = Callable[[], Any]
 """Opens a moment, for a `with`."""
 
-KINDS = pytest.mark.parametrize("kind", ["local", "remote"])
+KINDS = pytest.mark.parametrize("kind", ["local", "remote", "split"])
 
 KEY_TEXTS: Final = ["", "a", "b", "x" * 499, "x" * 500, "x" * 499 + "y"]
 NUMBERS = st.none() | st.integers(-3, 3)
@@ -67,11 +73,10 @@ def mirrors(kind: str, records: Iterable[tuple[str, int | None]]) -> Iterator[Mo
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patched:
         patched.setattr(pages, "_READ_AT_ONCE", 2)
         patched.setattr(pages, "MAX_ANSWER_BYTES", 60)
+        more: dict[str, Any] = {"schema": SCHEMA, "partitions": PARTITIONS}
         copies = [
-            WrittenMirror(
-                Path(folder) / name, KEYS, VALUES, definition=definition, schema=SCHEMA, partitions=PARTITIONS
-            )
-            for name, definition in (("one", DEFINITION), ("two", OTHER_ORDER))
+            WrittenMirror(Path(folder) / f"{number}", KEYS, VALUES, definition=definition, share=share, **more)
+            for number, (definition, share) in enumerate(COPIES[kind])
         ]
         for copy in copies:
             for key, n in written:
@@ -83,7 +88,8 @@ def mirrors(kind: str, records: Iterable[tuple[str, int | None]]) -> Iterator[Mo
 
 def remote(copies: Sequence[WrittenMirror]) -> Moments:
     apps = {f"{number}:1": MirrorApp(copy.view, access=copy.access).client() for number, copy in enumerate(copies)}
-    holders = Holders(lambda _: [replica(address.removesuffix(":1")) for address in apps])
+    replicas = [replica(f"{number}", share=copy.view.share()) for number, copy in enumerate(copies)]
+    holders = Holders(lambda _: replicas)
     remote = RemoteMirrors(cast("TopicAccesses", None), holders, cast("HolderClient", Network(apps)))
     return lambda: remote.moment(copies[0].access)
 

@@ -16,7 +16,7 @@ from core.position import Position
 from projections.mirror_entries import Entry
 from projections.pages import Placed, PlacedPage
 from projections.windows import Window
-from services import remote_mirrors
+from services import remote_mirrors, remote_moments
 from services.holder_client import HolderAnswer, HolderClient, NoAnswerError
 from services.holders import Holders
 from services.mirrors.freshness import AT_LEAST_HEADER
@@ -93,7 +93,7 @@ def test_ranges_and_pages_come_as_they_are_beside_the_mirror(
         assert 2 == len(expected)
         assert expected == moment.range(KEYS.encode("a"), bounds, window)
     assert [] == moment.range(KEYS.encode("a"), Bounds(None, ordered(1)))
-    monkeypatch.setattr(remote_mirrors, "PAGE_ROWS", 1)
+    monkeypatch.setattr(remote_moments, "PAGE_ROWS", 1)
     assert [["a"], ["b"]] == [[KEYS.decode(row.key) for row in page] for page in moment.pages() if page]
 
 
@@ -217,7 +217,7 @@ def test_a_long_range_comes_in_several_answers_and_within_its_limit(
         return remote(network, "one").moment(ACCESS).range(b"a", Bounds(), Window(limit=limit))
 
     assert [5, 4, 2] == [len(ask(pieces, limit)) for limit in (None, 4, 2)]
-    monkeypatch.setattr(remote_mirrors, "MAX_ANSWER_BYTES", 35)
+    monkeypatch.setattr(remote_moments, "MAX_ANSWER_BYTES", 35)
     with pytest.raises(TooLargeError, match="more than 35 bytes"):
         ask(pieces, None)
 
