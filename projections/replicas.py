@@ -1,6 +1,6 @@
 """Replicas of mirrors, as they announce themselves in the status topic: who holds what, and where it is reached.
 
-    mirror/<topic>/<replica> → address, partitions, whether it has caught up, for how long this is said
+    mirror/<topic>/<replica> → address, partitions, share, whether it has caught up, for how long this is said
 
 A replica says it again well before that time is over; one that was killed says nothing more, and what it said last
 runs out. Whoever reads measures the time by its own clock, from the moment at which it has read it: clocks that differ

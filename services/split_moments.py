@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
+from operator import itemgetter
 from types import TracebackType
 from typing import Any, Self
 
@@ -136,14 +137,15 @@ def merged(pages: Iterable[PlacedPage], reverse: bool, rank: Rank) -> PlacedPage
     Of rows at one place, which are those of a range with a range key, the later one counts.
     """
     pages = list(pages)
-    rows = sorted((row for page in pages for row in page.rows), key=lambda row: rank(row.place), reverse=reverse)
+    ranked = [(rank(row.place), row) for page in pages for row in page.rows]
+    ranked.sort(key=itemgetter(0), reverse=reverse)
     ends = [page.next for page in pages if page.next is not None]
     end = None if not ends else max(ends, key=rank) if reverse else min(ends, key=rank)
     if end is not None:
         last = rank(end)
-        rows = [row for row in rows if (rank(row.place) >= last if reverse else rank(row.place) <= last)]
-    groups = groupby(rows, key=lambda row: row.place)
-    return PlacedPage([max(group, key=_time_and_partition) for _, group in groups], end)
+        ranked = [(at, row) for at, row in ranked if (at >= last if reverse else at <= last)]
+    groups = groupby(ranked, key=itemgetter(0))
+    return PlacedPage([max((row for _, row in group), key=_time_and_partition) for _, group in groups], end)
 
 
 def _cut(page: PlacedPage, limit: int | None) -> PlacedPage:

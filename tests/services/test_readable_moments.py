@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, cast
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from core.errors import InvalidInputError, UnavailableError
 from core.mirror_shares import Share
 from core.mirrors import MirrorDefinition
-from core.ordered_bytes import Bounds, of_integer
+from core.ordered_bytes import Bounds, of_integer, of_text
 from core.registered_schema import RegisteredSchema
 from core.types import TopicType, codec_for
 from projections.mirror_entries import Entry, key_tail
@@ -67,7 +68,7 @@ WINDOWS = {"includes_after": st.booleans(), "reverse": st.booleans(), "limit": s
 
 
 @contextmanager
-def mirrors(kind: str, records: Iterable[tuple[str, int | None]]) -> Iterator[Moments]:
+def mirrors(kind: str, records: Iterable[tuple[str, int | None]], range_key: str | None = None) -> Iterator[Moments]:
     """Write *records* and return what opens moments; the remote ones are of two copies that were built differently."""
     written = list(records)
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patched:
@@ -75,7 +76,14 @@ def mirrors(kind: str, records: Iterable[tuple[str, int | None]]) -> Iterator[Mo
         patched.setattr(pages, "MAX_ANSWER_BYTES", 60)
         more: dict[str, Any] = {"schema": SCHEMA, "partitions": PARTITIONS}
         copies = [
-            WrittenMirror(Path(folder) / f"{number}", KEYS, VALUES, definition=definition, share=share, **more)
+            WrittenMirror(
+                Path(folder) / f"{number}",
+                KEYS,
+                VALUES,
+                definition=msgspec.structs.replace(definition, range_key=range_key),
+                share=share,
+                **more,
+            )
             for number, (definition, share) in enumerate(COPIES[kind])
         ]
         for copy in copies:
@@ -182,6 +190,22 @@ def test_a_window_of_the_history_of_a_key_is_read_by_the_range_field(
             at_once = moment.range(b"k", bounds, Window(reverse=window.reverse))
     assert within(window, places) == [row.place for row in found]
     assert within(Window(reverse=window.reverse), places) == [of_integer(number_in(entry)) for entry in at_once]
+
+
+@KINDS
+@EXAMPLES
+@given(records=st.dictionaries(st.sampled_from("abcdefghij"), st.integers(-3, 3)), data=st.data())
+def test_a_history_of_several_keys_has_one_record_for_each_value_of_the_range_field(
+    kind: str, records: dict[str, int], data: st.DataObject
+) -> None:
+    places = [of_integer(n) for n in sorted(set(records.values()))]
+    window = bounded(data, [of_integer(n) for n in range(-4, 5)])
+    with mirrors(kind, records.items(), range_key="text") as moments:
+        found = walked(moments, window, lambda moment, window: moment.ranged(of_text("t"), Bounds(), window))
+        with moments() as moment:
+            at_once = moment.range(of_text("t"), Bounds(), Window(limit=3))
+    assert within(window, places) == [row.place for row in found]
+    assert places[:3] == [of_integer(number_in(entry)) for entry in at_once]
 
 
 def number_in(entry: Entry) -> int:
