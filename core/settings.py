@@ -10,14 +10,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.environment import Environment, between, http_url, one_of, seconds, yes_or_no
+from core.errors import SettingsError
 from core.gateway_settings import GatewaySettings
 from core.kafka_security import KafkaSecurity
+from core.mirror_shares import MAX_REPLICAS, Share
 from core.registered_schema import SchemaFormat
 from core.rest_settings import RestSettings
 from core.roles import Role
 
 PROTOBUF_PACKAGE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
 _ADDRESS = re.compile(r"([A-Za-z0-9._-]{1,253}|\[[0-9a-fA-F:.%]+\]):([0-9]{1,5})")
+_ORDINAL = re.compile(r"-([0-9]{1,6})$")
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/*,@]+")
 AVRO_NAMESPACE = re.compile(r"[A-Za-z_][A-Za-z0-9_]+(\.[A-Za-z_][A-Za-z0-9_]+)*")
 
@@ -107,6 +110,10 @@ class Settings:
     """`QUICK_MIRROR_LEASE_S`: seconds after which a replica of a mirror that says nothing more is not asked while there
     are others, at least 1."""
 
+    mirror_share: Share | None = None
+    """What a replica of a mirror holds of its keys, `None` for all. `QUICK_MIRROR_COPIES`: how many replicas hold each
+    key, of as many as `QUICK_MIRROR_REPLICAS` says. The number of this one is the end of `POD_NAME`."""
+
     gateway: GatewaySettings = field(default_factory=GatewaySettings)
     """What GraphQL gateways take; its variables begin with `QUICK_GRAPHQL_`."""
 
@@ -152,6 +159,7 @@ class Settings:
             has_management=env.optional("QUICK_HAS_MANAGEMENT", yes_or_no, cls.has_management),
             advertised_address=env.optional("QUICK_ADVERTISED_ADDRESS", _address, cls.advertised_address),
             mirror_lease_s=env.optional("QUICK_MIRROR_LEASE_S", _lease, cls.mirror_lease_s),
+            mirror_share=_mirror_share(env),
             gateway=GatewaySettings.read(env),
             rest=RestSettings.read(env),
         )
@@ -171,6 +179,35 @@ def _address(text: str) -> str:
     if match is None or not 1 <= int(match[2]) <= 65_535:  # noqa: PLR2004 - the last port
         raise ValueError("it takes HOST:PORT, such as mirror-0.mirrors:8080")
     return text
+
+
+def _mirror_share(env: Environment) -> Share | None:
+    """Return what a replica of a mirror holds, `None` for everything.
+
+    Raises:
+        SettingsError: There are more copies than replicas, or the replica has no number among them.
+    """
+    replicas = env.optional("QUICK_MIRROR_REPLICAS", between(1, MAX_REPLICAS), 0)
+    copies = env.optional("QUICK_MIRROR_COPIES", between(1, MAX_REPLICAS), 0)
+    if not replicas or not copies:
+        return None  # The number of copies is one for all mirrors; that of replicas is given to those that share.
+    if copies > replicas:
+        raise SettingsError(
+            f"QUICK_MIRROR_COPIES is {copies}, and there are {replicas} replicas (QUICK_MIRROR_REPLICAS)."
+            " Choose as many copies as there are replicas, or fewer."
+        )
+    number = env.optional("POD_NAME", _ordinal, -1)
+    if not 0 <= number < replicas:
+        raise SettingsError(
+            f"POD_NAME is to end with the number of the replica, from 0 to {replicas - 1}, as that of a pod of a"
+            " StatefulSet does: with QUICK_MIRROR_REPLICAS and QUICK_MIRROR_COPIES it decides what the replica holds."
+        )
+    return None if copies == replicas else Share(replicas, copies, number)
+
+
+def _ordinal(text: str) -> int:
+    match = _ORDINAL.search(text)
+    return -1 if match is None else int(match[1])
 
 
 def _lease(text: str) -> float:

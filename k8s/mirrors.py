@@ -25,9 +25,12 @@ def topic_registry_manifests(settings: KubernetesSettings) -> list[Manifest]:
 
 def _manifests(row: DeclaredRow[Mirror], settings: KubernetesSettings, name: str) -> list[Manifest]:
     mirror, headless = row.state, f"{name}{names.HEADLESS}"
+    copies = settings.mirror_copies
+    is_shared = copies is not None and copies < mirror.replicas
     values: dict[str, object] = {
         "headless": headless,
         "replicas": mirror.replicas,
+        "sharing_replicas": str(mirror.replicas) if is_shared else None,
         "args": role_args("mirror", "topic", mirror.topic),
         "advertised_address": f"$(POD_NAME).{headless}.{settings.namespace}.svc:8080",
         "storage_class": settings.storage_class,

@@ -12,6 +12,7 @@ from typing import Final
 
 from core.environment import Environment, between, http_url, yes_or_no
 from core.errors import SettingsError
+from core.mirror_shares import MAX_REPLICAS
 from core.settings import Settings
 from k8s.names import MAX_LENGTH, is_label, is_own
 from k8s.quantities import parse_quantity
@@ -170,6 +171,10 @@ class KubernetesSettings:
     storage_size: str = "8Gi"
     """`QUICK_MIRROR_STORAGE_SIZE`: size of each of them."""
 
+    mirror_copies: int | None = None
+    """`QUICK_MIRROR_COPIES`: how many replicas of a mirror hold each key; without it, and where there are no more than
+    that, every replica holds all of them."""
+
     kafka: str | None = None
     """`QUICK_KAFKA_BOOTSTRAP_SERVER`: what applications are told; without it, what `config` says in the cluster."""
 
@@ -212,6 +217,7 @@ class KubernetesSettings:
             kafka_secret=env.optional("QUICK_K8S_KAFKA_SECRET", _OBJECT, None),
             storage_class=env.optional("QUICK_MIRROR_STORAGE_CLASS", _OBJECT, None),
             storage_size=env.optional("QUICK_MIRROR_STORAGE_SIZE", _amount, cls.storage_size),
+            mirror_copies=env.optional("QUICK_MIRROR_COPIES", between(1, MAX_REPLICAS), None),
             kafka=env.optional("QUICK_KAFKA_BOOTSTRAP_SERVER", _BROKER_LIST, None),
             schema_registry_url=env.optional("QUICK_KAFKA_SCHEMA_REGISTRY_URL", http_url, own_registry),
             ingress=_ingress(env),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache, partial
 from heapq import merge
 from itertools import groupby
@@ -16,7 +16,7 @@ from projections.index_rows import (
     FOUND,
     RANGES,
     Row,
-    Window,
+    RowWindow,
     cursor_of,
     index_prefix,
     kafka_key,
@@ -39,6 +39,7 @@ from projections.mirror_entries import (
 )
 from projections.mirror_indexes import UNINDEXED, key_in_row
 from projections.pages import Placed
+from projections.windows import Window
 
 
 class IndexReader:
@@ -57,15 +58,9 @@ class IndexReader:
             return meta_number(txn, UNINDEXED)
 
     def ranged_in(
-        self,
-        txn: Reader,
-        key: bytes,
-        bounds: Bounds,
-        *,
-        reverse: bool = False,
-        declared: MirrorDefinition | None = None,
+        self, txn: Reader, key: bytes, bounds: Bounds, window: Window, *, declared: MirrorDefinition | None = None
     ) -> Iterator[Placed]:
-        """Yield the history of a key in the order of the range field, which is the place of each.
+        """Yield the history of a key in the order of the range field, whose ordered bytes are the place of each.
 
         Of two records with one value of the field in different partitions the later one counts, then that of the
         higher partition.
@@ -74,7 +69,7 @@ class IndexReader:
             txn: The moment.
             key: The Kafka key; with a range key the ordered bytes of its field.
             bounds: Of the range field.
-            reverse: Begin with the greatest value.
+            window: Where it begins and ends, and in which direction; its limit is the caller's.
             declared: See the class.
 
         Raises:
@@ -86,15 +81,16 @@ class IndexReader:
         has_range_key, is_first = built.range_key is not None, keeps_first(txn)
         partitions = range(meta_number(txn, PARTITIONS))
         grave_of = cache(partial(latest_grave, txn, partitions))  # Without a range key all rows are of one key.
+        within, order = _narrowed(bounds, window), RowWindow(reverse=window.reverse)
 
         def rows_in(partition: int) -> Iterator[tuple[bytes, Entry]]:
             prefix = owner_prefix(partition_struct.pack(partition), key)
-            for row in ordered_rows(txn, RANGES, prefix, bounds, reverse=reverse):
+            for row in ordered_rows(txn, RANGES, prefix, within, order):
                 entry = _entry_of(row, partition, None if has_range_key else key)
                 if _counts(txn, partitions, entry) if is_first else not _is_hidden(entry, grave_of):
                     yield row.ordered, entry
 
-        merged = merge(*map(rows_in, partitions), key=itemgetter(0), reverse=reverse)
+        merged = merge(*map(rows_in, partitions), key=itemgetter(0), reverse=window.reverse)
         for ordered, group in groupby(merged, key=itemgetter(0)):
             yield Placed(ordered, max((entry for _, entry in group), key=_time_and_partition))
 
@@ -102,24 +98,18 @@ class IndexReader:
         self,
         txn: Reader,
         field: str,
-        bounds: Bounds,
+        parts: Sequence[Bounds],
+        window: Window,
         *,
-        reverse: bool = False,
-        after: bytes | None = None,
-        until: bytes | None = None,
-        includes_after: bool = False,
         declared: MirrorDefinition | None = None,
     ) -> Iterator[Placed]:
-        """Yield the keys whose value has a field within *bounds*, in the order of the field; the places are cursors.
+        """Yield the keys whose value has a field within one of *parts*, in its order; the places are cursors.
 
         Args:
             txn: The moment.
             field: Name of the field.
-            bounds: Of the field.
-            reverse: Begin with the greatest value.
-            after: A cursor: what comes in the order asked for up to it is left out.
-            until: A cursor: what comes in the order asked for from it on is left out.
-            includes_after: Whether what stands at *after* is not left out.
+            parts: Bounds of the field that come one after the other and do not overlap.
+            window: Where it begins and ends, by cursors, and in which direction; its limit is the caller's.
             declared: See the class.
 
         Raises:
@@ -129,21 +119,37 @@ class IndexReader:
         built = _built_for(txn)
         _check_index(field, built, declared)
         prefix = index_prefix(built.indexes.index(field))
-        window = Window(_row_at(prefix, after), _row_at(prefix, until), includes_after)
+        after, until = (None if at is None else row_at(field, prefix, at) for at in (window.after, window.until))
+        rows = RowWindow(after, until, window.includes_after, window.reverse)
         partitions, is_first = range(meta_number(txn, PARTITIONS)), keeps_first(txn)
-        for row in ordered_rows(txn, FOUND, prefix, bounds, reverse=reverse, window=window):
-            partition, key = kafka_key(row)
-            entry = get_entry(txn, partitions, key, is_first=is_first)
-            if entry is not None and entry.partition == partition:  # Else another partition has the value that counts.
-                yield Placed(cursor_of(row), entry)
+        for bounds in reversed(parts) if window.reverse else parts:
+            if after is not None and _is_behind(after, bounds, reverse=window.reverse):
+                continue  # Nothing is read to find that it is left out.
+            for row in ordered_rows(txn, FOUND, prefix, bounds, rows):
+                partition, key = kafka_key(row)
+                entry = get_entry(txn, partitions, key, is_first=is_first)
+                if entry is not None and entry.partition == partition:  # Else another partition's value counts.
+                    yield Placed(cursor_of(field, prefix, row), entry)
 
 
 def _built_for(txn: Reader) -> MirrorDefinition:
     return (kept_for(txn) or Kept()).definition
 
 
-def _row_at(prefix: bytes, cursor: bytes | None) -> Row | None:
-    return None if cursor is None else row_at(prefix, cursor)
+def _is_behind(place: Row, bounds: Bounds, *, reverse: bool) -> bool:
+    """Return whether *bounds* end before a place, in the order asked for."""
+    return bounds.is_below(place.ordered) if reverse else bounds.is_above(place.ordered)
+
+
+def _narrowed(bounds: Bounds, window: Window) -> Bounds:
+    """Return what of *bounds* lies in a window whose places are ordered bytes."""
+    if window.after is not None:
+        narrowed = bounds.to if window.reverse else bounds.from_
+        bounds = narrowed(window.after, is_included=window.includes_after)
+    if window.until is not None:
+        narrowed = bounds.from_ if window.reverse else bounds.to
+        bounds = narrowed(window.until)
+    return bounds
 
 
 def _check_range(built: MirrorDefinition, declared: MirrorDefinition | None) -> None:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import hashlib
 import re
 import struct
+import zlib
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
@@ -45,7 +46,7 @@ followed by 255."""
 _FIELD: Final = re.compile(rb"(?P<head>(?:[^\x00]++|\x00\xff)*+)\x00(?:\x00|\x01.{32})", re.DOTALL)
 
 _number_struct: Final = struct.Struct(">H")
-_cursor_struct: Final = struct.Struct(">H")
+_cursor_struct: Final = struct.Struct(">IH")
 
 
 class Row(NamedTuple):
@@ -100,8 +101,8 @@ def row_of(prefix: bytes, stored: bytes, value: bytes) -> Row:
     return Row(value[start : start + length], stored, tail, value[start + length :])
 
 
-class Window(NamedTuple):
-    """A part of the rows, in the order in which they are asked for."""
+class RowWindow(NamedTuple):
+    """A part of the rows, in the order in which they are asked for; see `projections.windows.Window`."""
 
     after: Row | None = None
     """What comes up to here is left out."""
@@ -109,16 +110,13 @@ class Window(NamedTuple):
     """What comes from here on is left out."""
     includes_after: bool = False
     """Whether what stands at `after` is not left out."""
+    reverse: bool = False
+    """Whether they are asked for from the greatest field down."""
 
 
-WHOLE = Window()
-
-
-def ordered_rows(
-    txn: Reader, table: str, prefix: bytes, bounds: Bounds, *, reverse: bool = False, window: Window = WHOLE
-) -> Iterator[Row]:
-    """Yield the rows with this prefix whose field lies within *bounds*, in order or in reverse, within *window*."""
-    after, until, includes_after = window
+def ordered_rows(txn: Reader, table: str, prefix: bytes, bounds: Bounds, window: RowWindow) -> Iterator[Row]:
+    """Yield the rows with this prefix whose field lies within *bounds* and which are in *window*, in its order."""
+    after, until, includes_after, reverse = window
     is_early, is_late = (Bounds.is_above, Bounds.is_below) if reverse else (Bounds.is_below, Bounds.is_above)
     start = _last_start(prefix, bounds.high, after) if reverse else _first_start(prefix, bounds.low, after)
     for row in _in_order(txn, table, prefix, start, reverse=reverse):
@@ -145,30 +143,46 @@ def kafka_key(row: Row) -> tuple[int, bytes]:
     return partition, key if kind == INLINE else row.value
 
 
-def cursor_of(row: Row) -> bytes:
-    """Return a cursor that names the place of *row*, also when it is gone; a long field stands in it whole."""
+def cursor_of(field: str, prefix: bytes, row: Row) -> bytes:
+    """Return a cursor that names the place of *row*, also when it is gone; a long field stands in it whole.
+
+    The number of the index does not stand in it: replicas of a mirror may have built their indexes one after the other
+    in another order. A checksum of the field's name tells the cursors of one index from those of another.
+    """
+    place = row.stored[len(prefix) :]
     long_field = b"" if _is_whole(row) else row.ordered
-    return _cursor_struct.pack(len(row.stored)) + row.stored + long_field
+    return _cursor_struct.pack(zlib.crc32(field.encode()), len(place)) + place + long_field
 
 
-def row_at(prefix: bytes, cursor: bytes) -> Row:
-    """Return the place that a cursor names among the rows with this prefix.
+def row_at(field: str, prefix: bytes, cursor: bytes) -> Row:
+    """Return the place that a cursor of the index of a field names among the rows with this prefix.
 
     Raises:
         InvalidInputError: It is none of theirs.
     """
     start = _cursor_struct.size
-    length = int.from_bytes(cursor[:start])
-    stored, long_field = cursor[start : start + length], cursor[start + length :]
+    end = start + int.from_bytes(cursor[start - 2 : start])
+    stored, long_field = prefix + cursor[start:end], cursor[end:]
     match = _FIELD.match(stored, len(prefix))
-    if length <= MAX_KEY_BYTES and stored.startswith(prefix) and match is not None:
+    if len(stored) <= MAX_KEY_BYTES and match is not None:
         is_whole = stored.startswith(_WHOLE, match.end("head"))
         row = Row(_unescaped(match["head"]) if is_whole else long_field, stored, stored[match.end() :], b"")
-        if cursor_of(row) == cursor and index_row(prefix, row.ordered, row.tail, b"")[0] == stored:
+        is_of_field = cursor_of(field, prefix, row) == cursor
+        if is_of_field and index_row(prefix, row.ordered, row.tail, b"")[0] == stored:
             return row
     raise InvalidInputError(
         "This cursor is none of this query. Send the one that came with the last page, or leave it out to begin anew."
     )
+
+
+def place_in_index(field: str, cursor: bytes) -> tuple[bytes, bytes]:
+    """Return what the places of an index are ordered by, in every copy of the mirror.
+
+    Raises:
+        InvalidInputError: It is none of the field's.
+    """
+    row = row_at(field, b"", cursor)
+    return row.ordered, row.stored
 
 
 def _escaped(ordered: bytes) -> bytes:

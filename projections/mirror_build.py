@@ -67,7 +67,8 @@ class MirrorBuild:
         elsewhere = registry_elsewhere(settings)
         indexer = index_writer(order.kept, order.values, lambda known: find_schema(known, self._registry, elsewhere))
         ends = {partition: mark.high for partition, mark in marks.items()}
-        self._mirror = MirrorProjection(Path(order.path), ends, order.kept.write_type, order.kept.definition, indexer)
+        kept = order.kept
+        self._mirror = MirrorProjection(Path(order.path), ends, kept.write_type, kept.definition, indexer, kept.share)
         self._mirror.begin_at({partition: mark.low for partition, mark in marks.items()})
         self._path = Path(order.path)
         self._total = sum(max(0, marks[p].high - offset) for p, offset in self._mirror.offsets.items())

@@ -34,6 +34,8 @@ class Copy:
         self.source = source
         self.place = place
         self.mirror = mirror
+        self.answering = mirror.kept
+        """What the copy is for that answers: this one, or while there is a goal the one before."""
         self.goal: Mapping[int, int] | None = None
         """Where the copy that still answers stands, when this one is to take its place."""
         self.suspension: str | None = None
@@ -78,7 +80,7 @@ def open_copy(
         InvalidInputError: It has indexes of fields that the values do not have any more.
     """
     indexer = index_writer(kept, source.values, schemas)
-    return MirrorProjection(path, ends, kept.write_type, kept.definition, indexer)
+    return MirrorProjection(path, ends, kept.write_type, kept.definition, indexer, kept.share)
 
 
 def open_live(

@@ -34,6 +34,7 @@ from typing import Final, NamedTuple, cast
 
 import msgspec
 
+from core.mirror_shares import Share
 from core.mirrors import MirrorDefinition
 from core.store import GREATEST_NUMBER, Reader, key_number, number_key
 from core.topics import WriteType
@@ -66,6 +67,8 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
 
     write_type: WriteType = WriteType.MUTABLE
     definition: MirrorDefinition = MirrorDefinition()
+    share: Share | None = None
+    """Which of the keys, `None` for all."""
 
     @property
     def is_first(self) -> bool:
@@ -246,6 +249,11 @@ def key_tail(key: bytes) -> bytes:
     if len(key) <= INLINE_MAX:
         return INLINE + key
     return LONG + key[:_LONG_HEAD] + hashlib.sha256(key).digest()
+
+
+def is_key_tail(raw: bytes) -> bool:
+    """Return whether bytes can be what `key_tail` returns, and fit into a key of LMDB."""
+    return raw[:1] in {INLINE, LONG} and len(raw) <= len(INLINE) + INLINE_MAX
 
 
 def entry_of(stored: bytes, value: bytes, *, has_offset: bool) -> Entry:

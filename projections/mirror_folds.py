@@ -31,6 +31,7 @@ from core.kafka_reader import (
     value_bytes,
     values_of,
 )
+from core.mirror_shares import Share
 from core.mirrors import MirrorDefinition
 from core.store import OpenWriter, Store, Writer, key_number, number_key
 from core.topics import WriteType
@@ -87,6 +88,7 @@ class MirrorProjection:
             ends of the partitions: behind the last record there may be transaction markers.
         write_type: Whether the first value of a key counts, or the last one.
         definition: What is kept beside.
+        share: Which of the keys are kept, `None` for all; the others are passed over.
         indexer: Keeps the indexes of the mirror, where it has any.
     """
 
@@ -97,10 +99,11 @@ class MirrorProjection:
         write_type: WriteType = WriteType.MUTABLE,
         definition: MirrorDefinition = _LAST_VALUES,
         indexer: IndexWriter | None = None,
+        share: Share | None = None,
     ) -> None:
         self._path = path
         self._indexer = indexer
-        self.kept = Kept(write_type=write_type, definition=definition)
+        self.kept = Kept(write_type=write_type, definition=definition, share=share)
         discard_untrusted(path)
         self._store = _opened(path, self.kept, () if indexer is None else indexer.tables)
         mark_dirty(path)
@@ -155,13 +158,24 @@ class MirrorProjection:
         partitions = partitions_of(records)
         for partition in set(partitions):
             column = list(compress(records, map(partition.__eq__, partitions)))
-            if self._indexer is not None:
-                stamps = list(starmap(stamp_struct.pack, timestamps_of(column)))
-                self._indexer.take(self._txn, partition, keys_of(column), values_of(column), stamps)
-            self._skipped += self._write(self._txn, partition, column)
+            if held := self._held(column):
+                self._take(self._txn, partition, held)
             self.offsets[partition] = column[-1].offset() + 1
         self._taken += len(records)
         self._taken_bytes += value_bytes(records)
+
+    def _held(self, records: list[ConsumedRecord]) -> list[ConsumedRecord]:
+        """Return those of *records* whose keys are held here."""
+        share = self.kept.share
+        if share is None:
+            return records
+        return list(compress(records, share.holds([key or b"" for key in keys_of(records)])))
+
+    def _take(self, txn: OpenWriter, partition: int, records: list[ConsumedRecord]) -> None:
+        if self._indexer is not None:
+            stamps = list(starmap(stamp_struct.pack, timestamps_of(records)))
+            self._indexer.take(txn, partition, keys_of(records), values_of(records), stamps)
+        self._skipped += self._write(txn, partition, records)
 
     def changed_pages(self) -> int:
         """Return how many pages may have changed since the last commit: those that there were, and new ones.

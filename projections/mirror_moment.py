@@ -9,7 +9,7 @@ from operator import itemgetter
 from types import TracebackType
 from typing import Final, Self
 
-from core.errors import TooLargeError
+from core.errors import InvalidInputError, TooLargeError
 from core.mirrors import MirrorDefinition
 from core.ordered_bytes import Bounds
 from core.store import BROKEN, Moment, Reader, Store
@@ -22,6 +22,7 @@ from projections.mirror_entries import (
     entry_of,
     get_entry,
     is_grave,
+    is_key_tail,
     is_past,
     kept_for,
     key_heads,
@@ -31,7 +32,8 @@ from projections.mirror_entries import (
     value_getter,
     values_of,
 )
-from projections.pages import Page, Placed
+from projections.pages import Page, Placed, PlacedPage
+from projections.windows import WHOLE, Window
 
 SCAN_ENTRIES: Final = 1000
 """Entries that a full scan reads at once."""
@@ -47,14 +49,15 @@ class MirrorFacts:
     """What all moments of a mirror share, or all those of one commit: it is read once. Safe in several threads."""
 
     def __init__(self) -> None:
-        self._kept: Kept | None = None
+        self.known: Kept | None = None
+        """What the mirror was built for, once it was read."""
         self._heads: tuple[int, list[bytes]] = (-1, [])
 
     def kept(self, txn: Reader) -> Kept:
         """Return what the mirror was built for, which never changes once it stands there."""
-        if self._kept is None:
-            self._kept = kept_for(txn)
-        return self._kept or Kept()
+        if self.known is None:
+            self.known = kept_for(txn)
+        return self.known or Kept()
 
     def heads(self, txn: Reader) -> list[bytes]:
         """Return the heads of keys in each partition; there may be more partitions with any commit."""
@@ -166,120 +169,85 @@ class MirrorMoment:
             raise self._store.broken(error) from error
 
     def range(
-        self,
-        key: bytes,
-        bounds: Bounds,
-        *,
-        reverse: bool = False,
-        limit: int | None = None,
-        declared: MirrorDefinition | None = None,
+        self, key: bytes, bounds: Bounds, window: Window = WHOLE, *, declared: MirrorDefinition | None = None
     ) -> list[Entry]:
-        """Return the history of a key within bounds of the range field, at most *limit*; see `ranged`."""
-        rows = self.ranged(key, bounds, reverse=reverse, limit=limit, declared=declared)
-        return [row.entry for row in rows]
+        """Return the history of a key within bounds of the range field; see `ranged`."""
+        return [row.entry for row in self.ranged(key, bounds, window, declared=declared).rows]
 
     def ranged(
-        self,
-        key: bytes,
-        bounds: Bounds,
-        *,
-        reverse: bool = False,
-        limit: int | None = None,
-        declared: MirrorDefinition | None = None,
-    ) -> list[Placed]:
+        self, key: bytes, bounds: Bounds, window: Window = WHOLE, *, declared: MirrorDefinition | None = None
+    ) -> PlacedPage:
         """Return the history of a key with the place of each record; see `IndexReader.ranged_in`."""
         return self._taken(
-            lambda: self._indexes.ranged_in(self._txn, key, bounds, reverse=reverse, declared=declared), limit
+            lambda: self._indexes.ranged_in(self._txn, key, bounds, window, declared=declared), window.limit
         )
 
     def find(
-        self,
-        field: str,
-        bounds: Bounds,
-        *,
-        reverse: bool = False,
-        limit: int | None = None,
-        after: bytes | None = None,
-        declared: MirrorDefinition | None = None,
+        self, field: str, bounds: Bounds, window: Window = WHOLE, *, declared: MirrorDefinition | None = None
     ) -> Page:
-        """Return the entries whose value has a field within *bounds*, in the order of the field, at most *limit*.
+        """Return the entries whose value has a field within *bounds*, in the order of the field.
 
-        A key whose value stays comes exactly once over all pages, whatever is written meanwhile. Raises what `found`
-        does.
+        A key whose value stays comes exactly once over all pages, whatever is written meanwhile. The page has a
+        following one only if something is there. Raises what `found` does.
         """
-        most = None if limit is None else limit + 1
-        found = self.found(field, bounds, reverse=reverse, limit=most, after=after, declared=declared)
-        following = found[limit - 1].place if limit is not None and len(found) > limit else None
-        return Page([row.entry for row in found[:limit]], following)
+        limit = window.limit
+        more = window if limit is None else window.at_most(limit + 1)
+        rows = self.found(field, [bounds], more, declared=declared).rows
+        following = rows[limit - 1].place if limit is not None and len(rows) > limit else None
+        return Page([row.entry for row in rows[:limit]], following)
 
     def found(
-        self,
-        field: str,
-        bounds: Bounds,
-        *,
-        reverse: bool = False,
-        limit: int | None = None,
-        after: bytes | None = None,
-        until: bytes | None = None,
-        includes_after: bool = False,
-        declared: MirrorDefinition | None = None,
-    ) -> list[Placed]:
-        """Return the keys whose value has a field within *bounds*, with their places; see `IndexReader.found_in`."""
+        self, field: str, parts: Sequence[Bounds], window: Window = WHOLE, *, declared: MirrorDefinition | None = None
+    ) -> PlacedPage:
+        """Return the entries whose value has a field within one of *parts*; see `IndexReader.found_in`.
+
+        Args:
+            field: Name of the field.
+            parts: Bounds that come one after the other and do not overlap.
+            window: Which of them.
+            declared: What the mirror is to keep by now, where the caller knows it.
+        """
         return self._taken(
-            lambda: self._indexes.found_in(
-                self._txn,
-                field,
-                bounds,
-                reverse=reverse,
-                after=after,
-                until=until,
-                includes_after=includes_after,
-                declared=declared,
-            ),
-            limit,
+            lambda: self._indexes.found_in(self._txn, field, parts, window, declared=declared), window.limit
         )
 
-    def _taken(self, rows: Callable[[], Iterator[Placed]], limit: int | None) -> list[Placed]:
+    def _taken(self, rows: Callable[[], Iterator[Placed]], limit: int | None) -> PlacedPage:
         """Return the first of *rows* whose retention time has not passed."""
         oldest_ms = self._oldest_ms
         try:
-            return list(islice((row for row in rows() if not is_past(row.entry, oldest_ms)), limit))
+            taken = list(islice((row for row in rows() if not is_past(row.entry, oldest_ms)), limit))
         except BROKEN as error:
             raise self._store.broken(error) from error
+        return PlacedPage(taken, taken[-1].place if taken and len(taken) == limit else None)
 
     def pages(self, limit: int = SCAN_ENTRIES) -> Iterator[list[Entry]]:
         """Yield all entries by key, so many at a time."""
-        after: bytes | None = b""
-        while after is not None:
-            page = self.page(after, limit)
+        window = Window(limit=limit)
+        page = self.page(window)
+        yield page.entries
+        while page.next is not None:
+            page = self.page(window.behind(page.next))
             yield page.entries
-            after = page.next
 
-    def page(
-        self,
-        after: bytes = b"",
-        limit: int = SCAN_ENTRIES,
-        *,
-        reverse: bool = False,
-        until: bytes = b"",
-        includes_after: bool = False,
-    ) -> Page:
-        """Return the entries behind the cursor *after*, at most *limit*, by key.
+    def page(self, window: Window = WHOLE) -> Page:
+        """Return the entries in *window*, by key; its places are each a `key_tail`.
 
-        Args:
-            after: Where the page begins: a `key_tail`, empty for the beginning of the order asked for.
-            limit: How many at most, at least one.
-            reverse: Begin with the last key.
-            until: Where the page ends, without what stands there; empty for nowhere.
-            includes_after: Whether what stands at *after* belongs to the page.
+        Without a limit they are as many as a scan reads at once.
+
+        Raises:
+            InvalidInputError: A place is none.
         """
+        after, until, reverse = window.after, window.until, window.reverse
+        if not all(place is None or is_key_tail(place) for place in (after, until)):
+            raise InvalidInputError("This cursor was made up. Send one as it was answered, or leave it out.")
+        limit = window.limit or SCAN_ENTRIES
         share = -(-limit // max(1, len(self._partitions)))
         rows: list[_StoredEntry] = []
         ends: list[bytes] = []  # Up to the first of them every partition was read.
         try:
             for partition in self._partitions:
                 head = partition_struct.pack(partition)
-                stored_entries = self._scan(head, after, reverse=reverse, is_included=includes_after)
+                stored_entries = self._scan(head, after, reverse=reverse, is_included=window.includes_after)
                 found = [
                     (stored[len(head) :], stored, value)
                     for stored, value in islice(stored_entries, share)
@@ -293,13 +261,15 @@ class MirrorMoment:
         end = (max(ends) if reverse else min(ends)) if ends else None
         if len(self._partitions) > 1:
             rows.sort(key=itemgetter(0), reverse=reverse)  # Of one key the lower partition stays before the higher one.
-        if until:
+        if until is not None:
             rows, end = _cut(rows, end, until, reverse=reverse)
         return _page(rows, end, limit, is_first=self._is_first, oldest_ms=self._oldest_ms, reverse=reverse)
 
-    def _scan(self, head: bytes, after: bytes, *, reverse: bool, is_included: bool) -> Iterator[tuple[bytes, bytes]]:
+    def _scan(
+        self, head: bytes, after: bytes | None, *, reverse: bool, is_included: bool
+    ) -> Iterator[tuple[bytes, bytes]]:
         """Return what stands in a partition behind *after*, and then in the following partitions."""
-        if not after:
+        if after is None:
             return self._txn.scan("entries", head + _BEHIND_ALL if reverse else head, reverse=reverse)
         start = head + after
         if is_included or reverse:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from core.errors import StoreError
+from core.mirror_shares import Share
 from core.mirrors import MirrorDefinition
 from core.ordered_bytes import Bounds
 from core.position import Position
@@ -25,8 +26,9 @@ from projections.mirror_entries import (
     next_offset,
     next_offsets,
 )
-from projections.mirror_moment import SCAN_ENTRIES, MirrorFacts, MirrorMoment
+from projections.mirror_moment import MirrorFacts, MirrorMoment
 from projections.pages import Page
+from projections.windows import WHOLE, Window
 
 
 class MirrorSize(NamedTuple):
@@ -67,6 +69,13 @@ class MirrorView:
                 self._is_ready = txn.get("meta", READY) is not None
         return self._is_ready
 
+    def share(self) -> Share | None:
+        """Return which of the keys it holds, `None` for all; that stays so for a copy."""
+        if (kept := self._facts.known) is None:
+            with self._store.read() as txn:
+                kept = self._facts.kept(txn)
+        return kept.share
+
     def skipped(self) -> int:
         """Return how many records had no place: those without a key, and tombstones of an immutable topic."""
         with self._store.read() as txn:
@@ -84,31 +93,18 @@ class MirrorView:
         return self._indexes.unindexed()
 
     def range(
-        self,
-        key: bytes,
-        bounds: Bounds,
-        *,
-        reverse: bool = False,
-        limit: int | None = None,
-        declared: MirrorDefinition | None = None,
+        self, key: bytes, bounds: Bounds, window: Window = WHOLE, *, declared: MirrorDefinition | None = None
     ) -> list[Entry]:
         """Return the history of a key within bounds of the range field; see `MirrorMoment.range`."""
         with self.moment() as moment:
-            return moment.range(key, bounds, reverse=reverse, limit=limit, declared=declared)
+            return moment.range(key, bounds, window, declared=declared)
 
     def find(
-        self,
-        field: str,
-        bounds: Bounds,
-        *,
-        reverse: bool = False,
-        limit: int | None = None,
-        after: bytes | None = None,
-        declared: MirrorDefinition | None = None,
+        self, field: str, bounds: Bounds, window: Window = WHOLE, *, declared: MirrorDefinition | None = None
     ) -> Page:
         """Return the entries whose field lies within bounds; see `MirrorMoment.find`."""
         with self.moment() as moment:
-            return moment.find(field, bounds, reverse=reverse, limit=limit, after=after, declared=declared)
+            return moment.find(field, bounds, window, declared=declared)
 
     def moment(self) -> MirrorMoment:
         """Open one consistent moment, for a `with`: everything that is read in it is as of the same commit."""
@@ -160,16 +156,16 @@ class MirrorView:
 
     def all(self) -> Iterator[Entry]:
         """Yield all entries by key; a key that exists throughout comes exactly once, whatever is written meanwhile."""
-        after: bytes | None = b""
-        while after is not None:
-            page = self.page(after)
+        page = self.page()
+        yield from page.entries
+        while page.next is not None:
+            page = self.page(WHOLE.behind(page.next))
             yield from page.entries
-            after = page.next
 
-    def page(self, after: bytes = b"", limit: int = SCAN_ENTRIES) -> Page:
-        """Return the entries behind the cursor *after*, at most *limit*, by key and all as of one moment."""
+    def page(self, window: Window = WHOLE) -> Page:
+        """Return the entries in *window*, by key and all as of one moment; see `MirrorMoment.page`."""
         with self.moment() as moment:
-            return moment.page(after, limit)
+            return moment.page(window)
 
     def offsets(self) -> dict[int, int]:
         """Return the next offset of each partition."""

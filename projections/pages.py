@@ -21,3 +21,11 @@ class Placed(NamedTuple):
     place: bytes
     """Says how to go on behind it, or before it, also when it is gone."""
     entry: Entry
+
+
+class PlacedPage(NamedTuple):
+    """Some entries of a mirror with their places, in the order asked for, and where to go on."""
+
+    rows: list[Placed]
+    next: bytes | None
+    """The place behind which to go on; `None` when nothing more was there."""

@@ -180,6 +180,7 @@ class Projector:
             lambda wait_ms: TopicsConsumer(kafka, tells_lost=True, fetch_wait_ms=wait_ms),
             self._stopping,
             choice_of(self._settings.role, self._settings.served),
+            self._settings.mirror_share if self._settings.role is Role.MIRROR else None,
         )
         self._folds = folds
         self._liveliness.watch("folds", lambda: folds.turned_at)
@@ -244,6 +245,7 @@ class Projector:
             address=self._settings.advertised_address,
             partitions=list(range(held.partitions)),
             is_ready=held.has_caught_up,
+            share=held.share,
             entries=held.entries,
             lease_ms=int(self._settings.mirror_lease_s * 1000),
         )

@@ -1,6 +1,6 @@
 """Replicas of mirrors, as they announce themselves in the status topic: who holds what, and where it is reached.
 
-    mirror/<topic>/<replica> → address, partitions, whether it has caught up, for how long this is said
+    mirror/<topic>/<replica> → address, partitions, share, whether it has caught up, for how long this is said
 
 A replica says it again well before that time is over; one that was killed says nothing more, and what it said last
 runs out. Whoever reads measures the time by its own clock, from the moment at which it has read it: clocks that differ
@@ -20,6 +20,7 @@ import msgspec
 
 from core.errors import QuickError
 from core.kafka_writer import OutRecord, RecordWriter
+from core.mirror_shares import Share
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ WRITE_TIMEOUT_S: Final = 3.0
 """Longest wait for Kafka's acknowledgement; the next announcement comes soon."""
 
 
-class ReplicaStatus(msgspec.Struct, frozen=True, kw_only=True):
+class ReplicaStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What one replica of a mirror says of itself."""
 
     topic: str
@@ -46,6 +47,8 @@ class ReplicaStatus(msgspec.Struct, frozen=True, kw_only=True):
     address: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._:%\[\]-]+:[0-9]{1,5}$")]
     """`HOST:PORT` under which other processes reach it."""
     partitions: list[int]
+    share: Share | None = None
+    """Which of the keys of these it holds, `None` for all."""
     is_ready: bool
     """Whether it has caught up since it was started."""
     entries: int
@@ -133,9 +136,10 @@ def _is_news(said: ReplicaStatus | None, news: ReplicaStatus) -> bool:
     """Return whether something has changed that others have to know at once."""
     if said is None:
         return True
-    return (said.topic_id, said.address, said.partitions, said.is_ready) != (
+    return (said.topic_id, said.address, said.partitions, said.share, said.is_ready) != (
         news.topic_id,
         news.address,
         news.partitions,
+        news.share,
         news.is_ready,
     )

@@ -32,6 +32,7 @@ from core.errors import (
 )
 from core.kafka_admin import KafkaAdmin, TopicFacts
 from core.kafka_reader import ConsumedRecord, PartitionEnd, TopicsConsumer, topics_of, watermarks
+from core.mirror_shares import Share
 from core.registered_schema import SchemaLookup
 from projections.freshness import FreshnessProjection
 from projections.mirror_build import BuildOrder
@@ -89,6 +90,8 @@ class Held(NamedTuple):
     topic_id: str
     partitions: int
     entries: int
+    share: Share | None
+    """Which of its keys the copy holds that answers, `None` for all."""
     has_caught_up: bool
     """Whether everything is folded that the topic held when this process began with it. Stays so: what comes later is
     told as lag."""
@@ -108,6 +111,7 @@ class TopicFolds:
         new_consumer: Makes a consumer that waits so many milliseconds for records; nothing is assigned to it yet.
         stopping: Set when the process ends.
         choice: Which of the declared mirrors this process holds.
+        share: Which of their keys, `None` for all.
     """
 
     def __init__(
@@ -122,6 +126,7 @@ class TopicFolds:
         new_consumer: Callable[[int], TopicsConsumer],
         stopping: threading.Event,
         choice: Choice = everything,
+        share: Share | None = None,
     ) -> None:
         self._folder = folder
         self._registry = registry
@@ -135,6 +140,7 @@ class TopicFolds:
         self._has_many = False
         self._stopping = stopping
         self._choice = choice
+        self._share = share
         self._caught_up: set[str] = set()
         self.turned_at = time.monotonic()
         """When the last round began, on the monotonic clock."""
@@ -159,7 +165,13 @@ class TopicFolds:
         if copy is None:
             return None
         source, mirror = copy.source, copy.mirror
-        return Held(source.topic_id, len(mirror.committed), mirror.entries, source.topic_id in self._caught_up)
+        return Held(
+            topic_id=source.topic_id,
+            partitions=len(mirror.committed),
+            entries=mirror.entries,
+            share=copy.answering.share,
+            has_caught_up=source.topic_id in self._caught_up,
+        )
 
     def run(self) -> None:
         """Fold until told to stop."""
@@ -185,7 +197,7 @@ class TopicFolds:
         seen = (self._registry.position(), self._status.topics_changed, facts)
         if seen == self._seen and time.monotonic() < self._adopt_again_at:
             return
-        sources = wanted_sources(self._registry, self._status.view, facts, self._choice)
+        sources = wanted_sources(self._registry, self._status.view, facts, self._choice, self._share)
         wanted = {source.topic: source for source in sources}
         self._end_unwanted(wanted)
         is_adopted = self._begin_wanted(wanted)
@@ -344,7 +356,7 @@ class TopicFolds:
         """Let a copy answer that is no longer behind the one that answers."""
         if copy.has_reached_goal():
             copy.place.promote()
-            copy.goal = None
+            copy.goal, copy.answering = None, copy.mirror.kept
             logger.info("the mirror of %s answers from its new copy", copy.source.topic)
 
     # Folding.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import falcon
@@ -53,7 +53,7 @@ from services.manager.topics import TopicResource, TopicSchemaResource, TopicsRe
 from services.metrics import MetricsResource
 from services.mirrors.batch import MirrorBatchResource
 from services.mirrors.fast_reads import FastReads
-from services.mirrors.finding import Mirrors
+from services.mirrors.finding import Here, Mirrors
 from services.mirrors.freshness import Looks
 from services.mirrors.keys import MirrorKeyResource, MirrorKeysResource
 from services.mirrors.pages import MirrorAllResource
@@ -99,6 +99,7 @@ from services.security import ApiKeyMiddleware, ApiKeys
 from services.topic_access import TopicAccess, TopicAccesses
 from services.vitals import Vitals
 from services.whole_bodies import whole_or_raising
+from services.whole_mirrors import WholeMirror
 from services.worker import Worker
 
 _FalconApp = falcon.asgi.App[falcon.asgi.Request, falcon.asgi.Response]
@@ -187,7 +188,10 @@ class _Services:
         self._worker = worker
         self._topics = TopicAccesses(worker)
         self._targets = IngestTopics(worker, self._topics)
-        self._mirrors = Mirrors(worker, self._topics, Looks(worker))
+        self._client, self._holders = HolderClient(worker.settings.api_key), Holders(self._replicas)
+        timeout_s = worker.settings.gateway.timeout_s or TIMEOUT_S
+        self._remote = RemoteMirrors(self._topics, self._holders, self._client, timeout_s)
+        self._mirrors = Mirrors(worker, self._topics, Looks(worker), self._whole)
         self._writes = Writes(worker, self._targets, self._topics)
         self._gateways: Gateways | None = None
         self.fast_ways: dict[tuple[bytes, bytes], FastWay] = {}
@@ -217,6 +221,7 @@ class _Services:
                 self._add_gateways(app)
             case Role.SCHEMA_REGISTRY:
                 _add_schema_registry(app, worker)
+        worker.at_stop(self._client.close)
         worker.at_stop(self._writes.close)  # Gateways write to the last, so they are closed before.
 
     def troubles(self) -> list[str]:
@@ -258,6 +263,9 @@ class _Services:
         _add_mirror(app, mirrors, ReplicaPartitionsResource(mirrors, self._replicas))
         app.add_route("/mirror/{topic}/rows", MirrorRowsResource(mirrors))
 
+    def _whole(self, here: Here, at_least: str | None, note_asked: Callable[[], None]) -> WholeMirror:
+        return WholeMirror(here.mirror, lambda: self._remote.moment(here.access, at_least), note_asked)
+
     def _replicas(self, access: TopicAccess) -> list[Replica]:
         return self._worker.views.status.replicas(access.name, access.topic_id)
 
@@ -269,13 +277,10 @@ class _Services:
         rows = RowCache(settings.gateway_row_cache_mb * 1024 * 1024)
         indexes = DeclaredIndexes()
         if settings.role is Role.GATEWAY:
-            client, holders = HolderClient(settings.api_key), Holders(self._replicas)
-            remote = RemoteMirrors(topics, holders, client, settings.gateway.timeout_s or TIMEOUT_S)
-            reader = LocalMirrors(remote, indexes, rows, decodes_at_hand=False)
+            reader = LocalMirrors(self._remote, indexes, rows, decodes_at_hand=False)
             self._gateways = gateways = Gateways(worker, reader, writer, rest)
-            positions: GatewayPositions = RemotePositions(self._mirrors, gateways.executor, remote)
+            positions: GatewayPositions = RemotePositions(self._mirrors, gateways.executor, self._remote)
             _add_gateway(app, worker, gateways, positions, rest)
-            worker.at_stop(client.close)
         else:
             # Where the schema registry is elsewhere, a value may have to wait until it has answered.
             reader = LocalMirrors(topics, indexes, rows, decodes_at_hand=worker.registry_elsewhere is None)

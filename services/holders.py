@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from projections.replicas import Replica
+from core.mirror_shares import Part
+from projections.replicas import Replica, ReplicaStatus
 from services.topic_access import TopicAccess
 
 SUSPECTED_S: Final = 5.0
@@ -30,17 +31,39 @@ class Holders:
         self._turns = itertools.count()
         self._suspected: dict[str, float] = {}
 
-    def addresses(self, access: TopicAccess, preferred: str | None = None) -> list[str]:
-        """Return the addresses of those that hold a topic, the one to ask first first.
+    def parts(self, access: TopicAccess) -> int | None:
+        """Return into how many parts a topic is to be asked for, `None` where somebody holds all of it.
+
+        While that changes, replicas tell different numbers: it is the one for which most parts are held then.
+        """
+        now_ms = int(time.time() * 1000)
+        told = self._replicas(access)
+        ready = [one.status.share for one in told if one.status.is_ready and one.is_believed(now_ms)]
+        shares = [share for share in (ready or [one.status.share for one in told]) if share is not None]
+        if not shares or (ready and None in ready):
+            return None
+
+        def held(parts: int) -> tuple[float, int]:
+            asked = [Part(number, parts) for number in range(parts)]
+            return sum(any(share.has(part) for share in shares) for part in asked) / parts, parts
+
+        return max({share.replicas for share in shares}, key=held)
+
+    def addresses(self, access: TopicAccess, preferred: str | None = None, part: Part | None = None) -> list[str]:
+        """Return the addresses of those that hold a topic, or a part of it, the one to ask first first.
 
         Args:
             access: The topic.
             preferred: Who is to be asked first if nothing speaks against it.
+            part: Which part, `None` for all of it.
         """
         now_ms, suspects = int(time.time() * 1000), self._suspects()
         believed: list[Replica] = []
         others: list[Replica] = []
         for replica in self._replicas(access):
+            share = replica.status.share
+            if (share is not None and not share.has(part)) if part is not None else share is not None:
+                continue
             (believed if replica.status.is_ready and replica.is_believed(now_ms) else others).append(replica)
         ready = _turned([replica.status.address for replica in believed], next(self._turns))
         ready.sort(key=lambda address: (address in suspects, address != preferred))
@@ -49,7 +72,7 @@ class Holders:
 
     def entries(self, access: TopicAccess) -> int | None:
         """Return how many entries a topic has by what its replicas say, `None` where nobody says it."""
-        return max((replica.status.entries for replica in self._replicas(access)), default=None)
+        return max((_entries(replica.status) for replica in self._replicas(access)), default=None)
 
     def note_failure(self, address: str) -> None:
         """Note that a replica did not answer."""
@@ -79,6 +102,12 @@ def partition_map(replicas: list[Replica], now_ms: int) -> dict[str, str]:
         holding = [status.address for status in ready if partition in status.partitions]
         found[str(partition)] = holding[partition % len(holding)]
     return found
+
+
+def _entries(status: ReplicaStatus) -> int:
+    """Return how many entries a topic has by what one replica holds of them."""
+    share = status.share
+    return status.entries if share is None else status.entries * share.replicas // share.copies
 
 
 def _turned(addresses: list[str], turn: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""Lists of the topics of this machine, read from their mirrors in either direction, as of one moment.
+"""Lists of topics, read from their mirrors in either direction: as of one moment, where these are on this machine.
 
 A list has one of three orders, each with places of its own: by key, by a field that has an index, and that of a range.
 """
@@ -8,18 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
+import msgspec
+
 from core.errors import InvalidInputError, InvalidValueError, QuickError
 from core.mirrors import MirrorDefinition
 from core.ordered_bytes import Bounds
-from projections.mirror_entries import INLINE, INLINE_MAX, LONG, Entry, key_tail
+from projections.mirror_entries import Entry, key_tail
 from projections.mirror_moment import SCAN_ENTRIES
-from projections.pages import Placed
-from services.gateway.mirrors import ListPart
-from services.mirrors.ranges import ComparableField, bounds_of
+from projections.pages import Placed, PlacedPage
+from projections.windows import Window
+from services.mirrors.ranges import MAX_AMONG, ComparableField, bounds_of
 from services.readable_mirrors import ReadableMoment
-
-MAX_AMONG: Final = 1_000
-"""Most values of one `in`: each is looked for by itself."""
 
 _SCANNED_AT_ONCE: Final = 250
 """Rows that are read at once, at least, where conditions leave out most of them."""
@@ -77,8 +76,8 @@ def condition(field: ComparableField, given: Mapping[str, Any]) -> Condition:
 class Order(Protocol):
     """One order of the rows of a mirror."""
 
-    def read(self, part: ListPart, limit: int) -> tuple[list[Placed], bytes | None]:
-        """Return at most so many rows of *part*, and where to go on behind them, `None` when nothing more is there."""
+    def read(self, window: Window) -> PlacedPage:
+        """Return the rows in a window, at most as many as its limit."""
 
 
 class ByKey:
@@ -87,11 +86,10 @@ class ByKey:
     def __init__(self, moment: ReadableMoment) -> None:
         self._moment = moment
 
-    def read(self, part: ListPart, limit: int) -> tuple[list[Placed], bytes | None]:
+    def read(self, window: Window) -> PlacedPage:
         """Return rows, see `Order`."""
-        start, end = _key_place(part.start), _key_place(part.end)
-        page = self._moment.page(start, limit, reverse=part.reverse, until=end, includes_after=part.includes_start)
-        return [Placed(key_tail(entry.key), entry) for entry in page.entries], page.next
+        page = self._moment.page(window)
+        return PlacedPage([Placed(key_tail(entry.key), entry) for entry in page.entries], page.next)
 
 
 class ByIndex:
@@ -103,23 +101,9 @@ class ByIndex:
         self._field = condition.field.name
         self._parts = condition.parts
 
-    def read(self, part: ListPart, limit: int) -> tuple[list[Placed], bytes | None]:
+    def read(self, window: Window) -> PlacedPage:
         """Return rows, see `Order`."""
-        rows: list[Placed] = []
-        for bounds in reversed(self._parts) if part.reverse else self._parts:
-            rows += self._moment.found(
-                self._field,
-                bounds,
-                reverse=part.reverse,
-                limit=limit - len(rows),
-                after=part.start,
-                until=part.end,
-                includes_after=part.includes_start,
-                declared=self._declared,
-            )
-            if len(rows) == limit:
-                return rows, rows[-1].place
-        return rows, None
+        return self._moment.found(self._field, self._parts, window, declared=self._declared)
 
 
 class ByRange:
@@ -131,18 +115,13 @@ class ByRange:
         self._key = key
         self._bounds = bounds
 
-    def read(self, part: ListPart, limit: int) -> tuple[list[Placed], bytes | None]:
+    def read(self, window: Window) -> PlacedPage:
         """Return rows, see `Order`."""
-        bounds = self._bounds
-        if part.start is not None:
-            narrowed = bounds.to if part.reverse else bounds.from_
-            bounds = narrowed(_range_place(part.start), is_included=part.includes_start)
-        if part.end is not None:
-            narrowed = bounds.from_ if part.reverse else bounds.to
-            bounds = narrowed(_range_place(part.end))
-        found = self._moment.ranged(self._key, bounds, reverse=part.reverse, limit=limit, declared=self._declared)
-        rows = [row._replace(place=_RANGE_MARK + row.place) for row in found]
-        return rows, rows[-1].place if len(rows) == limit else None
+        after, until = (None if place is None else _range_place(place) for place in (window.after, window.until))
+        unmarked = msgspec.structs.replace(window, after=after, until=until)
+        found = self._moment.ranged(self._key, self._bounds, unmarked, declared=self._declared)
+        rows = [row._replace(place=_RANGE_MARK + row.place) for row in found.rows]
+        return PlacedPage(rows, None if found.next is None else _RANGE_MARK + found.next)
 
 
 class LocalRow:
@@ -166,34 +145,34 @@ class LocalRow:
 
 def rows_of(
     order: Order,
-    part: ListPart,
+    window: Window,
     conditions: Sequence[Condition],
     *,
     decode: Decode,
     check_time: Callable[[], None],
     at_once: int,
 ) -> Iterator[LocalRow]:
-    """Yield the rows of a part of a list that meet all *conditions*.
+    """Yield the rows of a list that are in a window and meet all *conditions*.
 
     Args:
         order: Of the list.
-        part: The part.
+        window: Which rows; all of them, whatever its limit.
         conditions: What the order does not ask for itself.
         decode: Makes values of entries.
         check_time: Called each time before rows are read.
         at_once: How many are expected to be taken.
     """
-    limit = min(max(at_once, _SCANNED_AT_ONCE if conditions else 1), SCAN_ENTRIES)
+    window = window.at_most(min(max(at_once, _SCANNED_AT_ONCE if conditions else 1), SCAN_ENTRIES))
     while True:
         check_time()
-        found, following = order.read(part, limit)
+        found, following = order.read(window)
         for placed in found:
             row = LocalRow(placed, decode)
             if not conditions or _meets(row.value, conditions):
                 yield row
         if following is None:
             return
-        part = part._replace(start=following, includes_start=False)
+        window = window.behind(following)
 
 
 def _meets(value: Any, conditions: Sequence[Condition]) -> bool:
@@ -203,19 +182,7 @@ def _meets(value: Any, conditions: Sequence[Condition]) -> bool:
     return all(condition.is_met(fields) for condition in conditions)
 
 
-def _key_place(place: bytes | None) -> bytes:
-    if place is None:
-        return b""
-    if place[:1] not in {INLINE, LONG} or len(place) > len(INLINE) + INLINE_MAX:
-        raise _made_up()
-    return place
-
-
 def _range_place(place: bytes) -> bytes:
     if not place.startswith(_RANGE_MARK):
-        raise _made_up()
+        raise InvalidInputError("This cursor was made up. Send one as it was answered, or leave it out.")
     return place.removeprefix(_RANGE_MARK)
-
-
-def _made_up() -> InvalidInputError:
-    return InvalidInputError("This cursor was made up. Send one as a connection has answered it, or leave it out.")

@@ -22,8 +22,9 @@ from core.record_fields import Decoder, ManyDecoder, field_decoder, fields_decod
 from core.types import TopicType
 from projections.mirror_entries import Entry
 from projections.mirror_moment import KEYS_AT_ONCE
+from projections.windows import Window
 from services.gateway.keys import as_key
-from services.gateway.mirrors import ListPart, ListQuery, RangeOf
+from services.gateway.mirrors import ListQuery, RangeOf
 from services.local_lists import ByIndex, ByKey, ByRange, Condition, LocalRow, Order, condition, rows_of
 from services.mirrors.ranges import Indexes, IndexSource, Range, bounds_of, range_indexes, ranged
 from services.mirrors.values import MAX_ANSWER_BYTES
@@ -32,7 +33,7 @@ from services.row_cache import RowCache
 from services.topic_access import TopicAccess
 
 if TYPE_CHECKING:
-    from projections.mirrors import MirrorView
+    from services.mirrors.answering import AnsweringMirror
 
 
 class LocalMirrors:
@@ -176,9 +177,9 @@ class LocalReading:
         return self._topic(topic).access.topic_id
 
     def rows(
-        self, query: ListQuery, part: ListPart, check_time: Callable[[], None], *, at_once: int
+        self, query: ListQuery, window: Window, check_time: Callable[[], None], *, at_once: int
     ) -> Iterator[LocalRow]:
-        """Yield the rows of a part of a list."""
+        """Yield the rows of a list that are in a window."""
         asked = self._topic(query.topic)
         conditions = self._conditions(asked, query)
         scanned = query.scanned
@@ -192,7 +193,7 @@ class LocalReading:
         decode = asked.decoders.decode if conditions else asked.decoders.decode_kept
         rows = rows_of(
             order,
-            part,
+            window,
             tuple(conditions.values()),
             decode=lambda entry: _value_of(asked.access, entry, decode),
             check_time=check_time,
@@ -212,7 +213,7 @@ class LocalReading:
 
     def _indexes(self, topic: _Topic) -> Indexes | None:
         # Only what is declared is asked for here; the rows themselves come from the moment.
-        return self._mirrors.indexes(topic.access, cast("MirrorView", self._view(topic)))
+        return self._mirrors.indexes(topic.access, cast("AnsweringMirror", self._view(topic)))
 
     def _range(self, topic: _Topic, wanted: RangeOf) -> tuple[bytes, Bounds]:
         """Return the owner of a range and its bounds."""
@@ -323,9 +324,9 @@ class _DeclaredRanges(NamedTuple):
     moment: ReadableMoment
     declared: MirrorDefinition | None
 
-    def range(self, key: bytes, bounds: Bounds, *, reverse: bool = False, limit: int | None) -> list[Entry]:
+    def range(self, key: bytes, bounds: Bounds, window: Window) -> list[Entry]:
         """Return the records of a key, see `RangedView`."""
-        return self.moment.range(key, bounds, reverse=reverse, limit=limit, declared=self.declared)
+        return self.moment.range(key, bounds, window, declared=self.declared)
 
 
 def _bytes_of(topic: _Topic, raw_keys: Iterable[bytes]) -> int:

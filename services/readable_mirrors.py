@@ -9,9 +9,9 @@ from typing import Protocol
 from core.mirrors import MirrorDefinition
 from core.ordered_bytes import Bounds
 from projections.mirror_entries import Entry
-from projections.mirror_moment import SCAN_ENTRIES
 from projections.mirrors import MirrorSize
-from projections.pages import Page, Placed
+from projections.pages import Page, PlacedPage
+from projections.windows import WHOLE, Window
 from services.topic_access import TopicAccess
 
 
@@ -32,54 +32,25 @@ class ReadableMoment(Protocol):
         """Return the entry of a key."""
 
     def range(
-        self,
-        key: bytes,
-        bounds: Bounds,
-        *,
-        reverse: bool = False,
-        limit: int | None = None,
-        declared: MirrorDefinition | None = None,
+        self, key: bytes, bounds: Bounds, window: Window = WHOLE, *, declared: MirrorDefinition | None = None
     ) -> list[Entry]:
         """Return the records of a key within bounds of the range field."""
 
     def pages(self) -> Iterator[list[Entry]]:
         """Yield all entries by key, some at a time."""
 
-    def page(
-        self,
-        after: bytes = b"",
-        limit: int = SCAN_ENTRIES,
-        *,
-        reverse: bool = False,
-        until: bytes = b"",
-        includes_after: bool = False,
-    ) -> Page:
-        """Return some entries by key, in either direction."""
+    def page(self, window: Window = WHOLE) -> Page:
+        """Return entries by key."""
 
     def ranged(
-        self,
-        key: bytes,
-        bounds: Bounds,
-        *,
-        reverse: bool = False,
-        limit: int | None = None,
-        declared: MirrorDefinition | None = None,
-    ) -> list[Placed]:
+        self, key: bytes, bounds: Bounds, window: Window = WHOLE, *, declared: MirrorDefinition | None = None
+    ) -> PlacedPage:
         """Return what `range` does, with places."""
 
     def found(
-        self,
-        field: str,
-        bounds: Bounds,
-        *,
-        reverse: bool = False,
-        limit: int | None = None,
-        after: bytes | None = None,
-        until: bytes | None = None,
-        includes_after: bool = False,
-        declared: MirrorDefinition | None = None,
-    ) -> list[Placed]:
-        """Return the entries whose value has a field within *bounds*, with places."""
+        self, field: str, parts: Sequence[Bounds], window: Window = WHOLE, *, declared: MirrorDefinition | None = None
+    ) -> PlacedPage:
+        """Return the entries whose value has a field within one of *parts*."""
 
 
 class OpenableMoment(ReadableMoment, Protocol):

@@ -1,9 +1,10 @@
 """Mirrors that other processes hold, read over HTTP: what `services.local_mirrors` reads where no LMDB is beside it.
 
 A replica that does not answer, or is not ready, is left for another one, within the time of the operation; nothing is
-told to have no value because nobody could be asked. All keys of one level are one request. What an operation reads of
-a topic in several requests is not as of one moment, as it is beside an LMDB: but each answer is asked to include what
-the one before has included, so that nothing is seen older than what was seen already, whoever answers.
+told to have no value because nobody could be asked. All keys of one level are one request, or one for each part where
+the keys are shared out among replicas (`services.split_moments`). What an operation reads of a topic in several
+requests is not as of one moment, as it is beside an LMDB: but each answer is asked to include what the one before has
+included, so that nothing is seen older than what was seen already, whoever answers.
 """
 
 from __future__ import annotations
@@ -11,27 +12,22 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from http import HTTPStatus
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
-import msgspec
-
-from core.errors import InvalidInputError, NotAvailableYetError, TooLargeError, UnavailableError
-from core.mirrors import MirrorDefinition
-from core.ordered_bytes import Bounds
+from core.errors import InvalidInputError, TooLargeError, UnavailableError
+from core.mirror_shares import Part
 from core.position import Position
-from projections.mirror_entries import Entry
 from projections.mirrors import MirrorSize
-from projections.pages import Page, Placed
 from services.holder_client import HolderAnswer, HolderClient, NoAnswerError
 from services.holders import Holders
-from services.mirrors.entry_frames import MEDIA_TYPE, decode_entries, encode_keys
-from services.mirrors.freshness import AT_LEAST_HEADER, POSITION_HEADER
-from services.mirrors.keys import MAX_KEYS
-from services.mirrors.row_frames import decode_rows
-from services.mirrors.rows import NEXT_HEADER, RangeBody, RowsBody, next_of
+from services.mirrors.entry_frames import MEDIA_TYPE, encode_keys
+from services.mirrors.finding import PART_HEADER
+from services.mirrors.freshness import POSITION_HEADER
+from services.mirrors.rows import LACKS_HEADER
+from services.remote_moments import RemoteMoment
+from services.split_moments import SplitMoment
 from services.topic_access import TopicAccess, TopicAccesses, no_mirror
 
 logger = logging.getLogger(__name__)
@@ -41,9 +37,6 @@ TIMEOUT_S: Final = 30.0
 
 PATIENCE_S: Final = 2.0
 """How long replicas are asked again when none of them answers as it should: one may just be starting."""
-
-PAGE_ROWS: Final = 5_000
-"""Rows of one page of a whole topic at most; a page also ends where it has many bytes."""
 
 _FIRST_PAUSE_S: Final = 0.05
 _LONGEST_PAUSE_S: Final = 0.4
@@ -87,11 +80,21 @@ class RemoteMirrors:
         """Return the mirror of a topic, see `ready_mirror`."""
         return self.ready_mirror(access)
 
-    def moment(self, access: TopicAccess) -> RemoteMoment:
-        """Return what one operation reads of a topic."""
-        floor = self._floors.get(access.topic_id)
-        return RemoteMoment(
-            self, access, None if floor is None else floor.token(), deadline=time.monotonic() + self._timeout_s
+    def moment(self, access: TopicAccess, at_least: str | None = None) -> RemoteMoment | SplitMoment:
+        """Return what one operation reads of a topic.
+
+        Args:
+            access: The topic.
+            at_least: A position that it is to include; else what was included once.
+        """
+        if at_least is None and (floor := self._floors.get(access.topic_id)) is not None:
+            at_least = floor.token()
+        deadline, parts = time.monotonic() + self._timeout_s, self._holders.parts(access)
+        if parts is None:
+            return RemoteMoment(self, access, at_least, deadline=deadline)
+        return SplitMoment(
+            [RemoteMoment(self, access, at_least, deadline=deadline, part=Part(at, parts)) for at in range(parts)],
+            access.mirror,
         )
 
     def include(self, access: TopicAccess, headers: Mapping[str, str]) -> None:
@@ -100,12 +103,14 @@ class RemoteMirrors:
         Raises:
             UnavailableError: None does.
         """
+        parts = self._holders.parts(access)
         answer, _ = self.ask(
             access,
             "mirror/batch",
             encode_keys(()),
             {"Content-Type": MEDIA_TYPE, **headers},
             deadline=time.monotonic() + self._timeout_s,
+            part=None if parts is None else Part(0, parts),  # Whoever holds a part has read the whole topic.
         )
         token = answer.headers.get(POSITION_HEADER.lower())
         if token is not None:
@@ -123,6 +128,7 @@ class RemoteMirrors:
         *,
         deadline: float,
         preferred: str | None = None,
+        part: Part | None = None,
     ) -> tuple[HolderAnswer, str]:
         """Ask one replica after the other until one answers as it should.
 
@@ -133,19 +139,24 @@ class RemoteMirrors:
             headers: Its headers.
             deadline: Until when, on the monotonic clock.
             preferred: The replica to ask first.
+            part: Which part of the keys, `None` for all of them.
 
         Returns:
             The answer, and the address of who gave it.
 
         Raises:
+            InvalidInputError: What is asked for cannot be: a replica says so, and no other one answers.
             TooLargeError: The answer would be too large.
-            UnavailableError: No replica answers as it should.
+            UnavailableError: No replica answers as it should, or has built what it is asked for.
         """
         path, pause_s = f"/mirror/{access.name}/{what}", _FIRST_PAUSE_S
+        if part is not None:
+            headers = {**headers, PART_HEADER: part.text()}
         gives_up = min(deadline, time.monotonic() + PATIENCE_S)
         reason = "none has announced itself"
         while True:
-            for address in self._holders.addresses(access, preferred):
+            refusal: HolderAnswer | None = None
+            for address in self._holders.addresses(access, preferred, part):
                 left_s = deadline - time.monotonic()
                 if left_s <= 0:
                     break
@@ -159,7 +170,12 @@ class RemoteMirrors:
                 if answer.status == HTTPStatus.OK:
                     self._holders.note_answer(address)
                     return answer, address
+                if answer.status == HTTPStatus.BAD_REQUEST or LACKS_HEADER.lower() in answer.headers:
+                    refusal = answer  # Another one may be of a newer version, or have built the index.
+                    continue
                 reason = self._reason(access, address, answer)
+            if refusal is not None:
+                raise _refused(refusal)
             if time.monotonic() + pause_s >= gives_up:
                 raise UnavailableError(
                     f"The mirror of topic {access.name} cannot be read now: of its replicas {reason}. Try again."
@@ -191,7 +207,7 @@ class RemoteMirror:
         self._holders = holders
         self._access = access
 
-    def moment(self) -> RemoteMoment:
+    def moment(self) -> RemoteMoment | SplitMoment:
         """Return what one operation reads of it, for a `with`."""
         return self._mirrors.moment(self._access)
 
@@ -207,147 +223,7 @@ class RemoteMirror:
         return MirrorSize(entries, 0)
 
 
-class RemoteMoment:
-    """What one operation reads of a topic: never older than what it has read before. Not for two threads at a time."""
-
-    def __init__(self, mirrors: RemoteMirrors, access: TopicAccess, at_least: str | None, *, deadline: float) -> None:
-        self._mirrors = mirrors
-        self._access = access
-        self._at_least = at_least
-        self._deadline = deadline
-        self._holder: str | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Do nothing: each answer was whole."""
-
-    def value(self, key: bytes) -> bytes | None:
-        """Return the value of a key, `None` for none."""
-        return next(iter(self.values([key])))
-
-    def values(self, keys: Sequence[bytes]) -> Iterator[bytes | None]:
-        """Yield the values of *keys* in their order."""
-        asked = list(keys)
-        for start in range(0, len(asked), MAX_KEYS):
-            yield from self._values(asked[start : start + MAX_KEYS])
-
-    def _values(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        answer = self._ask("mirror/batch", encode_keys(keys), MEDIA_TYPE)
-        try:
-            found = decode_entries(answer.body)
-        except InvalidInputError as error:
-            raise _unusable(self._access, str(error)) from error
-        if len(found) != len(keys):
-            raise _unusable(self._access, f"It has {len(found)} entries for {len(keys)} keys.")
-        return [None if entry is None else entry.value for entry in found]
-
-    def get(self, key: bytes) -> Entry | None:
-        """Return the entry of a key, `None` for none."""
-        rows, _ = self._rows(RowsBody(keys=[key]))
-        return rows[0] if rows else None
-
-    def range(
-        self,
-        key: bytes,
-        bounds: Bounds,
-        *,
-        reverse: bool = False,
-        limit: int | None = None,
-        declared: MirrorDefinition | None = None,
-    ) -> list[Entry]:
-        """Return the records of a key within bounds of the range field, in its order.
-
-        What the mirror is declared to keep, whoever holds it knows.
-        """
-        wanted = RangeBody(
-            key=key,
-            low=bounds.low,
-            high=bounds.high,
-            includes_low=bounds.includes_low,
-            includes_high=bounds.includes_high,
-            reverse=reverse,
-            limit=limit,
-        )
-        rows, _ = self._rows(RowsBody(range=wanted))
-        return rows
-
-    def pages(self) -> Iterator[list[Entry]]:
-        """Yield all entries by key, some at a time."""
-        after: bytes | None = b""
-        while after is not None:
-            rows, after = self._rows(RowsBody(after=after, limit=PAGE_ROWS))
-            yield rows
-
-    def page(
-        self,
-        after: bytes = b"",
-        limit: int = PAGE_ROWS,
-        *,
-        reverse: bool = False,
-        until: bytes = b"",
-        includes_after: bool = False,
-    ) -> Page:
-        """Refuse: holders are not asked for pages yet."""
-        raise _no_lists(self._access)
-
-    def ranged(
-        self,
-        key: bytes,
-        bounds: Bounds,
-        *,
-        reverse: bool = False,
-        limit: int | None = None,
-        declared: MirrorDefinition | None = None,
-    ) -> list[Placed]:
-        """Refuse, as `page` does."""
-        raise _no_lists(self._access)
-
-    def found(
-        self,
-        field: str,
-        bounds: Bounds,
-        *,
-        reverse: bool = False,
-        limit: int | None = None,
-        after: bytes | None = None,
-        until: bytes | None = None,
-        includes_after: bool = False,
-        declared: MirrorDefinition | None = None,
-    ) -> list[Placed]:
-        """Refuse, as `page` does."""
-        raise _no_lists(self._access)
-
-    def _rows(self, wanted: RowsBody) -> tuple[list[Entry], bytes | None]:
-        answer = self._ask("rows", msgspec.json.encode(wanted), "application/json")
-        try:
-            return decode_rows(answer.body), next_of(answer.headers.get(NEXT_HEADER.lower()))
-        except InvalidInputError as error:
-            raise _unusable(self._access, str(error)) from error
-
-    def _ask(self, what: str, body: bytes, content_type: str) -> HolderAnswer:
-        headers = {"Content-Type": content_type}
-        if self._at_least is not None:
-            headers[AT_LEAST_HEADER] = self._at_least
-        answer, self._holder = self._mirrors.ask(
-            self._access, what, body, headers, deadline=self._deadline, preferred=self._holder
-        )
-        self._at_least = answer.headers.get(POSITION_HEADER.lower(), self._at_least)
-        return answer
-
-
-def _unusable(access: TopicAccess, why: str) -> UnavailableError:
-    return UnavailableError(
-        f"What a replica of the mirror of topic {access.name} has answered cannot be used: {why} Let all processes of"
-        " Quick be of one version, and try again."
-    )
-
-
-def _no_lists(access: TopicAccess) -> NotAvailableYetError:
-    return NotAvailableYetError(
-        f"Pages and conditions of topic {access.name} are not available yet where its mirror is held by other"
-        " processes. Ask for the whole list, or for keys."
-    )
+def _refused(answer: HolderAnswer) -> InvalidInputError | UnavailableError:
+    if answer.status == HTTPStatus.BAD_REQUEST:
+        return InvalidInputError(answer.detail())
+    return UnavailableError(answer.detail())

@@ -55,6 +55,8 @@ WATCH_S = 2.0
 
 _THREADS = 8
 
+_THREADS_FOR_PROCESSES = 4
+
 
 class Views:
     """The open views of one log."""
@@ -92,6 +94,7 @@ class Worker:
         self.registry_elsewhere = registry_elsewhere(settings)
         """The schema registry that gives the IDs in the place of ours, where there is one."""
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="worker")
+        self._threads_for_processes = ThreadPoolExecutor(_THREADS_FOR_PROCESSES, thread_name_prefix="for processes")
         self._lock = threading.Lock()
         self._views: Views | None = None
         self._commands: Commands | None = None
@@ -124,6 +127,7 @@ class Worker:
         for close in self._at_stop:
             close()
         self._threads.shutdown()
+        self._threads_for_processes.shutdown()
         if self.registry_elsewhere is not None:
             self.registry_elsewhere.close()
         if self._commands is not None:
@@ -147,6 +151,13 @@ class Worker:
     async def in_thread(self, work: Callable[[], T]) -> T:
         """Run *work*, which blocks, without holding up the event loop."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    async def for_process(self, work: Callable[[], T]) -> T:
+        """Run *work* that another process waits for, and that waits for none itself.
+
+        It has threads of its own: two processes that ask each other would else wait for each other's threads.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._threads_for_processes, work)
 
     @property
     def views(self) -> Views:

@@ -9,9 +9,10 @@ from typing import Any, Final, NamedTuple
 
 from core.errors import InvalidInputError
 from core.list_fields import DEFAULT_PAGE, MAX_PAGE, PAGE_ARGUMENTS, WHERE, ListField
+from projections.windows import Window
 from services.gateway.connections import Connection
 from services.gateway.list_cursors import ListCursors
-from services.gateway.mirrors import ListPart, ListQuery, ListRow, RangeOf
+from services.gateway.mirrors import ListQuery, ListRow, RangeOf
 from services.gateway.sources import Arguments
 from services.gateway.topic_sources import ReadingOperation, TopicSource, argument
 
@@ -32,7 +33,7 @@ class Wanted(NamedTuple):
         """How many values at most; `None` for all."""
         return self.first if self.last is None else self.last
 
-    def part(self, cursors: ListCursors) -> ListPart:
+    def window(self, cursors: ListCursors) -> Window:
         """Return the part as places of rows.
 
         Raises:
@@ -40,7 +41,7 @@ class Wanted(NamedTuple):
         """
         after = None if self.after is None else cursors.place("after", self.after)
         before = None if self.before is None else cursors.place("before", self.before)
-        return ListPart(after, before) if self.last is None else ListPart(before, after, reverse=True)
+        return Window(after, before) if self.last is None else Window(before, after, reverse=True)
 
 
 class ListSource(TopicSource):
@@ -62,8 +63,8 @@ class ListSource(TopicSource):
             return self._whole.fetch(operation, parents, arguments)
         query = _query(self._field, where, arguments)
         cursors = cursors_of(self._field, query, operation)
-        part = wanted.part(cursors)
-        return [[row.value for row in _taken(operation, query, part, wanted.number)] for _ in parents]
+        window = wanted.window(cursors)
+        return [[row.value for row in _taken(operation, query, window, wanted.number)] for _ in parents]
 
 
 class ConnectionSource(TopicSource):
@@ -89,23 +90,23 @@ class ConnectionSource(TopicSource):
             )
         query = _query(self._field, _where(self._field, arguments), arguments)
         cursors = cursors_of(self._field, query, operation)
-        part = wanted.part(cursors)
-        return [self._page(operation, query, part, number, cursors) for _ in parents]
+        window = wanted.window(cursors)
+        return [self._page(operation, query, window, number, cursors) for _ in parents]
 
     @staticmethod
     def _page(
-        operation: ReadingOperation, query: ListQuery, part: ListPart, number: int, cursors: ListCursors
+        operation: ReadingOperation, query: ListQuery, window: Window, number: int, cursors: ListCursors
     ) -> Connection:
-        rows = _rows(operation, query, part, number + 1)
+        rows = _rows(operation, query, window, number + 1)
         taken = list(islice(rows, number))
 
-        def comes_before_the_part() -> bool:
-            if part.start is None:
+        def comes_before_it() -> bool:
+            if window.after is None:
                 return False
-            other_way = ListPart(start=part.start, reverse=not part.reverse, includes_start=True)
+            other_way = Window(after=window.after, includes_after=True, reverse=not window.reverse)
             return next(_rows(operation, query, other_way, 1), None) is not None
 
-        return Connection(taken, rows, comes_before_the_part, cursors, is_reversed=part.reverse)
+        return Connection(taken, rows, comes_before_it, cursors, is_reversed=window.reverse)
 
 
 _EVERYTHING: Final = Wanted()
@@ -117,17 +118,17 @@ def cursors_of(field: ListField, query: ListQuery, operation: ReadingOperation) 
     return ListCursors(field.name, operation.reading.identity(field.topic), asked)
 
 
-def _taken(operation: ReadingOperation, query: ListQuery, part: ListPart, number: int | None) -> list[ListRow]:
-    """Return the rows of a part in the order of the list, at most so many."""
-    taken = list(islice(_rows(operation, query, part, number), number))
-    if part.reverse:
+def _taken(operation: ReadingOperation, query: ListQuery, window: Window, number: int | None) -> list[ListRow]:
+    """Return the rows in a window in the order of the list, at most so many."""
+    taken = list(islice(_rows(operation, query, window, number), number))
+    if window.reverse:
         taken.reverse()
     return taken
 
 
-def _rows(operation: ReadingOperation, query: ListQuery, part: ListPart, number: int | None) -> Iterator[ListRow]:
+def _rows(operation: ReadingOperation, query: ListQuery, window: Window, number: int | None) -> Iterator[ListRow]:
     at_once = _AT_ONCE if number is None else min(number, _AT_ONCE)
-    return operation.reading.rows(query, part, operation.check_time, at_once=at_once)
+    return operation.reading.rows(query, window, operation.check_time, at_once=at_once)
 
 
 def _wanted(field: ListField, arguments: Arguments) -> Wanted:

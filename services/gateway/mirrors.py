@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from core.types import TopicType
+from projections.windows import Window
 
 
 class RangeOf(NamedTuple):
@@ -36,19 +37,6 @@ class ListQuery:
         exact = (name for name, conditions in self.where.items() if "eq" in conditions)
         among = (name for name, conditions in self.where.items() if "in" in conditions)
         return next((name for names in (exact, among, self.where) for name in names), None)
-
-
-class ListPart(NamedTuple):
-    """A part of a list, told by places of rows, whether these are still there or not."""
-
-    start: bytes | None = None
-    """What comes up to here, in the order asked for, is left out."""
-    end: bytes | None = None
-    """What comes from here on, in the order asked for, is left out."""
-    reverse: bool = False
-    """Whether it is asked for from its end to its beginning."""
-    includes_start: bool = False
-    """Whether what stands at `start` is not left out."""
 
 
 class ListRow(Protocol):
@@ -110,13 +98,13 @@ class MirrorReading(Protocol):
         """Return what tells *topic* from one of the same name that was deleted."""
 
     def rows(
-        self, query: ListQuery, part: ListPart, check_time: Callable[[], None], *, at_once: int
+        self, query: ListQuery, window: Window, check_time: Callable[[], None], *, at_once: int
     ) -> Iterator[ListRow]:
-        """Yield the rows of a part of a list, read as they are taken.
+        """Yield the rows of a list that are in a window, read as they are taken.
 
         Args:
             query: The list.
-            part: The part.
+            window: Which rows; all of them, whatever its limit.
             check_time: Called now and then; what it raises ends the reading.
             at_once: How many are expected to be taken; so many are read at once, within reason.
 

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 import falcon.asgi
 
-from core.errors import InvalidInputError, ViewBehindError
+from core.errors import InvalidInputError, UnavailableError, ViewBehindError
+from core.mirror_shares import Part
 from core.position import Position
 from projections.mirrors import MirrorView
-from services.mirrors.freshness import AT_LEAST_HEADER, MAX_LAG_HEADER, FreshnessSource, MaxLag, Stamps
+from services.mirrors.answering import AnsweringMirror
+from services.mirrors.freshness import (
+    AT_LEAST_HEADER,
+    MAX_LAG_HEADER,
+    POSITION_HEADER,
+    FreshnessSource,
+    MaxLag,
+    Stamps,
+)
 from services.topic_access import TopicAccess, TopicAccesses
 from services.worker import Worker
 
@@ -22,11 +32,33 @@ _FIRST_PAUSE_S: Final = 0.001
 _LONGEST_PAUSE_S: Final = 0.02
 
 
+PART_HEADER: Final = "Quick-Part"
+"""Header of a request by another process of Quick: which part of the keys it asks for, `NUMBER/PARTS`. It is answered
+from what is held here and goes no further."""
+
+UPDATE_HEADER: Final = "X-Cache-Update"
+"""Header of an answer for which others were asked, or to a request with the mark of an old map: `?1`, as bakdata/quick
+has it. Fetch the map of partitions again."""
+
+
 class Found(NamedTuple):
     """A topic and its mirror."""
 
     access: TopicAccess
+    mirror: AnsweringMirror
+
+
+class Here(NamedTuple):
+    """A topic, and what this process holds of its mirror."""
+
+    access: TopicAccess
     mirror: MirrorView
+    part: Part | None
+    """Which part of the keys is asked for, `None` for all of them."""
+
+
+WholeSource = Callable[[Here, str | None, Callable[[], None]], AnsweringMirror]
+"""Returns the whole of a mirror of which a share is held here, including a position; tells before others are asked."""
 
 
 class Mirrors:
@@ -36,22 +68,44 @@ class Mirrors:
         worker: The process-wide parts.
         topics: Finds topics and opens mirrors.
         freshness: Knows how far mirrors are behind their topics.
+        whole: Finds the whole of a mirror of which only a share is held here.
     """
 
-    def __init__(self, worker: Worker, topics: TopicAccesses, freshness: FreshnessSource) -> None:
+    def __init__(
+        self, worker: Worker, topics: TopicAccesses, freshness: FreshnessSource, whole: WholeSource | None = None
+    ) -> None:
         self.worker = worker
         self.topics = topics
         self.stamps = Stamps(freshness)
+        self._whole = whole
 
     async def find(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, topic: str) -> Found:
         """Return topic and mirror once the mirror is as fresh as *req* wants; *resp* says how fresh it is.
+
+        Where only a share of it is held here, others are asked for the rest, and *resp* tells that; but not for a
+        request by another process, which gets what is held here. Raises what `find_here` does.
+        """
+        here = await self.find_here(req, resp, topic)
+        if here.part is not None or self._whole is None or here.mirror.share() is None:
+            return Found(here.access, here.mirror)
+
+        def note_asked() -> None:
+            resp.set_header(UPDATE_HEADER, "?1")
+
+        return Found(here.access, self._whole(here, resp.get_header(POSITION_HEADER), note_asked))
+
+    async def find_here(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, topic: str) -> Here:
+        """Return topic and what is held here once that is as fresh as *req* wants; *resp* says how fresh it is.
 
         Raises:
             NotFoundError: There is no such topic.
             InvalidInputError: A header is malformed, or its position is one of another topic.
             ViewBehindError: The mirror did not reach the wanted position in time.
-            UnavailableError: The mirror is being built, or lags behind further than the request allows.
+            UnavailableError: The mirror is being built, or lags behind further than the request allows, or the part
+                that is asked for is not held here.
         """
+        asked = req.get_header(PART_HEADER)
+        part = None if asked is None else Part.parse(asked)
         token, allowed = req.get_header(AT_LEAST_HEADER), req.get_header(MAX_LAG_HEADER)
         most = None if allowed is None else MaxLag.parse(allowed)
         access = self.topics.topic(topic)
@@ -64,7 +118,8 @@ class Mirrors:
             lag = self.stamps.put(resp, access.topic_id, mirror)
         if most is not None:
             most.check(topic, lag)
-        return Found(access, mirror)
+        _check_part(topic, part, mirror)
+        return Here(access, mirror, part)
 
     async def ready(self, access: TopicAccess) -> MirrorView:
         """Return the mirror of a topic, waiting a little for that of a new one.
@@ -106,6 +161,12 @@ class Mirrors:
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
             mirror = self.topics.ready_mirror(access) or mirror
         return mirror
+
+
+def _check_part(topic: str, part: Part | None, mirror: MirrorView) -> None:
+    share = None if part is None else mirror.share()
+    if part is not None and share is not None and not share.has(part):
+        raise UnavailableError(f"Part {part.text()} of the mirror of topic {topic} is not held here. Ask another one.")
 
 
 def _position_of(access: TopicAccess, token: str) -> Position:

@@ -10,6 +10,7 @@ import falcon.asgi
 from core.errors import InvalidInputError, NotFoundError
 from core.types import TopicType
 from services.mirrors import parameters
+from services.mirrors.answering import is_here
 from services.mirrors.finding import Mirrors
 from services.mirrors.values import answer, read, value_under, values
 from services.request_body import refuse_too_many
@@ -87,7 +88,8 @@ async def answer_one(
     access, mirror = await mirrors.find(req, resp, topic)
     found = partial(value_under, access, mirror, key_bytes(access, key))
     # Where the schema registry is elsewhere, it may have to be asked for a schema.
-    value = found() if mirrors.worker.registry_elsewhere is None else await mirrors.worker.in_thread(found)
+    is_quick = mirrors.worker.registry_elsewhere is None and is_here(mirror)
+    value = found() if is_quick else await mirrors.worker.in_thread(found)
     if value is None:
         raise NotFoundError(f"Key {key} does not exist in Mirror")
     answer(resp, {"value": value})

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from itertools import islice
-from typing import Final
+from typing import Final, TypeVar
 
 import falcon
 import falcon.asgi
 import msgspec
 
 from core.errors import InvalidInputError
-from projections.mirror_entries import INLINE, INLINE_MAX, LONG, Entry
-from projections.mirrors import MirrorView
+from projections.mirror_entries import Entry, is_key_tail
 from projections.pages import Page
+from projections.windows import Window
 from services.mirrors import parameters
+from services.mirrors.answering import AnsweringMirror
 from services.mirrors.cursors import cursor, place_of
 from services.mirrors.finding import Mirrors
 from services.mirrors.keys import answer_one
@@ -27,6 +28,8 @@ MAX_LIMIT: Final = 10_000
 
 DEFAULT_LIMIT: Final = 1000
 """Entries of one page where the request says only where it begins."""
+
+Row = TypeVar("Row")
 
 _STREAMED_AT_ONCE: Final = 500
 """Entries of a stream that are encoded at once."""
@@ -61,8 +64,9 @@ class MirrorAllResource:
             resp.stream = self._stream(access, mirror.all(), with_keys=with_keys)
             return
         subject = f"keys {access.topic_id}"
-        place = b"" if after is None else _key_place(subject, after)
-        made = partial(_page, access, mirror, subject, place, limit or DEFAULT_LIMIT, with_keys=with_keys)
+        place = None if after is None else _key_place(subject, after)
+        window = Window(after=place, limit=limit or DEFAULT_LIMIT)
+        made = partial(_page, access, mirror, subject, window, with_keys=with_keys)
         resp.data = await self._mirrors.worker.in_thread(made)
 
     async def _stream(self, access: TopicAccess, entries: Iterator[Entry], *, with_keys: bool) -> AsyncIterator[bytes]:
@@ -76,23 +80,36 @@ class MirrorAllResource:
         yield b"]}" if separator == b"," else separator + b"]}"
 
 
-def bounded_page(read: Callable[[bytes | None, int], Page], after: bytes | None, limit: int) -> Page:
-    """Return the page behind *after*, read in pieces: it ends early where its values are too many bytes for an answer.
+def bounded_page(read: Callable[[Window], Page], window: Window) -> Page:
+    """Return a page that is read in pieces: it ends early where its values are too many bytes for an answer.
 
     Args:
-        read: Returns some entries behind a cursor, at most as many as it is told.
-        after: Where the page begins, `None` for the beginning.
-        limit: Most entries of the page.
+        read: Returns some entries of a window, in its order.
+        window: Of the page.
     """
-    entries: list[Entry] = []
+    return Page(*bounded(read, window, lambda entry: len(entry.value)))
+
+
+def bounded(
+    read: Callable[[Window], tuple[list[Row], bytes | None]], window: Window, size_of: Callable[[Row], int]
+) -> tuple[list[Row], bytes | None]:
+    """Return the rows of a window, read in pieces, and where to go on, `None` for the end; see `bounded_page`.
+
+    Args:
+        read: Returns some rows of a window, and where to go on.
+        window: Of the rows.
+        size_of: Returns the bytes of a row.
+    """
+    limit = window.limit or DEFAULT_LIMIT
+    rows: list[Row] = []
     held = 0
     while True:
-        page = read(after, min(limit - len(entries), _READ_AT_ONCE))
-        entries += page.entries
-        held += sum(len(entry.value) for entry in page.entries)
-        after = page.next
-        if after is None or len(entries) >= limit or held > MAX_ANSWER_BYTES:
-            return Page(entries, after)
+        found, following = read(window.at_most(min(limit - len(rows), _READ_AT_ONCE)))
+        rows += found
+        held += sum(map(size_of, found))
+        if following is None or len(rows) >= limit or held > MAX_ANSWER_BYTES:
+            return rows, following
+        window = window.behind(following)
 
 
 def page_body(access: TopicAccess, page: Page, subject: str, *, with_keys: bool = False) -> bytes:
@@ -102,11 +119,8 @@ def page_body(access: TopicAccess, page: Page, subject: str, *, with_keys: bool 
     return b'{"value":[%b],"next":%b}' % (elements, msgspec.json.encode(following))
 
 
-def _page(access: TopicAccess, mirror: MirrorView, subject: str, place: bytes, limit: int, *, with_keys: bool) -> bytes:
-    def read(after: bytes | None, most: int) -> Page:
-        return mirror.page(after or b"", most)
-
-    return page_body(access, bounded_page(read, place, limit), subject, with_keys=with_keys)
+def _page(access: TopicAccess, mirror: AnsweringMirror, subject: str, window: Window, *, with_keys: bool) -> bytes:
+    return page_body(access, bounded_page(mirror.page, window), subject, with_keys=with_keys)
 
 
 def _key_place(subject: str, after: str) -> bytes:
@@ -116,6 +130,6 @@ def _key_place(subject: str, after: str) -> bytes:
         InvalidInputError: It is none.
     """
     place = place_of(subject, after)
-    if place[:1] not in {INLINE, LONG} or len(place) > len(INLINE) + INLINE_MAX:
+    if not is_key_tail(place):
         raise InvalidInputError("The parameter after was made up. Send next exactly as the page before had it.")
     return place

@@ -10,6 +10,7 @@ import falcon.asgi
 
 from core.errors import InvalidInputError, NotFoundError
 from projections.pages import Page
+from projections.windows import Window
 from services.mirrors import parameters
 from services.mirrors.cursors import place_of
 from services.mirrors.finding import Found, Mirrors
@@ -61,7 +62,7 @@ class MirrorRangeResource:
         reverse, limit = parameters.flag(req, "reverse"), parameters.limit(req, MAX_ROWS)
         found = await self._mirrors.find(req, resp, topic)
         indexes, field = range_indexes(self._indexes(*found))
-        wanted = Range(bounds_of(field, _given(req), field.from_text), reverse, limit)
+        wanted = Range(bounds_of(field, _given(req), field.from_text), Window(reverse=reverse, limit=limit))
         raw_key = key_bytes(found.access, key) if indexes.range_key is None else indexes.range_key.from_text(key)
         resp.content_type = falcon.MEDIA_JSON
         resp.data = await self._mirrors.worker.in_thread(partial(_range_body, found.access, indexes, raw_key, wanted))
@@ -88,12 +89,11 @@ class MirrorIndexResource:
         limit, after = parameters.limit(req, MAX_LIMIT) or DEFAULT_LIMIT, parameters.text(req, "after")
         found = await self._mirrors.find(req, resp, topic)
         indexes, indexed = self._index(found, field)
-        wanted = Range(bounds_of(indexed, _given(req), indexed.from_text), reverse, limit)
         subject = f"index {found.access.topic_id} {field} {reverse}"
         place = None if after is None else place_of(subject, after)
-        made = partial(
-            _index_body, found.access, indexes, field, wanted, subject=subject, place=place, with_keys=with_keys
-        )
+        window = Window(after=place, reverse=reverse, limit=limit)
+        wanted = Range(bounds_of(indexed, _given(req), indexed.from_text), window)
+        made = partial(_index_body, found.access, indexes, field, wanted, subject, with_keys=with_keys)
         resp.content_type = falcon.MEDIA_JSON
         resp.data = await self._mirrors.worker.in_thread(made)
 
@@ -118,17 +118,9 @@ def _range_body(access: TopicAccess, indexes: Indexes, key: bytes, wanted: Range
 
 
 def _index_body(
-    access: TopicAccess,
-    indexes: Indexes,
-    field: str,
-    wanted: Range,
-    *,
-    subject: str,
-    place: bytes | None,
-    with_keys: bool,
+    access: TopicAccess, indexes: Indexes, field: str, wanted: Range, subject: str, *, with_keys: bool
 ) -> bytes:
-    def read(after: bytes | None, most: int) -> Page:
-        return indexes.view.find(field, wanted.bounds, reverse=wanted.reverse, limit=most, after=after)
+    def read(window: Window) -> Page:
+        return indexes.view.find(field, wanted.bounds, window)
 
-    page = bounded_page(read, place, wanted.limit or DEFAULT_LIMIT)
-    return page_body(access, page, subject, with_keys=with_keys)
+    return page_body(access, bounded_page(read, wanted.window), subject, with_keys=with_keys)

@@ -11,14 +11,18 @@ from core.mirrors import MirrorDefinition
 from core.ordered_bytes import Bounds
 from core.topics import TopicSchema
 from projections.mirror_entries import Entry
-from projections.mirrors import MirrorView
 from projections.pages import Page
+from projections.windows import WHOLE, Window
+from services.mirrors.answering import AnsweringMirror
 from services.topic_access import TopicAccess, no_mirror
 
 NO_RANGE: Final = "You are trying to query a range. But no range index set."
 
 MAX_ROWS: Final = 10_000
 """Rows of a range at most; they have no pages."""
+
+MAX_AMONG: Final = 1_000
+"""Most values of a field that are asked for at once: each is looked for by itself."""
 
 LOWER: Final = ("gte", "gt", "from")
 UPPER: Final = ("lte", "lt", "to")
@@ -56,31 +60,26 @@ class ComparableField(Protocol):
 class RangedView(Protocol):
     """A mirror with ranges, or one moment of it."""
 
-    def range(self, key: bytes, bounds: Bounds, *, reverse: bool = False, limit: int | None) -> list[Entry]:
+    def range(self, key: bytes, bounds: Bounds, window: Window) -> list[Entry]:
         """Return the records of a key within bounds of the range field, in its order.
 
         Args:
             key: The Kafka key; in a mirror with a range key the ordered bytes of that field.
             bounds: Of the range field.
-            reverse: From the high end down.
-            limit: Most records.
+            window: Which of them.
         """
 
 
 class IndexedView(RangedView, Protocol):
     """A mirror with indexes."""
 
-    def find(
-        self, field: str, bounds: Bounds, *, reverse: bool = False, limit: int, after: bytes | None = None
-    ) -> Page:
+    def find(self, field: str, bounds: Bounds, window: Window) -> Page:
         """Return the entries whose last value is within bounds of an indexed field, in its order.
 
         Args:
             field: The field.
             bounds: Of the field.
-            reverse: From the high end down.
-            limit: Most entries.
-            after: Cursor of the page before.
+            window: Which of them.
         """
 
 
@@ -94,25 +93,23 @@ class Indexes(NamedTuple):
     """The indexed ones, by name."""
 
 
-IndexSource = Callable[[TopicAccess, MirrorView], Indexes | None]
+IndexSource = Callable[[TopicAccess, AnsweringMirror], Indexes | None]
 """Returns the indexes of a mirror, `None` when it has none."""
 
 
 class _BuiltOrNot(NamedTuple):
     """A mirror that is asked knowing what it is declared to keep: an index may still be being built."""
 
-    view: MirrorView
+    view: AnsweringMirror
     declared: MirrorDefinition
 
-    def range(self, key: bytes, bounds: Bounds, *, reverse: bool = False, limit: int | None) -> list[Entry]:
+    def range(self, key: bytes, bounds: Bounds, window: Window) -> list[Entry]:
         """Return the records of a key, see `IndexedView`."""
-        return self.view.range(key, bounds, reverse=reverse, limit=limit, declared=self.declared)
+        return self.view.range(key, bounds, window, declared=self.declared)
 
-    def find(
-        self, field: str, bounds: Bounds, *, reverse: bool = False, limit: int, after: bytes | None = None
-    ) -> Page:
+    def find(self, field: str, bounds: Bounds, window: Window) -> Page:
         """Return entries by a field, see `IndexedView`."""
-        return self.view.find(field, bounds, reverse=reverse, limit=limit, after=after, declared=self.declared)
+        return self.view.find(field, bounds, window, declared=self.declared)
 
 
 class DeclaredIndexes:
@@ -121,7 +118,7 @@ class DeclaredIndexes:
     def __init__(self) -> None:
         self._fields: dict[str, tuple[TopicSchema | None, MirrorDefinition, MirrorFields]] = {}
 
-    def __call__(self, access: TopicAccess, mirror: MirrorView) -> Indexes | None:
+    def __call__(self, access: TopicAccess, mirror: AnsweringMirror) -> Indexes | None:
         """Return the indexes of the mirror of a topic, `None` when it is declared with none.
 
         Raises:
@@ -188,9 +185,8 @@ class Range(NamedTuple):
     """A range that somebody asks for."""
 
     bounds: Bounds
-    reverse: bool = False
-    limit: int | None = None
-    """`None` for all rows, of which there may be `MAX_ROWS`."""
+    window: Window = WHOLE
+    """Without a limit it is for all rows, of which there may be `MAX_ROWS`."""
 
 
 def ranged(view: RangedView, key: bytes, wanted: Range) -> list[Entry]:
@@ -199,7 +195,8 @@ def ranged(view: RangedView, key: bytes, wanted: Range) -> list[Entry]:
     Raises:
         InvalidInputError: No limit is given, and there are more rows than an answer takes.
     """
-    rows = view.range(key, wanted.bounds, reverse=wanted.reverse, limit=wanted.limit or MAX_ROWS + 1)
+    window = wanted.window
+    rows = view.range(key, wanted.bounds, window.at_most(MAX_ROWS + 1) if window.limit is None else window)
     if len(rows) > MAX_ROWS:
         raise InvalidInputError(
             f"The range has more than {MAX_ROWS} records. Narrow its bounds, or ask for the first ones with a limit."

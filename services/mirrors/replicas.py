@@ -11,14 +11,11 @@ import msgspec
 
 from core.errors import NotFoundError, UnavailableError
 from services.holders import ReplicaSource, partition_map
-from services.mirrors.finding import Mirrors
+from services.mirrors.finding import UPDATE_HEADER, Mirrors
 from services.mirrors.values import answer
 
 MAP_HEADER: Final = "Quick-Partition-Map"
 """Header of an answer with the map: its mark. A client that keeps the map sends the mark with each request."""
-
-UPDATE_HEADER: Final = "X-Cache-Update"
-"""Header of an answer to a request with an old mark: `?1`, as bakdata/quick has it. Fetch the map again."""
 
 
 class ReplicaPartitionsResource:

@@ -2,104 +2,135 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import falcon.asgi
 import msgspec
 
-from core.errors import InvalidInputError
+from core.errors import InvalidInputError, UnavailableError
+from core.mirror_shares import Part
+from core.mirrors import MirrorDefinition
 from core.ordered_bytes import Bounds
-from projections.mirror_entries import Entry
-from projections.pages import Page
-from services.mirrors.finding import Found, Mirrors
+from projections.mirror_moment import MirrorMoment
+from projections.pages import Placed, PlacedPage
+from projections.windows import WHOLE, Window
+from services.mirrors.finding import Here, Mirrors
 from services.mirrors.keys import MAX_KEYS
-from services.mirrors.pages import MAX_LIMIT, bounded_page
-from services.mirrors.ranges import MAX_ROWS
+from services.mirrors.pages import MAX_LIMIT, bounded
+from services.mirrors.ranges import MAX_AMONG
 from services.mirrors.row_frames import ROWS_TYPE, encode_rows
 from services.mirrors.values import MAX_ANSWER_BYTES
 from services.request_body import read_struct, refuse_too_many
 
-NEXT_HEADER: Final = "Quick-Next"
-"""Header of an answer with a page: where the following one begins, absent behind the last one."""
+LACKS_HEADER: Final = "Quick-Lacks"
+"""Header of an answer by a replica that is ready, and has not built yet what it was asked for: nobody needs to wait."""
 
 
-class RangeBody(msgspec.Struct, frozen=True):
-    """A range of the range field; bytes as base64, bounds as they are ordered in the mirror."""
+class RangeBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The records of a key within bounds of the range field, as they are ordered in the mirror; bytes as base64."""
 
     key: bytes
-    low: bytes | None
-    high: bytes | None
-    includes_low: bool
-    includes_high: bool
-    reverse: bool
-    limit: int | None
+    bounds: Bounds
 
 
-class RowsBody(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is asked for, one of three: entries of keys, a range, or a page of all entries."""
+class IndexBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The entries whose value has a field within one of several bounds, which come one after the other."""
+
+    field: str
+    parts: list[Bounds]
+
+
+class RowsBody(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What is asked for, one of four: entries of keys, a range, what an index leads to, or a window of all entries.
+
+    What a replica does not know, it refuses: that it left it out of account would be a wrong answer.
+    """
 
     keys: list[bytes] | None = None
     range: RangeBody | None = None
-    after: bytes | None = None
-    """Where the page begins, empty for the beginning."""
-    limit: int = MAX_LIMIT
-
-
-def next_of(header: str | None) -> bytes | None:
-    """Return the cursor that the header `Quick-Next` names, `None` where there is none.
-
-    Raises:
-        InvalidInputError: It is none.
-    """
-    if header is None:
-        return None
-    try:
-        return base64.b64decode(header, validate=True)
-    except binascii.Error as error:
-        raise InvalidInputError(f"The header {NEXT_HEADER} is {header[:80]!r}, which is no cursor.") from error
+    index: IndexBody | None = None
+    window: Window | None = None
+    """Which rows: of the range, of the index, or of all entries by key."""
+    declared: MirrorDefinition | None = None
+    """What the mirror is to keep by now, as far as whoever asks knows it."""
 
 
 class MirrorRowsResource:
-    """Answers with rows as they stand in Kafka, all of one answer as of one moment but for those of a page."""
+    """Answers with rows as they stand in Kafka, all of one answer as of one moment."""
 
     def __init__(self, mirrors: Mirrors) -> None:
         self._mirrors = mirrors
 
     async def on_post(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, topic: str) -> None:
-        """Answer with an `application/vnd.quick.rows`.
+        """Answer with an `application/vnd.quick.rows`: with fewer rows than asked for where they have many bytes.
 
         Raises:
-            InvalidInputError: The body asks for nothing, or for too much.
+            InvalidInputError: The body asks for nothing, for several things, or for what the mirror does not have.
             NotFoundError: There is no such topic, or it has no mirror.
+            TooLargeError: It asks for too much.
+            UnavailableError: It asks for an index that is not built yet.
         """
         body = await read_struct(req, RowsBody)
-        if [body.keys, body.range, body.after].count(None) != 2:  # noqa: PLR2004 - all but one
-            raise InvalidInputError("Ask for keys, for a range, or for a page with after: for one of them.")
-        refuse_too_many(len(body.keys or ()), MAX_KEYS)
-        found = await self._mirrors.find(req, resp, topic)
-        page = await self._mirrors.worker.in_thread(lambda: _read(found, body))
+        _check(body)
+        here = await self._mirrors.find_here(req, resp, topic)
+        if here.part is None and here.mirror.share() is not None:
+            raise UnavailableError(f"Only a share of the mirror of topic {topic} is held here. Ask for parts of it.")
+        try:
+            page = await self._mirrors.worker.for_process(lambda: _read(here, body))
+        except UnavailableError:
+            resp.set_header(LACKS_HEADER, "index")
+            raise
         resp.content_type = ROWS_TYPE
-        resp.data = encode_rows(page.entries)
-        if page.next is not None:
-            resp.set_header(NEXT_HEADER, base64.b64encode(page.next).decode())
+        resp.data = encode_rows(page)
 
 
-def _read(found: Found, body: RowsBody) -> Page:
-    if body.keys is not None:
-        entries = found.mirror.get_many(body.keys, max_bytes=MAX_ANSWER_BYTES)
-        return Page([entry for entry in entries if entry is not None], None)
-    if body.range is not None:
-        return Page(_range(found, body.range), None)
+def _check(body: RowsBody) -> None:
+    wanted = [name for name in ("keys", "range", "index") if getattr(body, name) is not None]
+    if body.window is not None and (not wanted or body.keys is not None):
+        wanted.append("window")
+    if len(wanted) != 1:
+        raise InvalidInputError(
+            f"The body asks for {' and '.join(wanted) or 'nothing'}. Ask for one thing: for keys, for a range or an"
+            " index, each with or without a window, or for a window alone."
+        )
+    refuse_too_many(len(body.keys or ()), MAX_KEYS)
+    refuse_too_many(0 if body.index is None else len(body.index.parts), MAX_AMONG)
 
-    def page(after: bytes | None, most: int) -> Page:
-        return found.mirror.page(after or b"", most)
 
-    return bounded_page(page, body.after, max(1, min(body.limit, MAX_LIMIT)))
+def _read(here: Here, body: RowsBody) -> PlacedPage:
+    declared = here.access.mirror if body.declared is None else body.declared
+    with here.mirror.moment() as moment:
+        if body.keys is not None:
+            entries = moment.get_many(body.keys, max_bytes=MAX_ANSWER_BYTES)
+            return PlacedPage([Placed(b"", entry) for entry in entries if entry is not None], None)
+        if body.range is not None:
+            read: Callable[[Window], PlacedPage] = partial(
+                moment.ranged, body.range.key, body.range.bounds, declared=declared
+            )
+        elif body.index is not None:
+            read = partial(moment.found, body.index.field, body.index.parts, declared=declared)
+        else:
+            read = partial(_page, moment)
+        window = body.window or WHOLE
+        limit = MAX_LIMIT if window.limit is None else min(window.limit, MAX_LIMIT)
+        if here.part is not None:
+            read = partial(_of_part, here.part, read)
+        return PlacedPage(*bounded(read, window.at_most(limit), _size_of))
 
 
-def _range(found: Found, wanted: RangeBody) -> list[Entry]:
-    bounds = Bounds(wanted.low, wanted.high, includes_low=wanted.includes_low, includes_high=wanted.includes_high)
-    limit = MAX_ROWS + 1 if wanted.limit is None else max(1, min(wanted.limit, MAX_ROWS + 1))
-    return found.mirror.range(wanted.key, bounds, reverse=wanted.reverse, limit=limit, declared=found.access.mirror)
+def _page(moment: MirrorMoment, window: Window) -> PlacedPage:
+    """Return entries by key; their places are made of their keys by whoever needs them."""
+    page = moment.page(window)
+    return PlacedPage([Placed(b"", entry) for entry in page.entries], page.next)
+
+
+def _of_part(part: Part, read: Callable[[Window], PlacedPage], window: Window) -> PlacedPage:
+    """Return the rows of one part of the keys."""
+    rows, following = read(window)
+    return PlacedPage([row for row in rows if part.has(row.entry.key)], following)
+
+
+def _size_of(row: Placed) -> int:
+    return len(row.place) + len(row.entry.key) + len(row.entry.value)

@@ -147,7 +147,7 @@ class MirrorPartitionsResource:
 
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, topic: str) -> None:
         """Answer with `{"<partition>": "<host>:<port>"}`, this address for each: a mirror holds all partitions."""
-        _, mirror = await self._mirrors.find(req, resp, topic)
+        mirror = (await self._mirrors.find_here(req, resp, topic)).mirror
         address = _address(req)
         answer(resp, {str(partition): address for partition in mirror.offsets()})
 

@@ -12,7 +12,7 @@ import msgspec
 from core.errors import InvalidValueError, NotFoundError, UnreadableEntryError
 from core.types import Codec
 from projections.mirror_entries import Entry
-from projections.mirrors import MirrorView
+from services.mirrors.answering import AnsweringMirror, is_here
 from services.topic_access import TopicAccess
 from services.worker import Worker
 
@@ -32,7 +32,7 @@ def value_of(access: TopicAccess, entry: Entry) -> Any:
     return _node(access, access.values, entry, entry.value)
 
 
-def value_under(access: TopicAccess, mirror: MirrorView, key: bytes) -> Any | None:
+def value_under(access: TopicAccess, mirror: AnsweringMirror, key: bytes) -> Any | None:
     """Return the value under *key* as a JSON node, `None` where there is none.
 
     Raises:
@@ -63,7 +63,7 @@ def encoded(access: TopicAccess, entries: Iterable[Entry], *, with_keys: bool = 
     return b",".join(msgspec.json.encode(node_of(access, entry)) for entry in entries)
 
 
-async def read(worker: Worker, mirror: MirrorView, keys: Sequence[bytes]) -> list[Entry | None]:
+async def read(worker: Worker, mirror: AnsweringMirror, keys: Sequence[bytes]) -> list[Entry | None]:
     """Return the entries of *keys* in their order, `None` for none; many are read in a thread.
 
     Raises:
@@ -73,7 +73,7 @@ async def read(worker: Worker, mirror: MirrorView, keys: Sequence[bytes]) -> lis
     def found() -> list[Entry | None]:
         return mirror.get_many(keys, max_bytes=MAX_ANSWER_BYTES)
 
-    return found() if len(keys) <= FEW else await worker.in_thread(found)
+    return found() if len(keys) <= FEW and is_here(mirror) else await worker.in_thread(found)
 
 
 async def values(worker: Worker, access: TopicAccess, entries: Sequence[Entry | None]) -> list[Any]:

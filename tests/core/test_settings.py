@@ -7,6 +7,7 @@ import pytest
 
 from core.errors import SettingsError
 from core.gateway_settings import DocumentMode, GatewaySettings, GraphQLLimits, LimitMode
+from core.mirror_shares import Share
 from core.registered_schema import SchemaFormat
 from core.settings import Settings
 
@@ -50,6 +51,8 @@ def test_a_required_setting_that_is_missing_is_named(name: str) -> None:
         ("QUICK_ADVERTISED_ADDRESS", "mirror-0"),
         ("QUICK_ADVERTISED_ADDRESS", "mirror-0:0"),
         ("QUICK_MIRROR_LEASE_S", "0.5"),
+        ("QUICK_MIRROR_COPIES", "0"),
+        ("QUICK_MIRROR_REPLICAS", "many"),
         ("QUICK_GRAPHQL_MAX_BATCH", "-1"),
         ("QUICK_GRAPHQL_TIMEOUT_S", "-1"),
         ("QUICK_GRAPHQL_INTROSPECTION", "true"),
@@ -64,6 +67,30 @@ def test_a_required_setting_that_is_missing_is_named(name: str) -> None:
 def test_a_value_that_cannot_be_used_is_named_with_its_setting(name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=re.escape(f"{name}='{value}' cannot be used")):
         Settings.from_env({**REQUIRED, name: value})
+
+
+def sharing(replicas: str, copies: str, pod: str = "quick-mirror-t-2") -> Share | None:
+    more = {"QUICK_MIRROR_REPLICAS": replicas, "QUICK_MIRROR_COPIES": copies, "POD_NAME": pod}
+    return Settings.from_env({**REQUIRED, **more}).mirror_share
+
+
+def test_a_replica_shares_the_keys_where_there_are_fewer_copies_than_replicas() -> None:
+    assert Share(replicas=5, copies=2, number=2) == sharing("5", "2")
+    assert [None] * 3 == [sharing("", "2"), sharing("5", ""), sharing("3", "3")]
+
+
+@pytest.mark.parametrize(
+    ("replicas", "copies", "pod", "reason"),
+    [
+        ("3", "4", "t-0", "QUICK_MIRROR_COPIES is 4, and there are 3 replicas"),
+        ("3", "2", "t-3", "POD_NAME is to end with the number of the replica, from 0 to 2"),
+        ("3", "2", "t", "POD_NAME is to end with the number"),
+        ("3", "2", "", "POD_NAME is to end with the number"),
+    ],
+)
+def test_a_share_that_cannot_be_is_told(replicas: str, copies: str, pod: str, reason: str) -> None:
+    with pytest.raises(SettingsError, match=reason):
+        sharing(replicas, copies, pod)
 
 
 def test_schemas_have_settings_in_any_letter_case() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import httpx
@@ -30,6 +30,8 @@ type Query {
 type Mutation { book(seat: String, who: String): String @topic(name: "booking") }
 """
 
+MIRROR = {"rangeField": "price", "indexes": ["price", "name"]}
+
 PRODUCTS = {1: ("tea", 3, 2), 2: ("pot", 30, None), 3: ("cup", 7, 9)}
 
 NewPod = Callable[..., Pod]
@@ -51,7 +53,7 @@ class Cluster:
 
     def declare(self) -> None:
         self._post(self.manager, "/manager/gateway", {"name": "shop", "schema": SHOP})
-        product = {"valueSchema": {"gateway": "shop", "type": "Product"}, "mirrorArguments": {"rangeField": "price"}}
+        product = {"valueSchema": {"gateway": "shop", "type": "Product"}, "mirrorArguments": MIRROR}
         self._post(self.manager, "/manager/topic/product?keyType=int&valueType=schema", product)
         booking = {"writeType": "IMMUTABLE"}
         self._post(self.manager, "/manager/topic/booking?keyType=string&valueType=string", booking)
@@ -62,16 +64,16 @@ class Cluster:
             for key, (name, price, other) in PRODUCTS.items()
         ]
         position = self.ingested("product", products)
-        self.data("{everything {name}}", **{"Quick-At-Least": position})
+        self.data("{everything {name}}", {"Quick-At-Least": position})
 
     def ingested(self, topic: str, body: object) -> str:
         """Write, and return the position."""
         position: str = self._post(self.ingest, f"/ingest/{topic}", body).json()["position"]
         return position
 
-    def data(self, query: str, **headers: str) -> Any:
-        answer = self.gateway.ask("POST", "/graphql", json={"query": query}, headers=headers)
-        body = answer.json()
+    def data(self, query: str, headers: Mapping[str, str] | None = None, **variables: Any) -> Any:
+        asked = {"query": query, "variables": variables}
+        body = self.gateway.ask("POST", "/graphql", json=asked, headers=headers or {}).json()
         assert "errors" not in body, body
         return body["data"]
 
@@ -159,6 +161,36 @@ def test_a_gateway_reads_the_mirrors_of_other_processes(cluster: Cluster) -> Non
     assert {"history": []} == cluster.data("{history(id: 1, low: 4, high: 9) {price}}")
 
 
+PAGE = """query ($first: Int, $last: Int, $after: String, $before: String, $where: ProductWhere) {
+  everythingConnection(first: $first, last: $last, after: $after, before: $before, where: $where) {
+    edges { cursor node { name } }
+    pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
+  }
+}"""
+
+
+@pytest.mark.parametrize("where", [None, {"price": {"gte": 3, "lt": 31}}, {"name": {"in": ["cup", "pot", "tea"]}}])
+def test_lists_are_paged_and_filtered_over_the_mirrors_of_other_processes(cluster: Cluster, where: Any) -> None:
+    whole = cluster.data("query ($w: ProductWhere) {everything(where: $w) {name}}", w=where)["everything"]
+    names = [each["name"] for each in whole]
+    assert {"tea", "pot", "cup"} <= set(names)
+    for size, place, end, more in (
+        ("first", "after", "endCursor", "hasNextPage"),
+        ("last", "before", "startCursor", "hasPreviousPage"),
+    ):
+        walked: list[str] = []
+        at, has_more = None, True
+        while has_more:  # Each page is asked of whichever replica has its turn.
+            page = cluster.data(PAGE, where=where, **{size: 1, place: at})["everythingConnection"]
+            found = [edge["node"]["name"] for edge in page["edges"]]
+            walked = walked + found if size == "first" else found + walked
+            at, has_more = page["pageInfo"][end], page["pageInfo"][more]
+        assert names == walked
+    made_up = {"query": PAGE, "variables": {"after": "bWFkZSB1cA"}}
+    answer = cluster.gateway.ask("POST", "/graphql", json=made_up).json()
+    assert "which is no cursor of Query.everything" in answer["errors"][0]["message"]
+
+
 def test_a_mirror_answers_at_the_root_too(cluster: Cluster) -> None:
     mirror = cluster.mirrors[0]
     value = {"value": {"productId": 1, "name": "tea", "price": 3, "goesWithId": 2}}
@@ -171,9 +203,9 @@ def test_an_operation_includes_what_its_client_has_written(cluster: Cluster) -> 
     for price in range(100, 110):
         written = {"key": 50, "value": {"productId": 50, "name": "new", "price": price}}
         position = cluster.ingested("product", written)
-        found = cluster.data("{products(ids: [50]) {price}}", **{"Quick-At-Least": position})
+        found = cluster.data("{products(ids: [50]) {price}}", {"Quick-At-Least": position})
         assert {"products": [{"price": price}]} == found
-    assert "products" in cluster.data("{products(ids: [50]) {price}}", **{"Quick-Max-Lag": "60s"})
+    assert "products" in cluster.data("{products(ids: [50]) {price}}", {"Quick-Max-Lag": "60s"})
 
 
 def test_of_two_writers_of_an_immutable_topic_one_wins(cluster: Cluster) -> None:
@@ -201,11 +233,19 @@ def test_replicas_tell_who_holds_which_partition(cluster: Cluster) -> None:
     assert "?1" == mirror.ask("GET", "/mirror/1", headers=old).headers["X-Cache-Update"]
 
 
+QUERY = """{
+  products(ids: [1, 2]) {name}
+  everything {price}
+  everythingConnection(first: 1, where: {price: {gt: 3}}) {edges {node {name}} pageInfo {hasNextPage}}
+}"""
+
+
 def test_queries_go_on_while_each_mirror_is_restarted(cluster: Cluster) -> None:
     def ask() -> None:
-        found = cluster.data("{products(ids: [1, 2]) {name} everything {price}}")
+        found = cluster.data(QUERY)
         assert [{"name": "tea"}, {"name": "pot"}] == found["products"]
         assert len(found["everything"]) >= len(PRODUCTS)
+        assert [{"node": {"name": "cup"}}] == found["everythingConnection"]["edges"]
 
     with Load(ask) as load:
         load.await_more(5)

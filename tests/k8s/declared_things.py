@@ -104,6 +104,7 @@ def variants() -> dict[str, list[Manifest]]:
         "mirror": mirror_manifests(mirror(), PLAIN),
         "mirror-replicated": mirror_manifests(mirror("Orders_v1", 3, "1.9.2"), FULL),
         "mirror-replicated-default-tag": mirror_manifests(mirror("orders", 2), FULL),
+        "mirror-shared": mirror_manifests(mirror("orders", 3), replace(FULL, mirror_copies=2)),
         "gateway": gateway_manifests(gateway(), PLAIN),
         "gateway-without-schema": gateway_manifests(gateway(sdl=""), PLAIN),
         "gateway-replicated": gateway_manifests(gateway("shop.eu", 2, "1.9.2"), FULL),

@@ -30,7 +30,10 @@ GOLDEN = {path.stem: path for path in Path(__file__).with_name("chart_golden").i
 GATEWAY = Path(__file__).with_name("golden") / "gateway-replicated.yaml"
 
 OF_SERVICES = ("manager", "ingest", "schemaRegistry")
-OF_PODS = {"QUICK_ADVERTISED_ADDRESS", "QUICK_DATA_DIR", "QUICK_HAS_MANAGEMENT", "QUICK_ROLE", "QUICK_SERVED"}
+OF_PODS = {
+    *("QUICK_ADVERTISED_ADDRESS", "QUICK_DATA_DIR", "QUICK_HAS_MANAGEMENT", "QUICK_MIRROR_REPLICAS", "QUICK_ROLE"),
+    "QUICK_SERVED",
+}
 """Variables that each pod sets itself, and `quick serve` in it."""
 
 READ_ELSEWHERE = {"QUICK_LOG_LEVEL"}

@@ -131,6 +131,15 @@ def test_each_replica_of_a_mirror_has_a_volume_and_a_name_of_its_own() -> None:
     assert "$(POD_NAME).quick-mirror-orders-headless.shop.svc:8080" == env["QUICK_ADVERTISED_ADDRESS"]
 
 
+@pytest.mark.parametrize(("replicas", "copies", "told"), [(3, 2, "3"), (3, None, None), (3, 3, None), (1, 2, None)])
+def test_replicas_are_told_their_number_where_they_share_the_keys(
+    replicas: int, copies: int | None, told: str | None
+) -> None:
+    made = mirror_manifests(mirror(replicas=replicas), replace(PLAIN, mirror_copies=copies))
+    env = {entry["name"]: entry.get("value") for entry in container(made, "StatefulSet")["env"]}
+    assert told == env.get("QUICK_MIRROR_REPLICAS")
+
+
 def test_a_schema_that_is_applied_restarts_nothing() -> None:
     before = gateway_manifests(gateway(sdl="type Query { a: Int }"), PLAIN)
     after = gateway_manifests(msgspec.structs.replace(gateway(sdl="type Query { b: Int }"), position=99), PLAIN)

@@ -40,6 +40,7 @@ from projections.mirror_entries import (
 from projections.mirror_indexes import IndexWriter
 from projections.mirror_moment import MirrorFacts, MirrorMoment
 from projections.mirrors import MirrorView
+from projections.windows import Window
 
 SCHEMA = RegisteredSchema(
     schema_id=1,
@@ -373,8 +374,9 @@ def check_ranges(driver: Driver, model: Model, asked: Asked) -> None:
     for owner in {*model.owners(), *(KEYS if fields.range_key is None else FIELD_VALUES[fields.range_key.name])}:
         key = owner if fields.range_key is None else fields.range_key.of_value(owner)
         expected = asked.ordered(record_of(put) for put in model.range(owner, within))
-        assert expected == driver.reader.range(key, bounds, reverse=asked.reverse)
-        assert expected[: asked.limit] == driver.reader.range(key, bounds, reverse=asked.reverse, limit=asked.limit)
+        assert expected == driver.reader.range(key, bounds, Window(reverse=asked.reverse))
+        some = Window(reverse=asked.reverse, limit=asked.limit)
+        assert expected[: asked.limit] == driver.reader.range(key, bounds, some)
 
 
 def record_of(put: Put) -> Entry:
@@ -387,7 +389,7 @@ def check_indexes(driver: Driver, model: Model, asked: Asked) -> None:
     for index in mirror_fields(model.definition, SCHEMA).indexes:
         among = FIELD_VALUES[index.name]
         bounds = asked.bounds(index, among)
-        whole = driver.reader.find(index.name, bounds, reverse=asked.reverse)
+        whole = driver.reader.find(index.name, bounds, Window(reverse=asked.reverse))
         assert whole.next is None
         found = [((fields_of(entry.value) or {})[index.name], entry.key) for entry in whole.entries]
         expected = model.find(index.name, asked.within(among))
@@ -402,11 +404,12 @@ def put_of(entry: Entry) -> Put:
 
 
 def paged(driver: Driver, name: str, bounds: Bounds, asked: Asked) -> Iterator[Entry]:
-    page = driver.reader.find(name, bounds, reverse=asked.reverse, limit=asked.limit)
+    window = Window(reverse=asked.reverse, limit=asked.limit)
+    page = driver.reader.find(name, bounds, window)
     while page.next is not None:
         assert asked.limit == len(page.entries)
         yield from page.entries
-        page = driver.reader.find(name, bounds, reverse=asked.reverse, limit=asked.limit, after=page.next)
+        page = driver.reader.find(name, bounds, window.behind(page.next))
     yield from page.entries
 
 
@@ -428,11 +431,11 @@ def test_long_texts_that_begin_alike_come_in_order_and_page_by_page(reverse: boo
 
         asked = ALL._replace(reverse=reverse, limit=2)
         assert expected == texts(paged(driver, "text", EVERYTHING, asked))
-        history = driver.reader.range(b"one", EVERYTHING, reverse=reverse)
+        history = driver.reader.range(b"one", EVERYTHING, Window(reverse=reverse))
         assert expected == [(fields_of(entry.value) or {})["text"] for entry in history]
         for at, text in enumerate(ALIKE):
             bounds = Bounds(index.of_value(text), None, includes_low=False)
-            above = texts(driver.reader.find("text", bounds, reverse=reverse).entries)
+            above = texts(driver.reader.find("text", bounds, Window(reverse=reverse)).entries)
             assert (ALIKE[at + 1 :][::-1] if reverse else ALIKE[at + 1 :]) == above
 
 
@@ -440,10 +443,10 @@ def test_a_page_goes_on_behind_rows_that_are_gone() -> None:
     with driven(MirrorDefinition(indexes=("text",))) as driver:
         driver.take([Put(0, b"%d" % at, value_of(text=text)) for at, text in enumerate(ALIKE)])
         for at in range(0, len(ALIKE) - 2, 2):
-            page = driver.reader.find("text", EVERYTHING, limit=at + 1)
+            page = driver.reader.find("text", EVERYTHING, Window(limit=at + 1))
             gone = page.entries[-1].key
             driver.take([Put(0, gone, None)])
-            rest = driver.reader.find("text", EVERYTHING, after=page.next).entries
+            rest = driver.reader.find("text", EVERYTHING, Window(after=page.next)).entries
             assert [b"%d" % other for other in range(int(gone) + 1, len(ALIKE))] == [entry.key for entry in rest]
             driver.take([Put(0, gone, value_of(text=ALIKE[int(gone)]))])
 
@@ -533,13 +536,28 @@ def test_an_index_that_is_declared_and_not_built_is_one_to_wait_for(declared: Mi
 def test_a_cursor_that_is_none_is_refused(change: Callable[[bytes], bytes], text: str) -> None:
     with driven(MirrorDefinition(indexes=("n", "text"))) as driver:
         driver.take([Put(0, b"%d" % at, value_of(at, text)) for at in range(3)])
-        cursor = driver.reader.find("text", EVERYTHING, limit=1).next
+        cursor = driver.reader.find("text", EVERYTHING, Window(limit=1)).next
         assert cursor is not None
         for wrong in (b"", change(cursor)):
             with pytest.raises(InvalidInputError, match="This cursor is none of this query"):
-                driver.reader.find("text", EVERYTHING, after=wrong)
+                driver.reader.find("text", EVERYTHING, Window(after=wrong))
         with pytest.raises(InvalidInputError, match="This cursor is none of this query"):
-            driver.reader.find("n", EVERYTHING, after=cursor)
+            driver.reader.find("n", EVERYTHING, Window(after=cursor))
+
+
+@pytest.mark.parametrize("text", ["a", LONG + "a"])
+def test_a_cursor_is_good_in_every_copy_of_a_mirror_whatever_its_indexes_were_built_with(text: str) -> None:
+    puts = [Put(at % 2, b"%d" % at, value_of(at, text)) for at in range(4)]
+    window = Window(limit=2)
+    with driven(MirrorDefinition(indexes=("n", "text"))) as one, driven(MirrorDefinition(indexes=("text",))) as other:
+        for driver in (one, other):
+            driver.take(puts)
+        first, same = (driver.reader.find("text", EVERYTHING, window) for driver in (one, other))
+        assert first == same
+        assert first.next is not None
+        rest, same = (driver.reader.find("text", EVERYTHING, window.behind(first.next)) for driver in (one, other))
+        assert rest == same
+        assert {b"0", b"1", b"2", b"3"} == {entry.key for entry in [*first.entries, *rest.entries]}
 
 
 def test_a_view_of_a_mirror_answers_from_its_indexes(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from core.topics import WriteType
 from projections.mirror_entries import INLINE_MAX, Entry
 from projections.mirror_folds import MirrorProjection
 from projections.mirrors import MirrorView
+from projections.windows import Window
 
 EXAMPLES, STEPS = 10, 12
 """So many that they take some 10 seconds."""
@@ -264,12 +265,12 @@ class MirrorMachine(RuleBasedStateMachine):
 
 
 def _by_pages(view: MirrorView, limit: int) -> Iterator[Entry]:
-    after: bytes | None = b""
-    while after is not None:
-        page = view.page(after, limit)
+    window: Window | None = Window(limit=limit)
+    while window is not None:
+        page = view.page(window)
         assert len(page.entries) <= limit
         yield from page.entries
-        after = page.next
+        window = None if page.next is None else window.behind(page.next)
 
 
 @pytest.fixture

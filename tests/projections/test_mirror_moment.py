@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.errors import StoreBrokenError
+from core.errors import InvalidInputError, StoreBrokenError
 from core.mirrors import MirrorDefinition
 from core.store import Reader, Store, number_key
 from core.topics import WriteType
@@ -32,6 +32,7 @@ from projections.mirror_entries import (
     stored_value,
 )
 from projections.mirror_moment import MirrorFacts, MirrorMoment
+from projections.windows import Window
 
 KEYS = [b"", b"a", b"b", b"x" * INLINE_MAX, b"x" * (INLINE_MAX + 1), b"x" * INLINE_MAX + b"yz"]
 
@@ -102,7 +103,7 @@ def test_everything_in_a_moment_is_as_of_one_commit() -> None:
 @settings(max_examples=100, deadline=None)
 @given(RECORDS, st.data())
 def test_a_part_is_read_in_either_direction_page_by_page(records: Any, data: st.DataObject) -> None:
-    bounds = st.sampled_from([b"", *map(key_tail, KEYS), key_tail(b"aa")])
+    bounds = st.sampled_from([None, *map(key_tail, KEYS), key_tail(b"aa")])
     after, until, reverse, limit = data.draw(st.tuples(bounds, bounds, st.booleans(), st.integers(1, 4)))
     includes_after = data.draw(st.booleans())
     with opened() as store:
@@ -115,19 +116,26 @@ def test_a_part_is_read_in_either_direction_page_by_page(records: Any, data: st.
                 if is_within(key_tail(entry.key), after, until, reverse=reverse, includes_after=includes_after)
             ]
             found: list[Any] = []
-            place: bytes | None = after
-            includes = includes_after
-            while place is not None:
-                page = moment.page(place, limit, reverse=reverse, until=until, includes_after=includes)
+            window: Window | None = Window(after, until, includes_after, reverse, limit)
+            while window is not None:
+                page = moment.page(window)
                 assert len(page.entries) <= limit
                 found += page.entries
-                place, includes = page.next, False
+                window = None if page.next is None else window.behind(page.next)
     assert expected == found
 
 
-def is_within(tail: bytes, after: bytes, until: bytes, *, reverse: bool, includes_after: bool) -> bool:
-    is_behind = not after or (tail < after if reverse else tail > after) or (includes_after and tail == after)
-    return is_behind and (not until or (tail > until if reverse else tail < until))
+def is_within(tail: bytes, after: bytes | None, until: bytes | None, *, reverse: bool, includes_after: bool) -> bool:
+    is_behind = after is None or (tail < after if reverse else tail > after) or (includes_after and tail == after)
+    return is_behind and (until is None or (tail > until if reverse else tail < until))
+
+
+@pytest.mark.parametrize("place", [b"", b"\x07", b"\x00" + b"x" * (INLINE_MAX + 1)])
+def test_a_page_does_not_begin_or_end_where_no_key_can_stand(place: bytes) -> None:
+    with opened() as store, moment_of(store) as moment:
+        for window in (Window(after=place), Window(until=place)):
+            with pytest.raises(InvalidInputError, match="This cursor was made up"):
+                moment.page(window)
 
 
 def test_a_broken_store_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,7 @@ from core.topics import WriteType
 from projections.mirror_entries import GRAVE_KEPT_MS, TABLES
 from projections.mirror_folds import MirrorProjection
 from projections.mirrors import MirrorView
+from projections.windows import Window
 
 KEYS = (b"", b"a", b"b", b"a\x00", b"x" * 499, b"y" * 512, b"y" * 511 + b"z")
 NOW_MS = int(time.time() * 1000)
@@ -66,14 +67,14 @@ def content(path: Path) -> dict[bytes, bytes]:
         found = [(entry.key, entry.value) for entry in view.all()]
         assert len(found) == len(dict(found)), "a key comes twice"
         for limit in (1, 3):
-            paged, after = [], b""
+            paged, window = [], Window(limit=limit)
             while True:
-                page = view.page(after, limit)
+                page = view.page(window)
                 assert len(page.entries) <= limit
                 paged += [(entry.key, entry.value) for entry in page.entries]
                 if page.next is None:
                     break
-                after = page.next
+                window = window.behind(page.next)
             assert paged == found
         entries = view.get_many(KEYS)
         assert dict(found) == {key: entry.value for key, entry in zip(KEYS, entries, strict=True) if entry is not None}

@@ -17,7 +17,9 @@ from core.position import Position
 from core.types import TopicType, codec_for
 from projections.freshness import Freshness
 from projections.mirror_entries import Entry, key_tail
-from projections.mirrors import MirrorView, Page
+from projections.mirrors import MirrorView
+from projections.pages import Page, Placed, PlacedPage
+from projections.windows import WHOLE, Window
 from services.errors import add_error_handlers
 from services.mirrors.batch import MirrorBatchResource
 from services.mirrors.finding import Mirrors
@@ -93,6 +95,9 @@ class MemoryMirror:
     def version(self) -> int:
         return self.commits
 
+    def share(self) -> None:
+        return None
+
     def offsets(self) -> dict[int, int]:
         self.asked_offsets += 1
         return {0: self.next_offset}
@@ -113,7 +118,8 @@ class MemoryMirror:
     def all(self) -> Iterator[Entry]:
         return iter([self.last[key] for key in sorted(self.last)])
 
-    def page(self, after: bytes = b"", limit: int = 1000) -> Page:
+    def page(self, window: Window = WHOLE) -> Page:
+        after, limit = window.after or b"", window.limit or 1000
         rest = [self.last[key] for key in sorted(self.last) if key_tail(key) > after]
         return Page(rest[:limit], key_tail(rest[limit - 1].key) if len(rest) > limit else None)
 
@@ -126,19 +132,18 @@ class MemoryMirror:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def range(
-        self, key: bytes, bounds: Bounds, *, reverse: bool = False, limit: int | None, declared: Any = None
-    ) -> list[Entry]:
-        rows = sorted(self.history.get(key, ()), key=_field_of, reverse=reverse)
-        return [row for row in rows if is_within(_field_of(row), bounds)][:limit]
+    def range(self, key: bytes, bounds: Bounds, window: Window = WHOLE, *, declared: Any = None) -> list[Entry]:
+        rows = sorted(self.history.get(key, ()), key=_field_of, reverse=window.reverse)
+        return [row for row in rows if is_within(_field_of(row), bounds)][: window.limit]
 
-    def find(
-        self, field: str, bounds: Bounds, *, reverse: bool = False, limit: int, after: bytes | None = None
-    ) -> Page:
-        rows = sorted(self.last.values(), key=lambda row: (_field_of(row), row.key), reverse=reverse)
+    def ranged(self, key: bytes, bounds: Bounds, window: Window = WHOLE, *, declared: Any = None) -> PlacedPage:
+        return PlacedPage([Placed(_field_of(row), row) for row in self.range(key, bounds, window)], None)
+
+    def find(self, field: str, bounds: Bounds, window: Window) -> Page:
+        rows = sorted(self.last.values(), key=lambda row: (_field_of(row), row.key), reverse=window.reverse)
         rows = [row for row in rows if is_within(_field_of(row), bounds)]
-        start = 0 if after is None else int(after)
-        following = start + limit
+        start = 0 if window.after is None else int(window.after)
+        following = start + (window.limit or len(rows))
         return Page(rows[start:following], b"%d" % following if len(rows) > following else None)
 
 
@@ -150,11 +155,12 @@ def _field_of(entry: Entry) -> bytes:
 class MirrorApp:
     """A client of the service over one mirror, and what the test may change."""
 
-    mirror: MemoryMirror
+    mirror: MemoryMirror | MirrorView
     lag: Freshness = CURRENT
     range_field: WholeNumberField | None = None
     range_key: WholeNumberField | None = None
     indexed: Mapping[str, WholeNumberField] = field(default_factory=dict)
+    access: TopicAccess = field(default_factory=lambda: TopicAccess("t", TOPIC_ID, KEYS, VALUES, 1, None))
 
     def of(self, topic_id: str, offsets: Mapping[int, int]) -> Freshness:
         return self.lag
@@ -162,20 +168,19 @@ class MirrorApp:
     def indexes(self, access: TopicAccess, mirror: MirrorView) -> Indexes | None:
         if self.range_field is None and not self.indexed:
             return None
-        return Indexes(self.mirror, self.range_field, self.range_key, self.indexed)
+        view = cast("MemoryMirror", self.mirror)  # One of LMDB has its own.
+        return Indexes(view, self.range_field, self.range_key, self.indexed)
 
     def client(self) -> falcon.testing.TestClient:
-        access = TopicAccess("t", TOPIC_ID, KEYS, VALUES, 1, None)
-
         def topic(name: str) -> TopicAccess:
-            if name != "t":
+            if name != self.access.name:
                 raise NotFoundError(f"Topic {name} not found in topic registry")
-            return access
+            return self.access
 
         async def in_thread(work: Callable[[], T]) -> T:
             return work()
 
-        worker = SimpleNamespace(in_thread=in_thread, registry_elsewhere=None)
+        worker = SimpleNamespace(in_thread=in_thread, for_process=in_thread, registry_elsewhere=None)
         topics = SimpleNamespace(topic=topic, ready_mirror=lambda _: self.mirror)
         mirrors = Mirrors(cast("Worker", worker), cast("TopicAccesses", topics), self)
         app: falcon.asgi.App[Any, Any] = falcon.asgi.App()

@@ -1,4 +1,7 @@
-"""Walks through lists page by page while others write, and conditions against a plain filter."""
+"""Walks through lists page by page while others write, and conditions against a plain filter.
+
+By both executors, over mirrors in LMDB and held by other processes.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,7 @@ from core.types import TopicType, codec_for
 from services.gateway.executor import GatewayExecutor
 from services.local_mirrors import LocalMirrors
 from services.mirrors.ranges import DeclaredIndexes
+from tests.services.network import remote_mirrors
 from tests.services.written_mirror import Topics, WrittenMirror
 
 SDL = """
@@ -66,10 +70,11 @@ class Rows:
     def __init__(self, folder: Path) -> None:
         definition = MirrorDefinition(indexes=INDEXES)
         self.mirror = WrittenMirror(folder, KEYS, VALUES, definition=definition, schema=SCHEMA, partitions=PARTITIONS)
-        topics: Any = Topics(self.mirror)
         schema = with_lists(parse_gateway_schema(SDL), {"t": INDEXES})
+        sources: list[Any] = [Topics(self.mirror), remote_mirrors(self.mirror)]
         self._executors = [
-            GatewayExecutor(schema, LocalMirrors(topics, DeclaredIndexes()), uses_plans=uses_plans)
+            GatewayExecutor(schema, LocalMirrors(source, DeclaredIndexes()), uses_plans=uses_plans)
+            for source in sources
             for uses_plans in (True, False)
         ]
 
@@ -80,8 +85,8 @@ class Rows:
         self.mirror.write({key: None}, partition=key % PARTITIONS)
 
     def ask(self, query: str, **variables: Any) -> Any:
-        answer, expected = (executor.execute(query, None, variables) for executor in self._executors)
-        assert expected == answer
+        answer, *others = (executor.execute(query, None, variables) for executor in self._executors)
+        assert [answer] * len(others) == others
         assert "errors" not in answer, answer
         return answer["data"]
 

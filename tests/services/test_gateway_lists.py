@@ -1,4 +1,4 @@
-"""Lists of gateways: pages, conditions and connections, over mirrors in LMDB, by both executors."""
+"""Lists of gateways: pages, conditions and connections, by both executors, over mirrors in LMDB and held by others."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from services.gateway.executor import GatewayExecutor
 from services.local_mirrors import LocalMirrors
 from services.mirrors.cursors import cursor
 from services.mirrors.ranges import DeclaredIndexes
+from tests.services.network import remote_mirrors
 from tests.services.written_mirror import Topics, WrittenMirror
 
 SDL = """
@@ -114,11 +115,17 @@ def visits(tmp_path: Path) -> Iterator[WrittenMirror]:
     mirror.close()
 
 
+@pytest.fixture(params=[Topics, remote_mirrors])
+def source(request: pytest.FixtureRequest) -> Callable[..., Any]:
+    """Return what makes the source of mirrors of written ones: beside the gateway, or in other processes."""
+    source: Callable[..., Any] = request.param
+    return source
+
+
 @pytest.fixture
-def ask(products: WrittenMirror, visits: WrittenMirror) -> Ask:
+def ask(source: Callable[..., Any], products: WrittenMirror, visits: WrittenMirror) -> Ask:
     """Return what executes a query in both ways, checks that they agree, and returns the answer."""
-    topics: Any = Topics(products, visits)
-    return asking(LocalMirrors(topics, DeclaredIndexes()))
+    return asking(LocalMirrors(source(products, visits), DeclaredIndexes()))
 
 
 def asking(mirrors: LocalMirrors, indexes: tuple[str, ...] = INDEXES) -> Ask:
@@ -417,11 +424,10 @@ def test_a_key_longer_than_a_key_of_the_store_has_its_place(ask: Ask, products: 
 
 
 def test_an_index_that_is_declared_and_not_built_is_told_and_the_rest_answers(
-    ask: Ask, products: WrittenMirror
+    ask: Ask, source: Callable[..., Any], products: WrittenMirror
 ) -> None:
     products.access.mirror = MirrorDefinition(indexes=(*INDEXES, "name"))
-    topics: Any = Topics(products)
-    asked = asking(LocalMirrors(topics, DeclaredIndexes()), (*INDEXES, "name"))
+    asked = asking(LocalMirrors(source(products), DeclaredIndexes()), (*INDEXES, "name"))
     answer = asked('{ products(where: {name: {eq: "a"}}) { name } others(first: 1) { name } }')
     assert "The index of the field name is declared, but not built yet. Try again later." in error_of(answer)
     assert {"products": None, "others": [{"name": "a"}]} == answer["data"]

@@ -12,7 +12,8 @@ from core.errors import NotFoundError, UnreadableEntryError
 from core.primitives import StringCodec
 from core.registered_schema import RegisteredSchema
 from projections.mirror_entries import Entry
-from projections.mirrors import Page
+from projections.pages import Page
+from projections.windows import Window
 from services.mirrors import pages
 from services.mirrors.entry_frames import MEDIA_TYPE, FoundValue, decode_entries, encode_keys
 from services.mirrors.keys import MAX_KEYS
@@ -71,17 +72,17 @@ def test_a_page_ends_early_where_its_values_are_too_many_bytes(monkeypatch: pyte
     monkeypatch.setattr(pages, "_READ_AT_ONCE", 2)
     entries = [Entry(0, 0, b"%03d" % number, b"v" * 100) for number in range(50)]
 
-    def read(after: bytes | None, limit: int) -> Page:
-        start = 0 if after is None else int(after)
-        following = start + limit
+    def read(window: Window) -> Page:
+        start = 0 if window.after is None else int(window.after)
+        following = start + (window.limit or 0)
         return Page(entries[start:following], b"%d" % following if following < len(entries) else None)
 
     found: list[Entry] = []
-    page = pages.bounded_page(read, None, 50)
+    page = pages.bounded_page(read, Window(limit=50))
     while page.next is not None:
         assert 12 == len(page.entries)
         found += page.entries
-        page = pages.bounded_page(read, page.next, 50)
+        page = pages.bounded_page(read, Window(after=page.next, limit=50))
     assert entries == found + page.entries
 
 

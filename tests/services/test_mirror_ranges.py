@@ -185,5 +185,5 @@ def test_bounds_mean_what_their_names_say_or_are_refused(given_bounds: dict[str,
     mirror = MemoryMirror()
     for number in range(-7, 8):
         mirror.write("a", number)
-    rows = mirror.range(b"a", bounds, limit=None)
+    rows = mirror.range(b"a", bounds)
     assert wanted == [int.from_bytes(row.value, signed=True) for row in rows]

@@ -3,48 +3,34 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any, cast
 
-import falcon
-import falcon.testing
 import pytest
 
-from core.errors import TooLargeError, UnavailableError
+from core.errors import InvalidInputError, TooLargeError, UnavailableError
 from core.mirrors import MirrorDefinition
 from core.ordered_bytes import Bounds
 from core.position import Position
-from services import remote_mirrors
+from projections.mirror_entries import Entry
+from projections.pages import Placed, PlacedPage
+from projections.windows import Window
+from services import remote_mirrors, remote_moments
 from services.holder_client import HolderAnswer, HolderClient, NoAnswerError
 from services.holders import Holders
 from services.mirrors.freshness import AT_LEAST_HEADER
+from services.mirrors.keys import MAX_KEYS
+from services.mirrors.ranges import MAX_AMONG
+from services.mirrors.row_frames import encode_rows
 from services.remote_mirrors import RemoteMirrors
 from services.topic_access import TopicAccess, TopicAccesses
 from tests.services.mirror_app import KEYS, TOPIC_ID, VALUES, MemoryMirror, MirrorApp, ordered
+from tests.services.network import Network
 from tests.services.test_holders import replica
+from tests.services.written_mirror import WrittenMirror
 
 ACCESS = TopicAccess("t", TOPIC_ID, KEYS, VALUES, 1, None, mirror=MirrorDefinition())
-
-
-@dataclass
-class Network:
-    """Replicas by their address: each an app, or what it does instead of answering."""
-
-    apps: dict[str, falcon.testing.TestClient | Callable[[], HolderAnswer]]
-    asked: list[str] = field(default_factory=list)
-    sent: list[Mapping[str, str]] = field(default_factory=list)
-
-    def post(
-        self, address: str, path: str, body: bytes, headers: Mapping[str, str], *, timeout_s: float
-    ) -> HolderAnswer:
-        self.asked.append(address)
-        self.sent.append(headers)
-        app = self.apps[address]
-        if callable(app):
-            return app()
-        answer = app.simulate_post(path, body=body, headers=dict(headers))
-        return HolderAnswer(answer.status_code, {**answer.headers}, answer.content)
 
 
 def remote(network: Network, *names: str) -> RemoteMirrors:
@@ -102,11 +88,12 @@ def test_ranges_and_pages_come_as_they_are_beside_the_mirror(
     moment = remote(one, "one").moment(ACCESS)
     bounds = Bounds(ordered(1), ordered(3), includes_low=True, includes_high=True)
     for reverse in (False, True):
-        expected = mirror.range(KEYS.encode("a"), bounds, reverse=reverse, limit=10)
+        window = Window(reverse=reverse, limit=10)
+        expected = mirror.range(KEYS.encode("a"), bounds, window)
         assert 2 == len(expected)
-        assert expected == moment.range(KEYS.encode("a"), bounds, reverse=reverse, limit=10)
-    assert [] == moment.range(KEYS.encode("a"), Bounds(None, ordered(1)), limit=10)
-    monkeypatch.setattr(remote_mirrors, "PAGE_ROWS", 1)
+        assert expected == moment.range(KEYS.encode("a"), bounds, window)
+    assert [] == moment.range(KEYS.encode("a"), Bounds(None, ordered(1)))
+    monkeypatch.setattr(remote_moments, "PAGE_ROWS", 1)
     assert [["a"], ["b"]] == [[KEYS.decode(row.key) for row in page] for page in moment.pages() if page]
 
 
@@ -195,7 +182,77 @@ def test_how_many_entries_there_are_is_what_replicas_announce(one: Network) -> N
         remote(one).mirror(ACCESS).size()
 
 
-def test_a_body_that_asks_for_nothing_or_for_two_things_is_refused(mirror: MemoryMirror) -> None:
-    client: Any = MirrorApp(mirror).client()
-    for body in ({}, {"keys": ["YQ=="], "after": ""}, {"keys": ["%"]}, {"limit": 1}):
-        assert 400 == client.simulate_post("/mirror/t/rows", json=body).status_code
+def test_what_a_replica_refuses_is_the_fault_of_whoever_asks(mirror: MemoryMirror) -> None:
+    network = Network({"one:1": answering(400, "Made up."), "two:1": answering(400, "Made up.")})
+    with pytest.raises(InvalidInputError, match=r"^Made up\.$"):
+        remote(network, "one", "two").moment(ACCESS).page()
+    assert ["one:1", "two:1"] == network.asked
+    network = Network({"one:1": answering(400, "A newer body."), "two:1": MirrorApp(mirror).client()})
+    assert value(2) == remote(network, "one", "two").moment(ACCESS).value(KEYS.encode("b"))
+
+
+def test_an_index_that_one_replica_has_not_built_is_asked_of_the_others_and_not_waited_for() -> None:
+    lacking = HolderAnswer(503, {"quick-lacks": "index"}, b'{"detail": "Not built yet."}')
+    page = PlacedPage([], None)
+    built = HolderAnswer(200, {}, encode_rows(page))
+    network = Network({"one:1": lambda: lacking, "two:1": lambda: built})
+    mirrors = remote(network, "one", "two")
+    assert page == mirrors.moment(ACCESS).found("n", [Bounds()])
+    network.apps["two:1"] = lambda: lacking
+    network.asked.clear()
+    with pytest.raises(UnavailableError, match=r"^Not built yet\.$"):
+        mirrors.moment(ACCESS).found("n", [Bounds()])
+    assert ["one:1", "two:1"] == sorted(network.asked)
+
+
+def test_a_long_range_comes_in_several_answers_and_within_its_limit(
+    one: Network, mirror: MemoryMirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pieces = [PlacedPage([Placed(b"", Entry(0, 0, b"a", b"v" * 9))] * 2, b"more")] * 2
+    pieces.append(PlacedPage(pieces[0].rows[:1], None))
+
+    def ask(bodies: list[PlacedPage], limit: int | None) -> list[Entry]:
+        answers = iter(bodies)
+        network = Network({"one:1": lambda: HolderAnswer(200, {}, encode_rows(next(answers)))})
+        return remote(network, "one").moment(ACCESS).range(b"a", Bounds(), Window(limit=limit))
+
+    assert [5, 4, 2] == [len(ask(pieces, limit)) for limit in (None, 4, 2)]
+    monkeypatch.setattr(remote_moments, "MAX_ANSWER_BYTES", 35)
+    with pytest.raises(TooLargeError, match="more than 35 bytes"):
+        ask(pieces, None)
+
+
+KEY, BOUNDS = "YQ==", [None, None, True, False]
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ({}, "The body asks for nothing."),
+        ([], "Expected `object`"),
+        ({"limit": 1}, "unknown field `limit`"),
+        ({"keys": [KEY], "window": {}}, "The body asks for keys and window."),
+        ({"keys": [KEY], "range": {"key": KEY, "bounds": BOUNDS}}, "The body asks for keys and range."),
+        ({"keys": ["%"]}, "Invalid base64"),
+        ({"keys": [KEY] * (MAX_KEYS + 1)}, "are taken at once"),
+        ({"range": {"key": KEY}}, "missing required field `bounds`"),
+        ({"range": {"key": KEY, "bounds": [*BOUNDS, 1]}}, "length 0 to 4, got 5"),
+        ({"index": {"field": 1, "parts": []}}, "Expected `str`"),
+        ({"index": {"field": "n", "parts": [BOUNDS] * (MAX_AMONG + 1)}}, "are taken at once"),
+        ({"window": {"limit": 0}}, "Expected `int` >= 1"),
+        ({"window": {"limit": -(2**70)}}, "Expected `int`"),
+        ({"window": {"after": 1}}, "Expected `bytes | null`"),
+        ({"window": {"reverse": "no"}}, "Expected `bool`"),
+        ({"window": {"until": ""}}, "This cursor was made up."),
+        ({"window": {"after": "AGFh" * 300}}, "This cursor was made up."),
+        ({"index": {"field": "n", "parts": [BOUNDS]}}, "The mirror has no index of the field n."),
+        ({"range": {"key": KEY, "bounds": BOUNDS}}, "no range index set"),
+        ({"window": {}, "declared": {"indexes": "n"}}, "Expected `array`"),
+    ],
+)
+def test_what_a_replica_cannot_be_asked_for_is_told_and_why(tmp_path: Path, body: Any, reason: str) -> None:
+    written = WrittenMirror(tmp_path / "m", KEYS, VALUES)
+    answer: Any = MirrorApp(written.view, access=written.access).client().simulate_post("/mirror/t/rows", json=body)
+    written.close()
+    assert answer.status_code == (413 if "at once" in reason else 400), answer.text
+    assert reason in answer.json["detail"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import compress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
@@ -12,6 +13,7 @@ import msgspec
 
 from core.comparable_fields import mirror_fields
 from core.errors import NotFoundError
+from core.mirror_shares import Share
 from core.mirrors import MirrorDefinition
 from core.registered_schema import RegisteredSchema
 from core.store import Store, Writer, number_key
@@ -51,7 +53,9 @@ class WrittenMirror:
         definition: MirrorDefinition = NOTHING_ELSE,
         schema: RegisteredSchema | None = None,
         partitions: int = 1,
+        share: Share | None = None,
     ) -> None:
+        self._share = share
         self.access: Any = SimpleNamespace(
             name=topic,
             topic_id=f"id of {topic}",
@@ -65,7 +69,7 @@ class WrittenMirror:
         self._store.update(
             lambda txn: [
                 txn.put("meta", PARTITIONS, number_key(partitions)),
-                txn.put("meta", KEPT, msgspec.json.encode(Kept(definition=definition))),
+                txn.put("meta", KEPT, msgspec.json.encode(Kept(definition=definition, share=share))),
                 txn.put("meta", READY, b"1"),
             ]
         )
@@ -77,6 +81,9 @@ class WrittenMirror:
     def write(self, values: Mapping[Any, Any], *, partition: int = 0) -> None:
         """Write values, or bytes that no codec of the topic has made; `None` deletes."""
         codec, encode_key = self.access.values, self.access.keys.encode
+        if self._share is not None:
+            held = self._share.holds([encode_key(key) for key in values])
+            values = dict(compress(values.items(), held))
         keys = [encode_key(key) for key in values]
         raws = [
             value if value is None or isinstance(value, bytes) else codec.encode(codec.from_json(value))
