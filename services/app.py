@@ -28,6 +28,7 @@ from services.gateway.fast_queries import FastQueries
 from services.gateway.positions import GatewayPositions
 from services.gateway.resource import GraphQLResource
 from services.gateway.rest_client import RestClient
+from services.gateway.topic_threads import TopicThreads
 from services.gateways import Gateways
 from services.health import HealthResource
 from services.holder_client import HolderClient
@@ -278,7 +279,9 @@ class _Services:
         indexes = DeclaredIndexes()
         if settings.role is Role.GATEWAY:
             reader = LocalMirrors(self._remote, indexes, rows, decodes_at_hand=False)
-            self._gateways = gateways = Gateways(worker, reader, writer, rest)
+            threads = TopicThreads()
+            self._gateways = gateways = Gateways(worker, reader, writer, rest, threads)
+            worker.at_stop(threads.close)
             positions: GatewayPositions = RemotePositions(self._mirrors, gateways.executor, self._remote)
             _add_gateway(app, worker, gateways, positions, rest)
         else:

@@ -28,6 +28,7 @@ from core.stored_schemas import stored_schema, unusable
 from projections.registry import RegistryView, Row
 from services.gateway.executor import GatewayExecutor
 from services.gateway.rest_client import RestClient
+from services.gateway.topic_threads import TopicThreads
 from services.gateway.writing import TopicWriter
 from services.local_mirrors import LocalMirrors
 from services.worker import Worker
@@ -83,10 +84,25 @@ class Gateways:
     """Finds the executor of a gateway's schema as it is now.
 
     An executor never changes: operations that are being executed end with the schema with which they began.
+
+    Args:
+        worker: The process-wide parts.
+        mirrors: Where executors read.
+        writer: Where they write.
+        rest: Calls REST services for them.
+        threads: In which they read several topics at the same time, where reading means to wait.
     """
 
-    def __init__(self, worker: Worker, mirrors: LocalMirrors, writer: TopicWriter, rest: RestClient) -> None:
+    def __init__(
+        self,
+        worker: Worker,
+        mirrors: LocalMirrors,
+        writer: TopicWriter,
+        rest: RestClient,
+        threads: TopicThreads | None = None,
+    ) -> None:
         self._worker = worker
+        self._threads = threads
         self._mirrors = mirrors
         self._writer = writer
         self._rest = rest
@@ -234,6 +250,7 @@ class Gateways:
                 rest=self._rest,
                 settings=self._worker.settings.gateway,
                 entry_counts=self._mirrors.entry_count,
+                threads=self._threads,
             )
             return _Built(sdl, indexes, executor)
         except Exception as error:

@@ -5,6 +5,7 @@ Where the mirrors are held by other processes, the bytes come from those (`servi
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -124,6 +125,7 @@ class LocalReading:
         self._names_types = names_types
         self._topics: dict[str, _Topic] = {}
         self._held = 0
+        self._held_lock = threading.Lock()  # Several topics may be read at the same time.
 
     def is_at_hand(self, topic: str) -> bool:
         """Return whether keys are read without waiting: the mirror is ready, and so is every schema."""
@@ -307,7 +309,8 @@ class LocalReading:
             return [_value_of(topic.access, entry, topic.decoders.decode) for entry in entries]
 
     def _hold(self, size: int) -> None:
-        self._held += size
+        with self._held_lock:
+            self._held += size
         if self._held > self._mirrors.max_bytes:
             raise self._too_much()
 

@@ -22,6 +22,7 @@ from services.gateway.planned_operations import PlannedOperation
 from services.gateway.records import PASS_THROUGH
 from services.gateway.rest_client import RestClient
 from services.gateway.schema import build
+from services.gateway.topic_threads import TopicThreads
 from services.gateway.used_topics import NO_TOPICS, UsedTopics, used_topics
 from services.gateway.writing import READ_ONLY, TopicWriter
 
@@ -46,6 +47,7 @@ class GatewayExecutor:
         settings: What operations may ask for, and how long they may take.
         entry_counts: Tells how many entries a topic has, where that is known.
         uses_plans: Whether operations are executed by plans where they can be; graphql-core gives the same answers.
+        threads: In which a plan reads several topics at the same time.
 
     Attributes:
         topics: Names of the topics that the schema reads or writes.
@@ -62,6 +64,7 @@ class GatewayExecutor:
         settings: GatewaySettings = _DEFAULTS,
         entry_counts: EntryCounts | None = None,
         uses_plans: bool = True,
+        threads: TopicThreads | None = None,
     ) -> None:
         self.topics = topics_of(schema)
         self._schema = schema
@@ -72,6 +75,7 @@ class GatewayExecutor:
         checks = Checks(self.executable, settings, schema.topic_fields, entry_counts=entry_counts, gateway=gateway)
         self._documents = Documents(checks, self.executable)
         self._timeout_s = settings.timeout_s or None
+        self._threads = threads
         self.hides_schema = not settings.introspection
         self._names_types = any(is_abstract_type(type_) for type_ in self.executable.type_map.values())
 
@@ -135,7 +139,8 @@ class GatewayExecutor:
         variables: Mapping[str, Any] | None,
     ) -> PreparedOperation:
         operation = self._documents.operation(checked, operation_name)
-        running = RunningOperation(self._mirrors.begin(names_types=self._names_types), self._timeout_s)
+        reading = self._mirrors.begin(names_types=self._names_types)
+        running = RunningOperation(reading, self._timeout_s, self._threads)
         return PreparedOperation(self, checked, operation, operation_name, variables or {}, running)
 
 

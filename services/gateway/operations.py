@@ -13,6 +13,7 @@ from core.errors import UnavailableError
 from core.position import Position
 from services.gateway.mirrors import MirrorReading
 from services.gateway.sources import Arguments
+from services.gateway.topic_threads import Reading, TopicThreads
 
 DEFAULT_TIMEOUT_S: Final = 30.0
 """How long an operation may take."""
@@ -23,15 +24,34 @@ NOTHING_KNOWN: Final = object()
 class RunningOperation:
     """One operation; implements `services.gateway.sources.Operation`. Used by one thread at a time.
 
+    While it `read`s, threads may use what it reads from, each that of another topic.
+
     Args:
         reading: What it reads of mirrors.
         timeout_s: How long it may take from now on; `None` for as long as it wants.
+        threads: In which topics are read at the same time; without them they are read one after the other.
     """
 
-    __slots__ = ("_deadline", "_fetched", "_known", "_timeout_s", "forwarded", "positions", "reading", "shared")
+    __slots__ = (
+        "_deadline",
+        "_fetched",
+        "_known",
+        "_threads",
+        "_timeout_s",
+        "forwarded",
+        "positions",
+        "reading",
+        "shared",
+    )
 
-    def __init__(self, reading: MirrorReading, timeout_s: float | None = DEFAULT_TIMEOUT_S) -> None:
+    def __init__(
+        self,
+        reading: MirrorReading,
+        timeout_s: float | None = DEFAULT_TIMEOUT_S,
+        threads: TopicThreads | None = None,
+    ) -> None:
         self.reading = reading
+        self._threads = threads
         self.forwarded: dict[str | int, Arguments] = {}
         """The arguments of each field of `Query`, by its name in the answer, where fields below may need them."""
         self.positions: dict[str, str] = {}
@@ -53,6 +73,12 @@ class RunningOperation:
             raise UnavailableError(
                 f"The operation was not done after {self._timeout_s:g} seconds and was ended. Ask for less at once."
             )
+
+    def read(self, readings: Sequence[Reading]) -> list[Any]:
+        """Return what each of *readings* gives, in their order."""
+        if self._threads is None or len(readings) == 1:
+            return [reading.read() for reading in readings]
+        return self._threads.read(readings)
 
     def note_written(self, topic: str, position: str) -> None:
         """Remember that the operation has written up to *position*, and to what it has written before."""

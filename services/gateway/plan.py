@@ -18,7 +18,8 @@ from graphql import FieldNode
 from services.gateway.operations import RunningOperation
 from services.gateway.records import PASS_THROUGH
 from services.gateway.sources import Arguments, Source
-from services.gateway.topic_sources import KeyArgument, ValueOfKey, ValuesOfKeys
+from services.gateway.topic_sources import KeyArgument, TopicSource, ValueOfKey, ValuesOfKeys
+from services.gateway.topic_threads import Reading
 
 Variables = Mapping[str, Any]
 
@@ -111,35 +112,43 @@ class Plan:
 
 def _take_all(begun: list[tuple[Step, Pairs]], operation: RunningOperation, variables: Variables) -> None:
     """Take steps and those below them: first all of one level, then those of the next."""
-    for step, pairs in begun:  # Grows.
-        if pairs:
+    while level := [(step, pairs) for step, pairs in begun if pairs]:
+        fetched = operation.read([_reading(step, pairs, operation, variables) for step, pairs in level])
+        values_of = [
+            _noted(step, pairs, values, operation) for (step, pairs), values in zip(level, fetched, strict=True)
+        ]
+        begun = []
+        for (step, pairs), values in zip(level, values_of, strict=True):
             below: Joins = [[] for _ in step.steps]
-            _take(step, pairs, below, operation, variables)
+            key, project = step.key, step.project
+            for (_, out), value in zip(pairs, values, strict=True):
+                out[key] = project(value, below)
             begun += zip(step.steps, below, strict=True)
 
 
-def _take(
-    step: Step,
-    pairs: Pairs,
-    below: Joins,
-    operation: RunningOperation,
-    variables: Variables,
-) -> None:
-    """Fetch the values of a step for all its parents and put what is shown of them into their places."""
-    operation.check_time()
+def _reading(step: Step, pairs: Pairs, operation: RunningOperation, variables: Variables) -> Reading:
+    """Return what fetches the values of a step for all its parents."""
+    source, arguments = step.source, step.arguments(variables)
     parents = [parent for parent, _ in pairs]
-    arguments = step.arguments(variables)
-    try:
-        values = step.source.fetch(operation, parents, arguments)
-    except Exception as error:  # noqa: BLE001  It is told for each parent, and the source is not asked again.
-        values = [error] * len(parents)
+
+    def fetched() -> Sequence[Any]:
+        operation.check_time()
+        try:
+            return source.fetch(operation, parents, arguments)
+        except Exception as error:  # noqa: BLE001  It is told for each parent, and the source is not asked again.
+            return [error] * len(parents)
+
+    return Reading(source.topic if isinstance(source, TopicSource) else None, fetched)
+
+
+def _noted(step: Step, pairs: Pairs, values: Sequence[Any], operation: RunningOperation) -> Sequence[Any]:
+    """Return what a source gave, and note it: all of a level before any of it is shown, for that may end the plan."""
+    parents = [parent for parent, _ in pairs]
     if len(values) != len(parents):
         what = f"{type(step.source).__name__} gave {len(values)} values for {len(parents)} parents"
         values = [RuntimeError(what)] * len(parents)
     operation.note_fetched(step.node, step.root, parents, values)
-    key, project = step.key, step.project
-    for (_, out), value in zip(pairs, values, strict=True):
-        out[key] = project(value, below)
+    return values
 
 
 def key_count(steps: Iterable[Step], parents: float, variables: Variables) -> float:
