@@ -12,7 +12,7 @@ from typing import Final
 
 from core.environment import Environment, between, http_url, yes_or_no
 from core.errors import SettingsError
-from core.settings import Settings
+from core.settings import Settings, own_topic_name, registry_topic_beside
 from k8s.names import MAX_LENGTH, is_label, is_own
 from k8s.quantities import parse_quantity
 
@@ -25,7 +25,6 @@ _PATH_PART: Final = r"[a-z0-9]+([._-]+[a-z0-9]+)*"
 _REGISTRY: Final = re.compile(rf"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{{1,5}})?(/{_PATH_PART})*")
 _IMAGE: Final = re.compile(rf"{_PATH_PART}(/{_PATH_PART})*")
 _TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
-_TOPIC: Final = re.compile(r"[A-Za-z0-9._-]{1,249}")
 _BROKERS: Final = re.compile(r"[^\s,]+:[0-9]+(,[^\s,]+:[0-9]+)*")
 _MAX_USER: Final = 2**31 - 1
 
@@ -103,8 +102,8 @@ class TopicRegistrySettings:
     is_enabled: bool = False
     """`QUICK_MANAGER_CREATE_TOPIC_REGISTRY`: whether it runs."""
 
-    topic: str = "__topic-registry"
-    """`QUICK_TOPIC_REGISTRY_TOPIC_NAME`: the topic that the registry is published in."""
+    topic: str = registry_topic_beside(Settings.log_topic)
+    """`QUICK_TOPIC_REGISTRY_TOPIC_NAME`: the topic that the registry is published in; see `core.settings`."""
 
     service: str = "internal-topic-registry"
     """`QUICK_TOPIC_REGISTRY_SERVICE_NAME`: name of its objects."""
@@ -272,10 +271,10 @@ def _ingress(env: Environment) -> IngressSettings:
 
 
 def _topic_registry(env: Environment) -> TopicRegistrySettings:
-    cls = TopicRegistrySettings
+    cls, log_topic = TopicRegistrySettings, env.optional("QUICK_LOG_TOPIC", str, Settings.log_topic)
     return cls(
         is_enabled=env.optional("QUICK_MANAGER_CREATE_TOPIC_REGISTRY", yes_or_no, cls.is_enabled),
-        topic=env.optional("QUICK_TOPIC_REGISTRY_TOPIC_NAME", _TOPIC_NAME, cls.topic),
+        topic=env.optional("QUICK_TOPIC_REGISTRY_TOPIC_NAME", own_topic_name, registry_topic_beside(log_topic)),
         service=env.optional("QUICK_TOPIC_REGISTRY_SERVICE_NAME", _registry_service, cls.service),
     )
 
@@ -328,6 +327,5 @@ _SERVICE: Final = _matching(_SUBDOMAIN, "the name of a Service, with its namespa
 _REGISTRY_NAME: Final = _matching(_REGISTRY, "the place of images, such as bakdata or registry.example.com:5000/quick")
 _IMAGE_NAME: Final = _matching(_IMAGE, "the name of an image, without registry and tag")
 _TAG_NAME: Final = _matching(_TAG, "the tag of an image: letters, digits, '_', '-' and '.', at most 128 characters")
-_TOPIC_NAME: Final = _matching(_TOPIC, "the name of a topic: letters, digits, '.', '_' and '-'")
 _ENTRY_POINT_NAMES: Final = _matching(_ENTRY_POINTS, "names of Traefik's entry points, with commas between them")
 _BROKER_LIST: Final = _matching(_BROKERS, "brokers as HOST:PORT[,HOST:PORT…]")

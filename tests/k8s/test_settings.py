@@ -110,7 +110,7 @@ def test_pull_policies_are_taken_in_any_spelling(text: str) -> None:
         ("QUICK_INGRESS_HOST", "a." * 127 + "aa", "a host name"),
         ("QUICK_INGRESS_SSL", "yes", "true or false"),
         ("QUICK_INGRESS_ENTRYPOINT", "web secure", "entry points"),
-        ("QUICK_TOPIC_REGISTRY_TOPIC_NAME", "a/b", "name of a topic"),
+        ("QUICK_TOPIC_REGISTRY_TOPIC_NAME", "__a/b", "name of a topic"),
         ("QUICK_TOPIC_REGISTRY_SERVICE_NAME", "quick-mirror-orders", "not what the objects"),
         ("QUICK_TOPIC_REGISTRY_SERVICE_NAME", "topics-headless", "not what the objects"),
         ("QUICK_TOPIC_REGISTRY_SERVICE_NAME", "1topics", "beginning with a letter"),
