@@ -156,7 +156,11 @@ class KubernetesSettings:
 
     kafka_secret: str | None = None
     """`QUICK_K8S_KAFKA_SECRET`: the Secret with what lets gateways and mirrors into Kafka, under the names of the
-    variables, such as `QUICK_KAFKA_SASL_PASSWORD`. Applications do not get it: their images are anybody's."""
+    variables, such as `QUICK_KAFKA_SASL_PASSWORD`."""
+
+    application_kafka_login: bool = False
+    """`QUICK_APPLICATION_KAFKA_LOGIN`: whether applications get it too, under the same names. Not without being told
+    so: their images are anybody's, and whoever has the login may do all that Quick may."""
 
     storage_class: str | None = None
     """`QUICK_MIRROR_STORAGE_CLASS`: class of the volumes of mirrors; without one, the cluster's default."""
@@ -188,6 +192,7 @@ class KubernetesSettings:
         manager = env.optional("QUICK_SERVICE_MANAGER", _SERVICE, "quick-manager")
         service = env.optional("QUICK_SERVICE_SCHEMA_REGISTRY", _SERVICE, manager)
         own_registry = f"http://{service}/schema-registry"
+        kafka_secret = env.optional("QUICK_K8S_KAFKA_SECRET", _OBJECT, None)
         return cls(
             namespace=env.optional("KUBERNETES_CLIENT_NAMESPACE", _NAMESPACE_NAME, cls.namespace),
             instance=env.optional("QUICK_K8S_INSTANCE", _INSTANCE, None),
@@ -202,7 +207,8 @@ class KubernetesSettings:
             application_user=env.optional("QUICK_APPLICATIONS_SPEC_RUN_AS_USER", between(1, _MAX_USER), None),
             config=env.optional("QUICK_K8S_CONFIG", _OBJECT, cls.config),
             api_key_secret=env.optional("QUICK_K8S_API_KEY_SECRET", _OBJECT, cls.api_key_secret),
-            kafka_secret=env.optional("QUICK_K8S_KAFKA_SECRET", _OBJECT, None),
+            kafka_secret=kafka_secret,
+            application_kafka_login=_application_login(env, kafka_secret),
             storage_class=env.optional("QUICK_MIRROR_STORAGE_CLASS", _OBJECT, None),
             storage_size=env.optional("QUICK_MIRROR_STORAGE_SIZE", _amount, cls.storage_size),
             kafka=env.optional("QUICK_KAFKA_BOOTSTRAP_SERVER", _BROKER_LIST, None),
@@ -257,6 +263,16 @@ def _resources(env: Environment) -> Resources:
                 " promised more than it may use. Raise the limit, or lower the request."
             )
     return resources
+
+
+def _application_login(env: Environment, kafka_secret: str | None) -> bool:
+    is_given = env.optional("QUICK_APPLICATION_KAFKA_LOGIN", yes_or_no, KubernetesSettings.application_kafka_login)
+    if is_given and kafka_secret is None:
+        raise SettingsError(
+            "QUICK_APPLICATION_KAFKA_LOGIN is true, and there is no login to give. Name the Secret that has it in"
+            " QUICK_K8S_KAFKA_SECRET, or set this one to false."
+        )
+    return is_given
 
 
 def _ingress(env: Environment) -> IngressSettings:

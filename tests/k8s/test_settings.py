@@ -37,6 +37,7 @@ def test_everything_can_be_said() -> None:
             "QUICK_K8S_CONFIG": "c",
             "QUICK_K8S_API_KEY_SECRET": "s",
             "QUICK_K8S_KAFKA_SECRET": "k",
+            "QUICK_APPLICATION_KAFKA_LOGIN": "true",
             "QUICK_MIRROR_STORAGE_CLASS": "fast",
             "QUICK_MIRROR_STORAGE_SIZE": "1T",
             "QUICK_KAFKA_BOOTSTRAP_SERVER": "a:9092,b:9092",
@@ -64,6 +65,7 @@ def test_everything_can_be_said() -> None:
         config="c",
         api_key_secret="s",
         kafka_secret="k",
+        application_kafka_login=True,
         storage_class="fast",
         storage_size="1T",
         kafka="a:9092,b:9092",
@@ -99,6 +101,7 @@ def test_pull_policies_are_taken_in_any_spelling(text: str) -> None:
         (f"{RESOURCES}_MEMORY_REQUEST", "0", "above 0"),
         ("QUICK_K8S_RUN_AS_USER", "0", "from 1"),
         ("QUICK_K8S_KAFKA_SECRET", "Kafka/login", "an object in Kubernetes"),
+        ("QUICK_APPLICATION_KAFKA_LOGIN", "yes", "true or false"),
         ("QUICK_K8S_CONFIG", "Quick_Config", "an object in Kubernetes"),
         ("QUICK_MIRROR_STORAGE_SIZE", "-1Gi", "above 0"),
         ("QUICK_MIRROR_STORAGE_CLASS", "fast class", "an object in Kubernetes"),
@@ -124,6 +127,15 @@ def test_a_value_that_kubernetes_would_not_take_is_named_with_its_setting_and_th
         KubernetesSettings.from_env({name: value})
     assert str(caught.value).startswith(f"{name}={value!r} cannot be used: ")
     assert reason in str(caught.value)
+
+
+def test_a_login_can_only_be_given_where_there_is_one() -> None:
+    with pytest.raises(
+        SettingsError, match=r"no login to give\. Name the Secret that has it in QUICK_K8S_KAFKA_SECRET"
+    ):
+        KubernetesSettings.from_env({"QUICK_APPLICATION_KAFKA_LOGIN": "true"})
+    assert not KubernetesSettings.from_env({"QUICK_APPLICATION_KAFKA_LOGIN": "false"}).application_kafka_login
+    assert not KubernetesSettings.from_env({"QUICK_K8S_KAFKA_SECRET": "k"}).application_kafka_login
 
 
 def test_a_wildcard_is_a_host_too() -> None:
