@@ -82,7 +82,7 @@ class TopicReconciler:
         for incarnation, status in known.items():
             if incarnation not in live:
                 self._retire(status)
-        states = [self._establish(row, known.get(incarnation)) for incarnation, row in live.items()]
+        states = [self._state_of(row, known.get(incarnation)) for incarnation, row in live.items()]
         return all(state == CREATED for state in states)
 
     def _wanted(self) -> list[Row[Topic]]:
@@ -132,9 +132,16 @@ class TopicReconciler:
 
     # A topic that should exist.
 
-    def _establish(self, row: Row[Topic], status: TopicStatus | None) -> str:
-        if row.incarnation == UNDECLARED:
+    def _state_of(self, row: Row[Topic], status: TopicStatus | None) -> str:
+        """Make the topic if it is missing; return what became of it."""
+        if row.incarnation != UNDECLARED:
+            return self._establish(row, status)
+        try:
             return self._establish_published(row, status)
+        except KafkaRefusedError as error:  # Nothing that is declared waits for it.
+            return self._note_failed(row, str(error))
+
+    def _establish(self, row: Row[Topic], status: TopicStatus | None) -> str:
         if status is not None and status.state == CREATED:
             return CREATED
         existing = self._kafka.describe(row.state.name)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from core.aggregates import LogEvent, aggregate_id
-from core.errors import KafkaUnavailableError
+from core.errors import KafkaRefusedError, KafkaUnavailableError
 from core.kafka_admin import KafkaAdmin
 from core.kafka_reader import TopicsConsumer, watermarks
 from core.kafka_writer import OutRecord, RecordWriter
@@ -112,7 +112,7 @@ class World:
     def establish(self) -> None:
         """Make the registry's topic alone: those that are declared are no matter here."""
         row = self.registry.view.topic(self.topic)
-        until(lambda: self.reconciler._establish(row, self.status.view.topic(self.topic, 0)) == CREATED)
+        until(lambda: self.reconciler._state_of(row, self.status.view.topic(self.topic, 0)) == CREATED)
 
     def write(self, *records: OutRecord) -> None:
         self.writer.write(self.topic, records).result(10)
@@ -259,6 +259,22 @@ def test_a_topic_from_which_entries_would_vanish_is_refused_and_told(world: Worl
     world.declare("a")
     assert world.publisher.publish()
     assert world.wanted() == world.held()
+
+
+def test_a_topic_that_may_not_be_looked_at_is_told_and_stops_nothing_else(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.admin.create_topic(world.topic, partitions=1, replication_factor=1, config={"cleanup.policy": "compact"})
+    until(lambda: world.admin.describe(world.topic) is not None)
+
+    def refuse(name: str) -> dict[str, str]:
+        raise KafkaRefusedError(f"Kafka refused reading the settings of topic {name}: Topic authorization failed")
+
+    monkeypatch.setattr(world.admin, "topic_config", refuse)
+    assert not world.reconciler.reconcile()
+    status = world.status.view.topic(world.topic, 0)
+    assert status is not None
+    assert (FAILED, True) == (status.state, "authorization" in (status.error or ""))
 
 
 def test_nothing_of_it_is_deleted_when_the_registry_is_published_elsewhere(world: World) -> None:
