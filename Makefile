@@ -8,7 +8,7 @@
 #   make check   formatting, lint, types and the import contracts
 #   make bench   measure, as ratios against raw limits in the same run; some parts only: make bench ARGS="mirror reads"
 #                (mirror, reads, visibility, append, ingest, log, up; only when named: rebuild, many-mirrors,
-#                gateway, gateway-inside)
+#                gateway, gateway-inside, reconcile)
 #   make soak    write, kill and check for some minutes (longer: QUICK_SOAK_S=3600 make soak)
 #   make clean   remove what the other commands have made in this folder
 #

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from commands.decisions import Caller, Commands, Consulted
-from core import mirrors
+from core import mirrors, topics
 from core.aggregates import LogEvent, Stream
 from core.comparable_fields import mirror_fields
 from core.durations import MAX_MS, duration_text
@@ -240,7 +240,7 @@ def _or_before(changed: T | UnsetType | None, before: T | None) -> T | None:
 def _topic(consulted: Consulted, name: str) -> Topic:
     topic = consulted.topic(name).state
     if topic is None:
-        raise NotFoundError(f"Topic {name} not found in topic registry")
+        raise topics.not_found(name)
     return topic
 
 

@@ -21,7 +21,6 @@ from core.errors import (
     IncompatibleSchemaError,
     InvalidInputError,
     KafkaRefusedError,
-    NotFoundError,
     QuickError,
 )
 from core.external_schemas import ExternalRegistry
@@ -199,7 +198,7 @@ def change_schema(
     def decide(consulted: Consulted) -> list[LogEvent]:
         topic = consulted.topic(name)
         if topic.state is None:
-            raise NotFoundError(f"Topic {name} not found in topic registry")
+            raise topics.not_found(name)
         before = topic.state.key_schema if side == "key" else topic.state.value_schema
         if before is None:
             raise InvalidInputError(f"The {side}s of topic {name} are not of type schema: there is nothing to change.")
@@ -242,7 +241,7 @@ def delete_topic(commands: Commands, caller: Caller, name: str, *, registry: Ext
     def decide(consulted: Consulted) -> list[LogEvent]:
         topic = consulted.topic(name)
         if topic.state is None:
-            raise NotFoundError(f"Topic {name} not found in topic registry")
+            raise topics.not_found(name)
         sides = (("key", topic.state.key_schema), ("value", topic.state.value_schema))
         owned[:] = [schemas.subject_of(name, side) for side, schema in sides if schema and schema.owns_subject]
         events = [topic.record(topics.TopicDeleted, name=name)]

@@ -19,6 +19,8 @@ from core.rest_settings import RestSettings
 from core.roles import Role
 
 PROTOBUF_PACKAGE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
+_MAX_TOPIC_NAME = 249
+_OWN_TOPIC = re.compile(rf"__[A-Za-z0-9._-]{{1,{_MAX_TOPIC_NAME - 2}}}")
 _ADDRESS = re.compile(r"([A-Za-z0-9._-]{1,253}|\[[0-9a-fA-F:.%]+\]):([0-9]{1,5})")
 _ORDINAL = re.compile(r"-([0-9]{1,6})$")
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/*,@]+")
@@ -47,6 +49,10 @@ class Settings:
 
     status_topic: str = "__quick-status"
     """`QUICK_STATUS_TOPIC`: the compacted topic with the last outcome of each reconciled thing."""
+
+    named_registry_topic: str | None = None
+    """`QUICK_TOPIC_REGISTRY_TOPIC_NAME`: the topic that the registry is published in for other programs; its name
+    begins with `__`. Without one see `registry_topic`."""
 
     partitions: int = 3
     """`QUICK_KAFKA_INTERNAL_PARTITIONS`: partitions of a new data topic, at least 1."""
@@ -117,6 +123,11 @@ class Settings:
     gateway: GatewaySettings = field(default_factory=GatewaySettings)
     """What GraphQL gateways take; its variables begin with `QUICK_GRAPHQL_`."""
 
+    @property
+    def registry_topic(self) -> str:
+        """Return the topic that the registry is published in."""
+        return self.named_registry_topic or registry_topic_beside(self.log_topic)
+
     def machine_name(self) -> str:
         """Return a name that this machine's data folder has again after a restart, and no other one has."""
         digest = hashlib.sha256(str(self.data_dir.absolute()).encode()).hexdigest()[:12]
@@ -137,6 +148,7 @@ class Settings:
             kafka_security=KafkaSecurity.from_env(environ),
             log_topic=env.optional("QUICK_LOG_TOPIC", str, cls.log_topic),
             status_topic=env.optional("QUICK_STATUS_TOPIC", str, cls.status_topic),
+            named_registry_topic=env.optional("QUICK_TOPIC_REGISTRY_TOPIC_NAME", own_topic_name, None),
             partitions=env.optional("QUICK_KAFKA_INTERNAL_PARTITIONS", between(1, 100_000), cls.partitions),
             replication_factor=env.optional(
                 "QUICK_KAFKA_INTERNAL_REPLICATION_FACTOR", between(1, 16), cls.replication_factor
@@ -163,6 +175,23 @@ class Settings:
             gateway=GatewaySettings.read(env),
             rest=RestSettings.read(env),
         )
+
+
+def registry_topic_beside(log_topic: str) -> str:
+    """Return the name of the registry's topic for a log: two logs in one Kafka must not publish in the same one."""
+    if log_topic == Settings.log_topic:
+        return "__topic-registry"
+    name = f"__topic-registry-{log_topic}"
+    if len(name) <= _MAX_TOPIC_NAME:
+        return name
+    return f"__topic-registry-{hashlib.sha256(log_topic.encode()).hexdigest()[:32]}"
+
+
+def own_topic_name(text: str) -> str:
+    """Return *text* when it can be the name of a topic of the system's own."""
+    if not _OWN_TOPIC.fullmatch(text):
+        raise ValueError("it takes the name of a topic that begins with __, such as __topic-registry")
+    return text
 
 
 def _origins(text: str) -> tuple[str, ...]:

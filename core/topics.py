@@ -10,7 +10,7 @@ from typing import ClassVar
 import msgspec
 
 from core.aggregates import LogEvent
-from core.errors import FoldError, InvalidNameError
+from core.errors import FoldError, InvalidNameError, NotFoundError
 from core.registered_schema import RegisteredSchema
 from core.types import TopicType
 from core.upcasting import Facts, upcasts
@@ -156,3 +156,10 @@ def check_name(name: str) -> None:
         )
     if name.startswith(_OWN_PREFIX):
         raise InvalidNameError(f'Topic name "{name}" is invalid: names that start with "__" belong to the system.')
+
+
+def not_found(name: str) -> NotFoundError | InvalidNameError:
+    """Return why there is nothing to be changed of a topic that is not declared."""
+    if name.startswith(_OWN_PREFIX):
+        return InvalidNameError(f"Topic {name} belongs to the system: it cannot be changed, deleted or given a mirror.")
+    return NotFoundError(f"Topic {name} not found in topic registry")

@@ -14,6 +14,15 @@ from k8s.thing_objects import DeclaredRow, Objects, text_of
 
 _CREDENTIALS: Final = re.compile(r"//[^/]*@")
 
+LOGIN: Final = (
+    "QUICK_KAFKA_SASL_USERNAME",
+    "QUICK_KAFKA_SASL_PASSWORD",
+    "QUICK_KAFKA_SSL_CERTIFICATE_PEM",
+    "QUICK_KAFKA_SSL_KEY_PEM",
+    "QUICK_KAFKA_SSL_KEY_PASSWORD",
+)
+"""What an application gets of the Secret for Kafka, as far as it is there; somebody may keep more in it."""
+
 _BROKERS: Final = "brokers"
 _REGISTRY: Final = "schema-registry-url"
 
@@ -30,6 +39,7 @@ def application_manifests(row: DeclaredRow[Application], settings: KubernetesSet
         "args": list(_args(application, settings)),
         "has_service": text_of(application.port is not None),
         "user": settings.application_user,
+        "login": list(LOGIN) if settings.application_kafka_login and settings.kafka_secret is not None else [],
     }
     name = object_name(Prefix.APPLICATION, application.name)
     objects = Objects(settings, row, application.name, name, values)

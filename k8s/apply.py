@@ -20,8 +20,8 @@ from k8s.objects import FIELD_MANAGER, Kind, LiveObject, Manifest, ObjectRef
 from k8s.refusals import refusal_of
 from k8s.safe_json import encode
 
-PAGE = 500
-"""Objects in one answer of a list."""
+PAGE = 1000
+"""Objects in one answer of a list: some megabytes."""
 
 WATCH_GRACE_S = 5.0
 """Seconds after the end of a watch that its answer may still take, before the server counts as frozen."""
@@ -30,6 +30,8 @@ Propagation = Literal["Background", "Foreground", "Orphan"]
 """What becomes of the objects that an object owns: deleted afterwards, deleted before, left."""
 
 _APPLY = "application/apply-patch+yaml"
+_NEVER = "1"
+"""A resource version that no object has: etcd counts its writes from 2."""
 _NOT_FOUND = 404
 
 
@@ -183,6 +185,18 @@ class ApiClient:
         if dry_run:
             query["dryRun"] = "All"
         return self._connection.ask(f"apply {ref}", "PATCH", self._path(ref), query, encode(manifest), _APPLY)
+
+    def create(self, manifest: Manifest) -> LiveObject:
+        """Make the object that *manifest* describes, by an apply, and return it as it is then.
+
+        An apply that names a resource version is refused when the object has another one, and makes an object that is
+        not there (tried with every kind that Quick makes). So nobody else's is taken over, with one request.
+
+        Raises:
+            KubernetesConflictError: There is one of this name.
+            InvalidInputError: As `apply`.
+        """
+        return self.apply({**manifest, "metadata": {**manifest["metadata"], "resourceVersion": _NEVER}})
 
     def delete(
         self,

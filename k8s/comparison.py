@@ -12,7 +12,7 @@ away), and one that is ours and no longer wanted (only an apply without it remov
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -88,10 +88,10 @@ class _Place(NamedTuple):
 
     def at(self, step: str) -> _Place:
         """Return the field at *step* in this one."""
-        path = (*self.path, step)
+        path, own, anybodys = (*self.path, step), self.own, self.anybodys
         if self.is_whole:
-            return self._replace(path=path)
-        return _Place(path, None if self.own is None else self.own.get(step), (self.anybodys or {}).get(step))
+            return _Place(path, own, anybodys)
+        return _Place(path, None if own is None else own.get(step), None if anybodys is None else anybodys.get(step))
 
 
 _DEFAULT_KEYS = {"protocol": "TCP"}
@@ -102,9 +102,11 @@ _ABSENT = object()
 
 def _differences(wanted: Any, live: Any, place: _Place) -> Iterator[Difference]:
     match wanted, live:
-        case Mapping(), Mapping():
+        case dict(), dict():
             for name, value in wanted.items():
-                yield from _field_differences(value, live.get(name, _ABSENT), place.at(f"f:{name}"))
+                found = live.get(name, _ABSENT)
+                if not _is_same_text(value, found):
+                    yield from _field_differences(value, found, place.at(f"f:{name}"))
         case list(), list() if key_names := _key_names(place.anybodys):
             yield from _item_differences(wanted, live, key_names, place)
         case list(), list() if _is_set(place.anybodys):
@@ -150,9 +152,11 @@ def _not_ours(wanted: Any, place: _Place) -> Iterator[Path]:
         yield place.path
         return
     for step, inner in _steps(wanted, place):
+        if place.own.get(step) == {} and not (place.anybodys or {}).get(step):
+            continue  # It is ours as a whole.
         if is_ownable((*place.path, step)):
             yield from _not_ours(inner, place.at(step))
-        elif isinstance(inner, Mapping):
+        elif isinstance(inner, dict):
             metadata = place.at(step)
             yield from _not_ours(inner, metadata if metadata.own is not None else metadata._replace(own=_NOTHING))
 
@@ -161,7 +165,7 @@ _NOTHING: Tree = {ITSELF: {}}
 
 
 def _steps(wanted: Any, place: _Place) -> Iterator[tuple[str, Any]]:
-    if isinstance(wanted, Mapping):
+    if isinstance(wanted, dict):
         yield from ((f"f:{name}", value) for name, value in wanted.items())
     elif isinstance(wanted, list) and (key_names := _key_names(place.anybodys)):
         yield from ((_step_of(item, key_names, place.anybodys), item) for item in wanted)
@@ -176,14 +180,14 @@ def _no_longer_wanted(wanted: Any, own: Tree, path: Path) -> Iterator[Path]:
         value = _value_at(wanted, step)
         if value is _ABSENT:
             yield (*path, step)
-        else:
+        elif inner:
             yield from _no_longer_wanted(value, inner, (*path, step))
 
 
 def _value_at(wanted: Any, step: str) -> Any:
     """Return what *wanted* has at *step*, or `_ABSENT`."""
     kind, _, rest = step.partition(":")
-    if isinstance(wanted, Mapping):
+    if isinstance(wanted, dict):
         return wanted.get(rest, _ABSENT) if kind == "f" else _ABSENT
     if not isinstance(wanted, list):
         return _ABSENT
@@ -208,7 +212,7 @@ def _is_set(tree: Tree | None) -> bool:
 
 
 def _keys(item: Any, names: Iterable[str]) -> tuple[Any, ...]:
-    if not isinstance(item, Mapping):
+    if not isinstance(item, dict):
         return ()
     return tuple(item.get(name, _DEFAULT_KEYS.get(name)) for name in names)
 
@@ -233,6 +237,11 @@ def _is_zero(value: Any) -> bool:
 
 _AMOUNTS_BY_NAME = frozenset(("f:limits", "f:requests", "f:hard", "f:capacity"))
 _AMOUNTS = frozenset(("f:sizeLimit", "f:divisor"))
+
+
+def _is_same_text(wanted: Any, live: Any) -> bool:
+    """Return whether both are texts and equal: most fields are, and need no further look."""
+    return type(wanted) is str and wanted == live
 
 
 def _is_same(wanted: Any, live: Any, path: Path) -> bool:

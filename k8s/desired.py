@@ -18,6 +18,7 @@ from projections.declarations import Declarations
 from projections.registry import Row
 
 Thing = TypeVar("Thing", Mirror, Gateway, Application)
+ThingRow = Row[Mirror] | Row[Gateway] | Row[Application]
 
 
 def desired(declared: Declarations, settings: KubernetesSettings) -> list[Manifest]:
@@ -27,10 +28,24 @@ def desired(declared: Declarations, settings: KubernetesSettings) -> list[Manife
     """
     settings = replace(settings, instance=instance_of(declared, settings))
     things = [topic_registry_manifests(settings)] if settings.topic_registry.is_enabled else []
-    things += [mirror_manifests(row, settings) for row in _by_name(declared.mirrors)]
-    things += [gateway_manifests(row, settings) for row in _by_name(declared.gateways)]
-    things += [application_manifests(row, settings) for row in _by_name(declared.applications)]
+    things += [manifests_of(row, settings) for row in rows_of(declared)]
     return [manifest for thing in things for manifest in thing]
+
+
+def rows_of(declared: Declarations) -> list[ThingRow]:
+    """Return all things that are declared, in the order in which their objects are wanted."""
+    return [*_by_name(declared.mirrors), *_by_name(declared.gateways), *_by_name(declared.applications)]
+
+
+def manifests_of(row: ThingRow, settings: KubernetesSettings) -> list[Manifest]:
+    """Return the objects of one thing; *settings* with an instance."""
+    match row.state:
+        case Mirror() as mirror:
+            return mirror_manifests(Row(row.incarnation, row.position, mirror), settings)
+        case Gateway() as gateway:
+            return gateway_manifests(Row(row.incarnation, row.position, gateway), settings)
+        case Application() as application:
+            return application_manifests(Row(row.incarnation, row.position, application), settings)
 
 
 def _by_name(rows: Iterable[Row[Thing]]) -> list[Row[Thing]]:

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from core.errors import ConflictError
+from core.errors import ConflictError, KubernetesConflictError
 from k8s.apply import ApiClient
 from k8s.clean_up import clean_up_job
 from k8s.cluster import APP, JOB, POD, Cluster, Life, is_ending, is_made_by_us, label
@@ -94,10 +94,13 @@ class GivingUp:
         return any((pod.get("status") or {}).get("phase") not in _ENDED for pod in pods)
 
     def _make(self, ref: ObjectRef, job: dict[str, Any]) -> Step:
-        if self._client.get(ref) is not None:
-            raise _taken(ref)
         self._confirm()
-        self._client.apply(job)
+        try:
+            self._client.create(job)
+        except KubernetesConflictError as error:
+            if self._client.get(ref) is None:
+                raise
+            raise _taken(ref) from error
         return State.WAITING, f"Its clean-up {ref} was started."
 
     def _delete_all(self, ref: ObjectRef, workload: LiveObject, life: Life) -> None:

@@ -23,7 +23,11 @@ from projections.reconciler import LeadershipLostError
 logger = logging.getLogger(__name__)
 
 LOOK_S: Final = 0.2
-"""How often the registry and the election are looked at."""
+"""How often the election is looked at."""
+
+VERSION_LOOK_S: Final = 0.02
+"""How often the registry is looked at: another process writes it, so looking, which takes microseconds, is all that can
+be done."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +36,7 @@ class Pace:
 
     every_s: float = 180.0
     """When nothing has happened."""
-    shortest_s: float = 0.5
+    shortest_s: float = 0.2
     """Between two rounds, whatever happens; at least as long as the last one took."""
     retry_s: float = 1.0
     """When something is left to do; doubles while nothing moves."""
@@ -76,7 +80,7 @@ class Loop:
     def run(self) -> None:
         """Work until `stop` is called."""
         while not self.stopping.is_set():
-            self._changed.wait(LOOK_S)
+            self._wait_for_news()
             if not self._leads():
                 self._changed.clear()
                 self._due, self._last = 0.0, None
@@ -84,19 +88,27 @@ class Loop:
             elif self._is_due():
                 self._changed.clear()
                 self._round()
-            elif self._changed.is_set():
-                self.stopping.wait(LOOK_S)  # It is too early for what has changed.
+            elif self._has_news():
+                # It is too early for what has changed.
+                self.stopping.wait(min(LOOK_S, max(0.0, self._earliest - time.monotonic())))
 
     def stop(self) -> None:
         """Let the loop end after the round that is under way."""
         self._watches.stop()
         self._changed.set()
 
+    def _wait_for_news(self) -> None:
+        """Wait until something has changed, but no longer than the election may be left alone."""
+        end = time.monotonic() + LOOK_S
+        while not self._has_news() and time.monotonic() < end:
+            self._changed.wait(VERSION_LOOK_S)
+
+    def _has_news(self) -> bool:
+        return self._changed.is_set() or self._version() != self._seen_version
+
     def _is_due(self) -> bool:
         now = time.monotonic()
-        if now < self._earliest:
-            return False
-        return self._changed.is_set() or self._version() != self._seen_version or now >= self._due
+        return now >= self._earliest and (self._has_news() or now >= self._due)
 
     def _round(self) -> None:
         started = time.monotonic()

@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 Path = tuple[str, ...]
@@ -108,10 +109,13 @@ def is_ownable(path: Path) -> bool:
     return path not in _NEVER_OWNED
 
 
-def keys_of(step: str) -> dict[str, Any] | None:
+def keys_of(step: str) -> Mapping[str, Any] | None:
     """Return the key fields and their values that *step* names, `None` for a step that is none of this kind."""
-    if not step.startswith("k:"):
-        return None
+    return _read_keys(step) if step.startswith("k:") else None
+
+
+@lru_cache(maxsize=4096)  # A few steps stand in every object.
+def _read_keys(step: str) -> Mapping[str, Any]:
     keys: dict[str, Any] = json.loads(step[2:])
     return keys
 

@@ -1,8 +1,8 @@
 """Makes the cluster match what is declared: desired state in, the difference applied on the server's side.
 
-Level-triggered: each round lists what is there, compares here, and asks the API server for what differs only. Nothing
-of the cluster is remembered between two rounds, so a round that ended halfway, a restart, or a stranger's change needs
-no care.
+Level-triggered: each round lists what is there, compares here, and asks the API server for what differs only. All that
+is remembered between two rounds is which versions of objects were found to be as wanted, which spares comparing them
+again; so a round that ended halfway, a restart, or a stranger's change needs no care.
 
 Ours is what carries the labels of our instance and what we have applied: nothing else is changed or deleted, whatever
 its name is. An object that was made from a later command than this process has read is left to who has read it.
@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Final, NamedTuple
 
-from core.errors import ConflictError, KubernetesUnavailableError, QuickError
+from core.errors import ConflictError, KubernetesConflictError, KubernetesUnavailableError, QuickError
 from k8s.apply import ApiClient
 from k8s.cluster import (
     APP,
@@ -32,8 +32,8 @@ from k8s.cluster import (
     wanted_life,
 )
 from k8s.comparison import compare
-from k8s.desired import desired, instance_of
-from k8s.drift import annotation, drifts_of, is_applied_today, respecting_others, stamped, without
+from k8s.desired import instance_of
+from k8s.drift import annotation, drifts_of, is_applied_today, respecting_others, without
 from k8s.giving_up import GivingUp, Step, condition
 from k8s.names import job_name
 from k8s.objects import Kind, LiveObject, Manifest, ObjectRef
@@ -41,6 +41,7 @@ from k8s.outcomes import Drift, Outcome, Result, State
 from k8s.settings import Drift as DriftPolicy
 from k8s.settings import KubernetesSettings
 from k8s.thing_objects import COMPONENT, POSITION
+from k8s.wanted import Wanted
 from projections.declarations import Declarations
 from projections.reconciler import LeadershipLostError
 
@@ -73,9 +74,10 @@ class Reconciler:
         self._leads = leads
         self.moments: dict[Kind, str] = {}
         """From where a watch of each kind misses nothing of what came after the last round's lists."""
-        self._made: tuple[object, Mapping[ObjectRef, Manifest]] | None = None
         self.instance = ""
         """The label of all our objects, as of the last round."""
+        self._wanted = Wanted(settings)
+        self._matching: Matching = {}
 
     def reconcile(self) -> Outcome:
         """Apply every difference, and return what became of each object.
@@ -92,20 +94,30 @@ class Reconciler:
         except KubernetesUnavailableError as error:
             return Outcome(position=declared.position, results=(), unavailable=str(error))
         self.moments = cluster.moments
-        wanted = self._wanted(declared)
-        return _Round(self.client, self._settings, cluster, wanted, declared.position, self._confirm).run()
-
-    def _wanted(self, declared: Declarations) -> Mapping[ObjectRef, Manifest]:
-        """Return what is to be there; made again only when something else is declared, since it takes long."""
-        rows = (declared.log, declared.mirrors, declared.gateways, declared.applications)
-        if self._made is None or self._made[0] != rows:
-            manifests = desired(declared, self._settings)
-            self._made = rows, {ObjectRef.of(manifest): stamped(manifest) for manifest in manifests}
-        return self._made[1]
+        wanted = self._wanted.objects(declared)
+        one = _Round(
+            self.client, self._settings, cluster, wanted, declared.position, self._confirm, matched=self._matching
+        )
+        self._matching = one.matching
+        return one.run()
 
     def _confirm(self) -> None:
         if not self._leads():
             raise LeadershipLostError
+
+
+class _Match(NamedTuple):
+    """A version of an object that was found to be as wanted."""
+
+    uid: str
+    resource_version: str
+    manifest: Manifest
+    """What was wanted."""
+    respecting: Manifest
+    """That, without what the object leaves to others."""
+
+
+Matching = dict[ObjectRef, _Match]
 
 
 class _AwayError(Exception):
@@ -132,7 +144,12 @@ class _Round:
         wanted: Mapping[ObjectRef, Manifest],
         position: int,
         confirm: Callable[[], None],
+        *,
+        matched: Matching,
     ) -> None:
+        self.matching: Matching = {}
+        """What was found to be as wanted in this round; *matched* is that of the last one."""
+        self._matched = matched
         self._client = client
         self._settings = settings
         self._cluster = cluster
@@ -212,13 +229,16 @@ class _Round:
 
     def _create(self, ref: ObjectRef, manifest: Manifest) -> Step:
         self._confirm()
-        # The list has only what carries our labels; an apply would take over whatever else has this name.
-        if self._client.get(ref) is not None:
+        try:
+            self._client.create(manifest)
+        except KubernetesConflictError as error:
+            if self._client.get(ref) is None:
+                raise  # Something else is in the way, such as a quota that others are using up at the same time.
+            # The list has only what carries our labels.
             raise ConflictError(
                 "There is one of this name without the labels of this Quick, so it is left alone."
                 " Delete it, rename it, or give it back its labels."
-            )
-        self._client.apply(manifest)
+            ) from error
         return State.APPLIED, ""
 
     def _settle(self, ref: ObjectRef, manifest: Manifest, live: LiveObject) -> None:
@@ -229,12 +249,18 @@ class _Round:
         if self._is_from_later(live):
             self._note(ref, manifest, *self._later(live), live=live)
             return
+        if (match := self._matched.get(ref)) is not None and _is_still(match, manifest, live):
+            self.matching[ref] = match
+            self._note(ref, match.respecting, State.UNCHANGED, live=live)
+            return
         wanted = respecting_others(manifest, live)
         comparison = compare(wanted, live)
         drifts = drifts_of(wanted, live, comparison)
         is_reverting = self._settings.drift is DriftPolicy.REVERT
         kept = wanted if is_reverting else without(wanted, drifts)
         if comparison.is_applied:
+            metadata = live["metadata"]
+            self.matching[ref] = _Match(metadata["uid"], metadata["resourceVersion"], manifest, wanted)
             self._note(ref, wanted, State.UNCHANGED, live=live)
         elif drifts and not is_reverting and (is_applied_today(wanted, live) or compare(kept, live).is_applied):
             self._note(ref, wanted, State.DRIFTED, live=live, drifts=drifts.values())
@@ -314,3 +340,9 @@ class _Round:
                 ready=status.get("readyReplicas", 0) if has_replicas else None,
             )
         )
+
+
+def _is_still(match: _Match, manifest: Manifest, live: LiveObject) -> bool:
+    metadata = live["metadata"]
+    is_same = (match.uid, match.resource_version) == (metadata["uid"], metadata["resourceVersion"])
+    return is_same and match.manifest is manifest

@@ -13,7 +13,7 @@ from typing import Final
 from core.environment import Environment, between, http_url, yes_or_no
 from core.errors import SettingsError
 from core.mirror_shares import MAX_REPLICAS
-from core.settings import Settings
+from core.settings import Settings, own_topic_name, registry_topic_beside
 from k8s.names import MAX_LENGTH, is_label, is_own
 from k8s.quantities import parse_quantity
 
@@ -26,7 +26,6 @@ _PATH_PART: Final = r"[a-z0-9]+([._-]+[a-z0-9]+)*"
 _REGISTRY: Final = re.compile(rf"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{{1,5}})?(/{_PATH_PART})*")
 _IMAGE: Final = re.compile(rf"{_PATH_PART}(/{_PATH_PART})*")
 _TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
-_TOPIC: Final = re.compile(r"[A-Za-z0-9._-]{1,249}")
 _BROKERS: Final = re.compile(r"[^\s,]+:[0-9]+(,[^\s,]+:[0-9]+)*")
 _CHECKSUM: Final = re.compile(r"[A-Za-z0-9]{1,128}")
 _MAX_USER: Final = 2**31 - 1
@@ -105,8 +104,8 @@ class TopicRegistrySettings:
     is_enabled: bool = False
     """`QUICK_MANAGER_CREATE_TOPIC_REGISTRY`: whether it runs."""
 
-    topic: str = "__topic-registry"
-    """`QUICK_TOPIC_REGISTRY_TOPIC_NAME`: the topic that the registry is published in."""
+    topic: str = registry_topic_beside(Settings.log_topic)
+    """`QUICK_TOPIC_REGISTRY_TOPIC_NAME`: the topic that the registry is published in; see `core.settings`."""
 
     service: str = "internal-topic-registry"
     """`QUICK_TOPIC_REGISTRY_SERVICE_NAME`: name of its objects."""
@@ -163,7 +162,11 @@ class KubernetesSettings:
 
     kafka_secret: str | None = None
     """`QUICK_K8S_KAFKA_SECRET`: the Secret with what lets gateways and mirrors into Kafka, under the names of the
-    variables, such as `QUICK_KAFKA_SASL_PASSWORD`. Applications do not get it: their images are anybody's."""
+    variables, such as `QUICK_KAFKA_SASL_PASSWORD`."""
+
+    application_kafka_login: bool = False
+    """`QUICK_APPLICATION_KAFKA_LOGIN`: whether applications get it too, under the same names. Not without being told
+    so: their images are anybody's, and whoever has the login may do all that Quick may."""
 
     storage_class: str | None = None
     """`QUICK_MIRROR_STORAGE_CLASS`: class of the volumes of mirrors; without one, the cluster's default."""
@@ -199,6 +202,7 @@ class KubernetesSettings:
         manager = env.optional("QUICK_SERVICE_MANAGER", _SERVICE, "quick-manager")
         service = env.optional("QUICK_SERVICE_SCHEMA_REGISTRY", _SERVICE, manager)
         own_registry = f"http://{service}/schema-registry"
+        kafka_secret = env.optional("QUICK_K8S_KAFKA_SECRET", _OBJECT, None)
         return cls(
             namespace=env.optional("KUBERNETES_CLIENT_NAMESPACE", _NAMESPACE_NAME, cls.namespace),
             instance=env.optional("QUICK_K8S_INSTANCE", _INSTANCE, None),
@@ -214,7 +218,8 @@ class KubernetesSettings:
             config=env.optional("QUICK_K8S_CONFIG", _OBJECT, cls.config),
             config_checksum=env.optional("QUICK_K8S_CONFIG_CHECKSUM", _HASH, None),
             api_key_secret=env.optional("QUICK_K8S_API_KEY_SECRET", _OBJECT, cls.api_key_secret),
-            kafka_secret=env.optional("QUICK_K8S_KAFKA_SECRET", _OBJECT, None),
+            kafka_secret=kafka_secret,
+            application_kafka_login=_application_login(env, kafka_secret),
             storage_class=env.optional("QUICK_MIRROR_STORAGE_CLASS", _OBJECT, None),
             storage_size=env.optional("QUICK_MIRROR_STORAGE_SIZE", _amount, cls.storage_size),
             mirror_copies=env.optional("QUICK_MIRROR_COPIES", between(1, MAX_REPLICAS), None),
@@ -272,6 +277,16 @@ def _resources(env: Environment) -> Resources:
     return resources
 
 
+def _application_login(env: Environment, kafka_secret: str | None) -> bool:
+    is_given = env.optional("QUICK_APPLICATION_KAFKA_LOGIN", yes_or_no, KubernetesSettings.application_kafka_login)
+    if is_given and kafka_secret is None:
+        raise SettingsError(
+            "QUICK_APPLICATION_KAFKA_LOGIN is true, and there is no login to give. Name the Secret that has it in"
+            " QUICK_K8S_KAFKA_SECRET, or set this one to false."
+        )
+    return is_given
+
+
 def _ingress(env: Environment) -> IngressSettings:
     cls = IngressSettings
     has_ssl = env.optional("QUICK_INGRESS_SSL", yes_or_no, cls.ssl)
@@ -284,10 +299,10 @@ def _ingress(env: Environment) -> IngressSettings:
 
 
 def _topic_registry(env: Environment) -> TopicRegistrySettings:
-    cls = TopicRegistrySettings
+    cls, log_topic = TopicRegistrySettings, env.optional("QUICK_LOG_TOPIC", str, Settings.log_topic)
     return cls(
         is_enabled=env.optional("QUICK_MANAGER_CREATE_TOPIC_REGISTRY", yes_or_no, cls.is_enabled),
-        topic=env.optional("QUICK_TOPIC_REGISTRY_TOPIC_NAME", _TOPIC_NAME, cls.topic),
+        topic=env.optional("QUICK_TOPIC_REGISTRY_TOPIC_NAME", own_topic_name, registry_topic_beside(log_topic)),
         service=env.optional("QUICK_TOPIC_REGISTRY_SERVICE_NAME", _registry_service, cls.service),
     )
 
@@ -341,6 +356,5 @@ _SERVICE: Final = _matching(_SUBDOMAIN, "the name of a Service, with its namespa
 _REGISTRY_NAME: Final = _matching(_REGISTRY, "the place of images, such as bakdata or registry.example.com:5000/quick")
 _IMAGE_NAME: Final = _matching(_IMAGE, "the name of an image, without registry and tag")
 _TAG_NAME: Final = _matching(_TAG, "the tag of an image: letters, digits, '_', '-' and '.', at most 128 characters")
-_TOPIC_NAME: Final = _matching(_TOPIC, "the name of a topic: letters, digits, '.', '_' and '-'")
 _ENTRY_POINT_NAMES: Final = _matching(_ENTRY_POINTS, "names of Traefik's entry points, with commas between them")
 _BROKER_LIST: Final = _matching(_BROKERS, "brokers as HOST:PORT[,HOST:PORT…]")

@@ -55,6 +55,8 @@ def everything(registry: RegistryView) -> Iterator[Declared]:
         row = topics.get(mirror.state.topic)
         if row is not None:
             yield row, mirror
+    if registry.published is not None:
+        yield from named((registry.published.name,), registry)
 
 
 def nothing(_: RegistryView) -> Iterator[Declared]:

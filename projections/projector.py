@@ -4,7 +4,8 @@
     registry     log → registry
     folds        status topic and data topics → status view and mirrors
     watch        Kafka's topics → how current the mirrors are
-    reconciler   registry → Kafka's topics, in the one process that leads; it also watches the immutable ones
+    reconciler   registry → Kafka's topics, in the one process that leads; it also watches the immutable ones, and
+                 publishes the registry in a topic
     replica      what is held of a mirror → status topic, in a mirror pod
 
 Which mirrors are folded, and whether the process may lead, is a matter of its role (`projections.mirror_choice`).
@@ -40,6 +41,7 @@ from core.kafka_admin import KafkaAdmin
 from core.kafka_reader import TopicsConsumer, watermarks
 from core.kafka_writer import RecordWriter
 from core.log_topic import LogTopic
+from core.published_registry import registry_topic
 from core.roles import Role
 from core.settings import Settings
 from core.signs_of_life import SignReporter, SignSender
@@ -52,6 +54,7 @@ from projections.places import log_folder, make_current
 from projections.reconciler import LeadershipLostError, TopicReconciler
 from projections.registry import RegistryProjection
 from projections.registry_folder import RegistryFolder
+from projections.registry_publisher import RegistryPublisher
 from projections.replicas import WRITE_TIMEOUT_S, Announcer, ReplicaStatus
 from projections.status import TOPIC_CONFIG, StatusProjection
 from projections.topic_folds import Held, TopicFolds
@@ -74,6 +77,9 @@ RETRY_S = 2.0
 WATCH_END_S = 2.0
 """How long a process that ends waits for the look at Kafka's topics that is under way."""
 
+PUBLISHED_FETCH_WAIT_MS = 5
+"""How long the end of the published registry is waited for at the broker; the read ends there, and is made seldom."""
+
 LOCK_TIMEOUT_S = 10.0
 """Longest wait for a projector that is ending."""
 
@@ -93,7 +99,8 @@ class Projector:
         topic = LogTopic(settings.kafka, settings.log_topic, replication_factor=settings.replication_factor)
         self._log = CommandLog(topic, log_folder(settings.data_dir, settings.log_topic))
         self._folder = make_current(settings.data_dir, self._log.identity.folder_name)
-        self._registry = RegistryProjection(self._folder.registry)
+        published = registry_topic(settings.registry_topic, replication_factor=settings.replication_factor)
+        self._registry = RegistryProjection(self._folder.registry, published)
         self._status = StatusProjection(self._folder.status, self._ensure_status_topic())
 
     def run(self) -> None:
@@ -274,14 +281,28 @@ class Projector:
             self._settings.status_topic,
             leadership.is_held,
         )
+        elsewhere = registry_elsewhere(self._settings)
+        publisher = RegistryPublisher(
+            self._registry.view,
+            self._status.view,
+            self._kafka,
+            lambda: TopicsConsumer(self._settings.kafka, fetch_wait_ms=PUBLISHED_FETCH_WAIT_MS),
+            writer,
+            elsewhere,
+            leadership.is_held,
+        )
         try:
-            self._reconcile_until_stopped(reconciler, leadership)
+            self._reconcile_until_stopped(reconciler, publisher, leadership)
         finally:
+            if elsewhere is not None:
+                elsewhere.close()
             writer.close()
             leadership.close()
         self._stopping.wait()  # Where the registry stands still, another machine is to lead.
 
-    def _reconcile_until_stopped(self, reconciler: TopicReconciler, leadership: Leadership) -> None:
+    def _reconcile_until_stopped(
+        self, reconciler: TopicReconciler, publisher: RegistryPublisher, leadership: Leadership
+    ) -> None:
         """Reconcile when something changed, when it is due, and at once when this process begins to lead."""
         has_statuses = False
         due = watch_due = 0.0
@@ -297,6 +318,7 @@ class Projector:
                 self._changed.clear()
                 has_statuses = has_statuses or self._has_read_statuses()
                 is_settled = has_statuses and _is_settled(reconciler)
+                is_settled = has_statuses and _has_published(publisher) and is_settled
                 due = time.monotonic() + (RECONCILE_EVERY_S if is_settled else RETRY_S)
             if has_statuses and time.monotonic() >= watch_due:
                 watch_due = time.monotonic() + (WATCH_EVERY_S if _has_watched(reconciler) else RETRY_S)
@@ -320,6 +342,17 @@ def _is_settled(reconciler: TopicReconciler) -> bool:
         logger.warning("the Kafka topics cannot be reconciled now: %s", error)
     except LeadershipLostError:
         logger.info("another process reconciles the Kafka topics now")
+    return False
+
+
+def _has_published(publisher: RegistryPublisher) -> bool:
+    """Publish the registry once; return whether nothing is left to be done."""
+    try:
+        return publisher.publish()
+    except LeadershipLostError:
+        logger.info("another process publishes the registry now")
+    except QuickError as error:
+        logger.warning("the registry cannot be published now: %s", error)
     return False
 
 

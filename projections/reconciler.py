@@ -21,7 +21,7 @@ from core.kafka_admin import KafkaAdmin
 from core.kafka_writer import OutRecord, RecordWriter
 from core.topic_safety import Watched, look_at
 from core.topics import Topic, WriteType
-from projections.registry import RegistryView, Row
+from projections.registry import UNDECLARED, RegistryView, Row
 from projections.status import CREATED, CREATING, FAILED, StatusView, TopicStatus, encode, topic_key
 
 logger = logging.getLogger(__name__)
@@ -31,6 +31,9 @@ DELETION_TIMEOUT_S = 10.0
 
 ACKNOWLEDGE_TIMEOUT_S = 15.0
 """Longest wait until a status is written and read back."""
+
+
+COMPACTED = "compact"
 
 
 class _Incarnation(NamedTuple):
@@ -74,13 +77,18 @@ class TopicReconciler:
             KafkaUnavailableError: The broker did not answer; what was done stands, the rest is still to be done.
             LeadershipLostError: Another process leads now.
         """
-        live = {_Incarnation(row.state.name, row.incarnation): row for row in self._registry.topics()}
+        live = {_Incarnation(row.state.name, row.incarnation): row for row in self._wanted()}
         known = {_Incarnation(status.name, status.incarnation): status for status in self._status.topics()}
         for incarnation, status in known.items():
             if incarnation not in live:
                 self._retire(status)
-        states = [self._establish(row, known.get(incarnation)) for incarnation, row in live.items()]
+        states = [self._state_of(row, known.get(incarnation)) for incarnation, row in live.items()]
         return all(state == CREATED for state in states)
+
+    def _wanted(self) -> list[Row[Topic]]:
+        """Return all topics that are to be in Kafka."""
+        published = self._registry.published
+        return self._registry.topics() + ([] if published is None else [self._registry.topic(published.name)])
 
     def watch(self) -> None:
         """Look what others have done to the topics, and note it.
@@ -104,7 +112,7 @@ class TopicReconciler:
 
     def _created(self) -> dict[str, tuple[Row[Topic], TopicStatus]]:
         created = {}
-        for row in self._registry.topics():
+        for row in self._wanted():
             status = self._status.topic(row.state.name, row.incarnation)
             if status is not None and status.state == CREATED and status.topic_id is not None:
                 created[row.state.name] = (row, status)
@@ -124,6 +132,15 @@ class TopicReconciler:
 
     # A topic that should exist.
 
+    def _state_of(self, row: Row[Topic], status: TopicStatus | None) -> str:
+        """Make the topic if it is missing; return what became of it."""
+        if row.incarnation != UNDECLARED:
+            return self._establish(row, status)
+        try:
+            return self._establish_published(row, status)
+        except KafkaRefusedError as error:  # Nothing that is declared waits for it.
+            return self._note_failed(row, str(error))
+
     def _establish(self, row: Row[Topic], status: TopicStatus | None) -> str:
         if status is not None and status.state == CREATED:
             return CREATED
@@ -139,6 +156,30 @@ class TopicReconciler:
             existing = self._kafka.describe(row.state.name)
         if existing is None:
             return CREATING  # Kafka has agreed and does not show it yet: the next look will find it.
+        self._note(row, CREATED, topic_id=existing.topic_id)
+        return CREATED
+
+    def _establish_published(self, row: Row[Topic], status: TopicStatus | None) -> str:
+        """Make the topic that the registry is published in, again if somebody has deleted it.
+
+        One that is there is taken, whoever made it: what it holds is put right anyway.
+        """
+        existing = self._kafka.describe(row.state.name)
+        if existing is None:
+            refusal = self._create(row.state)
+            if refusal is not None:
+                return self._note_failed(row, refusal)
+            existing = self._kafka.describe(row.state.name)
+        if existing is None:
+            return CREATING
+        if status is not None and (status.state, status.topic_id) == (CREATED, existing.topic_id):
+            return CREATED
+        if (policy := self._kafka.topic_config(row.state.name).get("cleanup.policy")) != COMPACTED:
+            return self._note_failed(
+                row,
+                f"Kafka has a topic {row.state.name} with cleanup.policy={policy}, from which old entries of the"
+                f" registry would vanish. Set it to {COMPACTED}, or delete the topic: it is made again.",
+            )
         self._note(row, CREATED, topic_id=existing.topic_id)
         return CREATED
 
@@ -165,6 +206,10 @@ class TopicReconciler:
     # A topic that should be gone.
 
     def _retire(self, status: TopicStatus) -> None:
+        if status.incarnation == UNDECLARED:
+            # The registry is published elsewhere now; who reads in the old topic may read on.
+            self._write(topic_key(status.name, status.incarnation), None)
+            return
         existing = self._kafka.describe(status.name)
         topic_id = status.topic_id
         if existing is not None and status.state == CREATING:

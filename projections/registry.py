@@ -14,13 +14,16 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 
-from core import applications, compatibility, gateways, keys, log_safety, mirrors, subjects, topics
+from core import applications, compatibility, gateways, keys, log_safety, mirrors, published_registry, subjects, topics
 from core.aggregates import LogEvent
 from core.errors import FoldError, NotFoundError, ViewBehindError
 from core.registered_schema import RegisteredSchema, with_imports
 from core.store import Reader, Store, Writer, bounded_key, key_number, number_key
 
 S = TypeVar("S", bound=msgspec.Struct)
+
+UNDECLARED = 0
+"""Incarnation of what is there without a command: positions begin at 1."""
 
 POSITION, _STOPPED = b"position", b"stopped"
 
@@ -103,6 +106,9 @@ def row_after(noun: Noun, row: Row[Any] | None, recorded: RecordedEvent) -> Row[
 class Registry(ABC):
     """The questions that a registry answers, whether it shows the present or a moment of the past."""
 
+    published: topics.Topic | None = None
+    """The topic that the registry is published in. It is found by its name, and is in no list: nobody declares it."""
+
     @abstractmethod
     def position(self) -> int:
         """Return the position up to which the log is folded."""
@@ -121,6 +127,8 @@ class Registry(ABC):
         Raises:
             NotFoundError: There is none of this name.
         """
+        if self.published is not None and name == self.published.name:
+            return Row(UNDECLARED, UNDECLARED, self.published)
         return self._named(topics.NOUN, name, f"Topic {name} not found in topic registry")
 
     def topics(self) -> list[Row[topics.Topic]]:
@@ -133,6 +141,8 @@ class Registry(ABC):
         Raises:
             NotFoundError: There is none of this name.
         """
+        if self.published is not None and name == self.published.name:
+            return Row(UNDECLARED, UNDECLARED, mirrors.Mirror(name=name, topic=name, replicas=1, tag=None))
         return self._named(mirrors.NOUN, name, f"There is no mirror {name}")
 
     def mirrors(self) -> list[Row[mirrors.Mirror]]:
@@ -207,6 +217,8 @@ class Registry(ABC):
         return with_imports(self._schema(schema_id), self._schema)
 
     def _schema(self, schema_id: int) -> RegisteredSchema:
+        if schema_id == published_registry.SCHEMA_ID:
+            return published_registry.SCHEMA
         row: Row[RegisteredSchema] | None = self.row(subjects.SCHEMA_ID_NOUN, number_key(schema_id))
         if row is None:
             raise NotFoundError(f"Schema {schema_id} not found")
@@ -220,10 +232,16 @@ class Registry(ABC):
 
 
 class RegistryProjection:
-    """Folds events into the registry; used by the one process that writes it."""
+    """Folds events into the registry; used by the one process that writes it.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        path: Folder of the view.
+        published: The topic that the registry is published in.
+    """
+
+    def __init__(self, path: Path, published: topics.Topic | None = None) -> None:
         self.store = Store(path, TABLES)
+        self.published = published
 
     def close(self) -> None:
         """Close the store."""
@@ -232,7 +250,7 @@ class RegistryProjection:
     @property
     def view(self) -> RegistryView:
         """Return a view on the store that is written here: a process may open it only once."""
-        return RegistryView(self.store)
+        return RegistryView(self.store, self.published)
 
     def fold(self, events: Iterable[RecordedEvent], upto: int) -> None:
         """Apply *events*, which continue where the last call ended, and move to the position *upto*.
@@ -250,15 +268,16 @@ class RegistryProjection:
 
 
 class RegistryView(Registry):
-    """The registry for reading."""
+    """The registry for reading; *published* is the topic that it is published in."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, published: topics.Topic | None = None) -> None:
         self._store = store
+        self.published = published
 
     @classmethod
-    def open(cls, path: Path) -> RegistryView:
+    def open(cls, path: Path, published: topics.Topic | None = None) -> RegistryView:
         """Open the registry that another process writes."""
-        return cls(Store(path, TABLES, readonly=True))
+        return cls(Store(path, TABLES, readonly=True), published)
 
     def close(self) -> None:
         """Close the store."""

@@ -29,8 +29,10 @@ from core.errors import (
     UnreadableRecordError,
 )
 from core.kafka_admin import KafkaAdmin
+from core.published_registry import registry_topic
 from core.registered_schema import RegisteredSchema
 from core.settings import Settings
+from core.topics import Topic
 from projections import places
 from projections.freshness import FreshnessView
 from projections.mirror_indexing import find_schema, registry_elsewhere
@@ -61,9 +63,9 @@ _THREADS_FOR_PROCESSES = 4
 class Views:
     """The open views of one log."""
 
-    def __init__(self, folder: places.ViewFolder) -> None:
+    def __init__(self, folder: places.ViewFolder, published: Topic) -> None:
         self.folder = folder
-        self.registry = RegistryView.open(folder.registry)
+        self.registry = RegistryView.open(folder.registry, published)
         self.status = StatusView.open(folder.status)
         self._freshness: FreshnessView | None = None
 
@@ -88,6 +90,7 @@ class Worker:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self._published = registry_topic(settings.registry_topic, replication_factor=settings.replication_factor)
         self.kafka = KafkaAdmin(settings.kafka)
         self.loop: asyncio.AbstractEventLoop | None = None
         """The event loop that serves requests, `None` before it does."""
@@ -221,7 +224,7 @@ class Worker:
             if folder is None:
                 raise UnavailableError("The registry is not ready: the projector has not started yet.")
             try:
-                self._views = Views(folder)
+                self._views = Views(folder, self._published)
             except StoreError as error:
                 raise UnavailableError(f"The registry is not ready: {error}") from error
 

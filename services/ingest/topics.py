@@ -44,9 +44,14 @@ class IngestTopics:
         """Return a topic to write to.
 
         Raises:
-            InvalidInputError: It is not declared; the sentence is Quick's own.
+            InvalidInputError: It is not declared (the sentence is Quick's own), or only Quick itself writes it.
             UnavailableError: It does not exist in Kafka yet, or Kafka does not answer.
         """
+        if name == self._worker.settings.registry_topic:
+            raise InvalidInputError(
+                f"Topic {name} is read only: Quick writes there which topics are declared. Declare one, or delete it:"
+                " quick topic create, quick topic delete"
+            )
         try:
             access = self._accesses.topic(name)
         except NotFoundError as error:

@@ -14,6 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import bench_append
@@ -25,6 +26,7 @@ import bench_many_mirrors
 import bench_mirror
 import bench_mirror_reads
 import bench_rebuild
+import bench_reconcile
 import bench_up
 import bench_visibility
 
@@ -47,6 +49,7 @@ LONG_PARTS: dict[str, Measure] = {
     "many-mirrors": bench_many_mirrors.measure,
     "gateway": bench_gateway.measure,
     "gateway-inside": bench_gateway_inside.measure,
+    "reconcile": bench_reconcile.measure,
 }
 """Parts that run only when they are named."""
 

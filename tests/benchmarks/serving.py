@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -29,14 +29,18 @@ RECORD = {"id": 12345, "name": "a product name", "price": 14.99, "at": 170000000
 
 
 @contextmanager
-def serving(bootstrap: str, folder: Path, workers: int) -> Iterator[tuple[int, psutil.Process]]:
-    """Start `quick up` on an existing broker, and stop it."""
+def serving(
+    bootstrap: str, folder: Path, workers: int, environment: Mapping[str, str] = {}
+) -> Iterator[tuple[int, psutil.Process]]:
+    """Start `quick up` on an existing broker, with *environment* beside its settings, and stop it."""
     port = free_port()
     command = [Path(sys.executable).with_name("quick"), "up", "--kafka", bootstrap, "--port", str(port)]
     command += ["--workers", str(workers)]
-    environment = {**os.environ, **settings(bootstrap, folder), "QUICK_CONFIG": str(folder / "quick.conf")}
+    own = {**settings(bootstrap, folder), "QUICK_CONFIG": str(folder / "quick.conf")}
     with (folder / "up.log").open("a") as log:
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            command, env={**os.environ, **own, **environment}, stdout=log, stderr=subprocess.STDOUT
+        )
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as http:
             await_health(process, http, folder / "up.log")

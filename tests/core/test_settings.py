@@ -20,6 +20,17 @@ def test_three_settings_are_enough() -> None:
     assert (3, 1, "quick") == (settings.partitions, settings.replication_factor, settings.avro_namespace)
 
 
+def test_each_log_publishes_its_registry_in_a_topic_of_its_own() -> None:
+    def topic(**more: str) -> str:
+        return Settings.from_env({**REQUIRED, **more}).registry_topic
+
+    assert "__topic-registry" == topic() == topic(QUICK_LOG_TOPIC="__quick-log")
+    assert "__topic-registry-shop" == topic(QUICK_LOG_TOPIC="shop")
+    assert "__topics" == topic(QUICK_LOG_TOPIC="shop", QUICK_TOPIC_REGISTRY_TOPIC_NAME="__topics")
+    long = {topic(QUICK_LOG_TOPIC=249 * letter) for letter in "ab"}
+    assert (2, True) == (len(long), all(len(name) <= 249 for name in long))
+
+
 @pytest.mark.parametrize("name", REQUIRED)
 def test_a_required_setting_that_is_missing_is_named(name: str) -> None:
     with pytest.raises(SettingsError, match=f"{name} is not set"):
@@ -53,6 +64,9 @@ def test_a_required_setting_that_is_missing_is_named(name: str) -> None:
         ("QUICK_MIRROR_LEASE_S", "0.5"),
         ("QUICK_MIRROR_COPIES", "0"),
         ("QUICK_MIRROR_REPLICAS", "many"),
+        ("QUICK_TOPIC_REGISTRY_TOPIC_NAME", "topic-registry"),
+        ("QUICK_TOPIC_REGISTRY_TOPIC_NAME", "__topic/registry"),
+        ("QUICK_TOPIC_REGISTRY_TOPIC_NAME", "__" + 248 * "a"),
         ("QUICK_GRAPHQL_MAX_BATCH", "-1"),
         ("QUICK_GRAPHQL_TIMEOUT_S", "-1"),
         ("QUICK_GRAPHQL_INTROSPECTION", "true"),

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from cli.local_kafka import LocalKafka
+from core.settings import registry_topic_beside
 from tests.load import Load
 from tests.pods import Pod
 from tests.running import until
@@ -197,6 +198,17 @@ def test_a_mirror_answers_at_the_root_too(cluster: Cluster) -> None:
     assert [value, value] == [mirror.ask("GET", path).json() for path in ("/mirror/1", "/mirror/product/mirror/1")]
     assert {"value": [value["value"]]} == mirror.ask("GET", "/mirror/keys?ids=1").json()
     assert {"value": [value["value"]]} == mirror.ask("GET", "/mirror/range/1?from=3&to=4").json()
+
+
+def test_the_published_registry_has_a_mirror_of_its_own_and_needs_no_declaration(
+    cluster: Cluster, new_pod: NewPod
+) -> None:
+    topic = registry_topic_beside(cluster.manager.log_topic)
+    pod = new_pod("mirror", topic).start().await_ready()
+    until(lambda: pod.ask("GET", f"/mirror/{topic}/mirror/product").status_code == 200)
+    told = pod.ask("GET", f"/mirror/{topic}/mirror/product").json()["value"]
+    assert ("product", "SCHEMA") == (told["name"], told["valueType"])
+    pod.stop()
 
 
 def test_an_operation_includes_what_its_client_has_written(cluster: Cluster) -> None:

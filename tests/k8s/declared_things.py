@@ -96,9 +96,11 @@ def variants() -> dict[str, list[Manifest]]:
         image_pull_secret="demo-registry",
         arguments={"input-topics": "orders,clicks", "--productive": "false", "greeting": 'say "hi": {{ now }} # $(X)'},
     )
+    with_login = application(arguments={"password": "$(QUICK_KAFKA_SASL_PASSWORD)"})
     workloads = {
         "mirror": one(mirror_manifests(mirror(), PLAIN), "StatefulSet"),
         "application": one(application_manifests(app_with_all, FULL), "Deployment"),
+        "with-login": one(application_manifests(with_login, replace(FULL, application_kafka_login=True)), "Deployment"),
     }
     return {
         "mirror": mirror_manifests(mirror(), PLAIN),
@@ -110,7 +112,9 @@ def variants() -> dict[str, list[Manifest]]:
         "gateway-replicated": gateway_manifests(gateway("shop.eu", 2, "1.9.2"), FULL),
         "application": application_manifests(application(), PLAIN),
         "application-with-port": application_manifests(app_with_all, FULL),
+        "application-with-login": application_manifests(with_login, replace(FULL, application_kafka_login=True)),
         "topic-registry": topic_registry_manifests(replace(PLAIN, storage_size="1Gi")),
         "clean-up-mirror": [clean_up_job(workloads["mirror"], position=40)],
         "clean-up-application": [clean_up_job(workloads["application"], position=40)],
+        "clean-up-application-with-login": [clean_up_job(workloads["with-login"], position=40)],
     }

@@ -63,6 +63,41 @@ def test_an_apply_that_changes_nothing_leaves_the_object_alone(client: ApiClient
     assert first["metadata"]["resourceVersion"] == second["metadata"]["resourceVersion"]
 
 
+def test_create_makes_an_object_as_an_apply_does(client: ApiClient) -> None:
+    made = client.create(config("c", a="1"))
+    assert [("quick", "Apply")] == [(one["manager"], one["operation"]) for one in made["metadata"]["managedFields"]]
+    assert made["metadata"]["resourceVersion"] == client.apply(config("c", a="1"))["metadata"]["resourceVersion"]
+
+
+@pytest.mark.parametrize("manager", ["quick", "other"])
+def test_create_leaves_an_object_that_is_there_as_it_is(client: ApiClient, manager: str) -> None:
+    before = client.apply(config("c", a="1"), manager)
+    for wanted in (config("c", a="1"), config("c", b="2")):
+        with pytest.raises(KubernetesConflictError, match="not the object that was seen"):
+            client.create(wanted)
+    assert before == found(client, "c")
+
+
+def test_of_many_that_create_an_object_at_once_one_does(client: ApiClient) -> None:
+    outcomes: list[str] = []
+
+    def create(number: int) -> None:
+        try:
+            client.create(config("c", **{f"k{number}": "1"}))
+        except KubernetesConflictError:
+            outcomes.append("conflict")
+        else:
+            outcomes.append("made")
+
+    threads = [threading.Thread(target=create, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (1, 7) == (outcomes.count("made"), outcomes.count("conflict"))
+    assert 1 == len(found(client, "c")["data"])
+
+
 def test_a_dry_run_shows_what_would_be_and_changes_nothing(client: ApiClient) -> None:
     client.apply(config("c", a="1"))
     assert {"a": "2"} == client.apply(config("c", a="2"), dry_run=True)["data"]

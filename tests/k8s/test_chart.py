@@ -16,6 +16,7 @@ import yaml
 
 from core.kafka_security import SaslMechanism, SecurityProtocol
 from core.settings import Settings
+from k8s.applications import LOGIN
 from k8s.settings import KubernetesSettings, PullPolicy
 from k8s.thing_objects import INSTANCE, MANAGED_BY, MANAGER, role_args
 
@@ -191,6 +192,10 @@ def test_every_variable_that_a_process_reads_has_its_place_in_the_chart() -> Non
 def test_no_variable_has_two_places() -> None:
     assert set() == set(VARIABLES) & (elsewhere() | secrets() | OF_PODS)
     assert set() == elsewhere() & secrets()
+
+
+def test_applications_can_be_given_all_that_lets_into_kafka_and_no_other_secret() -> None:
+    assert set(LOGIN) == {name for name in secrets() if name.startswith("QUICK_KAFKA_")}
 
 
 def test_the_versions_are_one() -> None:

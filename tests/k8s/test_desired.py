@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.mirrors import MirrorDefinition
-from k8s.applications import application_manifests
+from k8s.applications import LOGIN, application_manifests
 from k8s.desired import desired
 from k8s.gateways import MAX_SCHEMA_BYTES, gateway_manifests
 from k8s.mirrors import mirror_manifests
@@ -258,6 +258,18 @@ def test_what_is_not_known_here_or_must_not_be_shown_is_put_in_by_the_cluster() 
     ]
     assert expected == container(made, "Deployment")["args"]
     assert "qu1et" not in str(made)
+
+
+def test_an_application_gets_the_login_for_kafka_only_where_a_setting_says_so() -> None:
+    def given(settings: KubernetesSettings) -> dict[str, Any]:
+        env = container(application_manifests(application(), settings), "Deployment")["env"]
+        return {one["name"]: one["valueFrom"]["secretKeyRef"] for one in env if "valueFrom" in one}
+
+    assert {} == given(FULL) == given(replace(PLAIN, application_kafka_login=True))
+    found = given(replace(FULL, application_kafka_login=True))
+    assert set(LOGIN) == set(found)
+    password = {"name": "eu-kafka", "key": "QUICK_KAFKA_SASL_PASSWORD", "optional": True}
+    assert password == found["QUICK_KAFKA_SASL_PASSWORD"]
 
 
 @given(name=TEXTS, tag=TEXTS)

@@ -13,7 +13,8 @@ import yaml
 from core.errors import KubernetesUnavailableError
 from k8s.apply import ApiClient
 from k8s.cluster import KINDS
-from k8s.objects import Kind, Manifest, ObjectRef
+from k8s.comparison import Comparison, compare
+from k8s.objects import Kind, LiveObject, Manifest, ObjectRef
 from k8s.outcomes import Outcome, State
 from k8s.settings import Drift
 from projections.reconciler import LeadershipLostError
@@ -241,6 +242,35 @@ def test_an_incarnation_that_a_stranger_writes_deletes_nothing(client: ApiClient
     )
 
 
+def test_only_what_has_changed_is_compared_again(client: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[str] = []
+
+    def noting(wanted: Manifest, live: LiveObject) -> Comparison:
+        compared.append(f"{live['kind']} {live['metadata']['name']}")
+        return compare(wanted, live)
+
+    monkeypatch.setattr("k8s.reconcile.compare", noting)
+    declared = Declared(gateways=[gateway(replicas=0)])
+    reconciler = declared.reconciler(client)
+
+    def is_quiet() -> bool:
+        compared.clear()
+        return {"unchanged"} == set(states(reconciler.reconcile()).values()) and not compared
+
+    until(is_quiet, "compared once")
+    change_image(client)
+    reconciler.reconcile()
+    assert {"Deployment quick-gateway-shop"} == set(compared)
+    until(is_quiet, "compared once more")
+    declared.gateways = [gateway(replicas=0, tag="9.9")]
+    reconciler.reconcile()
+    assert GATEWAY == set(compared)
+    until(is_quiet, "compared with what is wanted now")
+    wipe(client)
+    settle(reconciler)
+    assert GATEWAY == names(client)
+
+
 # What is not ours.
 
 
@@ -442,6 +472,11 @@ def test_two_hundred_mirrors_are_made_and_cost_a_few_requests_when_nothing_has_c
 ) -> None:
     many = Declared(mirrors=[mirror(f"m{number}", replicas=0) for number in range(200)])  # Pods are not what counts.
     reconciler = many.reconciler(client)
+    client.list(STATEFUL_SET)
+    requests.clear()
+    reconciler.reconcile()
+    assert 600 == sum(asked.startswith("apply") for asked in requests)
+    assert not [asked for asked in requests if asked.startswith("read")], "a list has said that it is not there"
     settle(reconciler)
     assert 600 == len(names(client))
     requests.clear()

@@ -38,6 +38,7 @@ def test_everything_can_be_said() -> None:
             "QUICK_K8S_CONFIG_CHECKSUM": "5f70bf18",
             "QUICK_K8S_API_KEY_SECRET": "s",
             "QUICK_K8S_KAFKA_SECRET": "k",
+            "QUICK_APPLICATION_KAFKA_LOGIN": "true",
             "QUICK_MIRROR_STORAGE_CLASS": "fast",
             "QUICK_MIRROR_STORAGE_SIZE": "1T",
             "QUICK_KAFKA_BOOTSTRAP_SERVER": "a:9092,b:9092",
@@ -66,6 +67,7 @@ def test_everything_can_be_said() -> None:
         config_checksum="5f70bf18",
         api_key_secret="s",
         kafka_secret="k",
+        application_kafka_login=True,
         storage_class="fast",
         storage_size="1T",
         kafka="a:9092,b:9092",
@@ -101,6 +103,7 @@ def test_pull_policies_are_taken_in_any_spelling(text: str) -> None:
         (f"{RESOURCES}_MEMORY_REQUEST", "0", "above 0"),
         ("QUICK_K8S_RUN_AS_USER", "0", "from 1"),
         ("QUICK_K8S_KAFKA_SECRET", "Kafka/login", "an object in Kubernetes"),
+        ("QUICK_APPLICATION_KAFKA_LOGIN", "yes", "true or false"),
         ("QUICK_K8S_CONFIG", "Quick_Config", "an object in Kubernetes"),
         ("QUICK_MIRROR_STORAGE_SIZE", "-1Gi", "above 0"),
         ("QUICK_MIRROR_STORAGE_CLASS", "fast class", "an object in Kubernetes"),
@@ -112,7 +115,7 @@ def test_pull_policies_are_taken_in_any_spelling(text: str) -> None:
         ("QUICK_INGRESS_HOST", "a." * 127 + "aa", "a host name"),
         ("QUICK_INGRESS_SSL", "yes", "true or false"),
         ("QUICK_INGRESS_ENTRYPOINT", "web secure", "entry points"),
-        ("QUICK_TOPIC_REGISTRY_TOPIC_NAME", "a/b", "name of a topic"),
+        ("QUICK_TOPIC_REGISTRY_TOPIC_NAME", "__a/b", "name of a topic"),
         ("QUICK_TOPIC_REGISTRY_SERVICE_NAME", "quick-mirror-orders", "not what the objects"),
         ("QUICK_TOPIC_REGISTRY_SERVICE_NAME", "topics-headless", "not what the objects"),
         ("QUICK_TOPIC_REGISTRY_SERVICE_NAME", "1topics", "beginning with a letter"),
@@ -126,6 +129,15 @@ def test_a_value_that_kubernetes_would_not_take_is_named_with_its_setting_and_th
         KubernetesSettings.from_env({name: value})
     assert str(caught.value).startswith(f"{name}={value!r} cannot be used: ")
     assert reason in str(caught.value)
+
+
+def test_a_login_can_only_be_given_where_there_is_one() -> None:
+    with pytest.raises(
+        SettingsError, match=r"no login to give\. Name the Secret that has it in QUICK_K8S_KAFKA_SECRET"
+    ):
+        KubernetesSettings.from_env({"QUICK_APPLICATION_KAFKA_LOGIN": "true"})
+    assert not KubernetesSettings.from_env({"QUICK_APPLICATION_KAFKA_LOGIN": "false"}).application_kafka_login
+    assert not KubernetesSettings.from_env({"QUICK_K8S_KAFKA_SECRET": "k"}).application_kafka_login
 
 
 def test_a_wildcard_is_a_host_too() -> None:

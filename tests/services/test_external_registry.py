@@ -9,7 +9,10 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
-from tests.running import API_KEY, Running
+from core.kafka_reader import TopicsConsumer
+from core.settings import registry_topic_beside
+from projections.registry_publisher import held_by
+from tests.running import API_KEY, Running, until
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +67,7 @@ def change(http: httpx.Client, name: str, **parameters: str) -> httpx.Response:
     return http.post(f"/manager/topic/{name}/schema", params=parameters, json={"gateway": name, "type": "Item"})
 
 
-def value(http: httpx.Client, name: str, key: int) -> httpx.Response:
+def value(http: httpx.Client, name: str, key: int | str) -> httpx.Response:
     return http.get(f"/mirror/{name}/mirror/{key}")
 
 
@@ -137,6 +140,19 @@ def test_a_subject_goes_with_its_topic_when_it_was_made_for_it(
     assert 200 == http.delete(f"/manager/topic/{name}").status_code
     left = registry.get("/subjects", params={"subjectPrefix": name, "deleted": "true"}).json()
     assert ([] if is_ours else [f"{name}-value"]) == left
+
+
+def test_the_published_registry_has_its_schema_there(
+    user: Running, http: httpx.Client, registry: httpx.Client, name: str
+) -> None:
+    define(http, name, "id: Int!")
+    assert 200 == create(http, name).status_code
+    topic = registry_topic_beside(user.log_topic)
+    until(lambda: value(http, topic, name).status_code == 200)
+    assert "INTEGER" == value(http, topic, name).json()["value"]["keyType"]
+    there = registry.get(f"/subjects/{topic}-value/versions/latest").json()
+    raw = held_by(topic, 1, lambda: TopicsConsumer(user.kafka))[name.encode()]
+    assert there["id"] == int.from_bytes(raw[1:5])
 
 
 def test_our_own_registry_says_where_the_other_one_is(authority: Running, http: httpx.Client) -> None:
