@@ -11,6 +11,7 @@ swap replaces is replaced in one transaction of the live store, so that every re
 from __future__ import annotations
 
 import tempfile
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -41,8 +42,8 @@ from projections.status import StatusProjection
 
 VIEWS = ("log", "registry", "status")
 
-ATTEMPTS = 50
-"""How often a rebuilt view catches up with the live one before a replay is given up: somebody writes all the time."""
+MEETING_TIMEOUT_S = 30.0
+"""How long it is tried to find both views at one position, when the live one moves on all the time."""
 
 CATCH_UP_TIMEOUT_S = 600.0
 """Longest wait until the log is read again."""
@@ -95,7 +96,7 @@ class Replay(ABC):
         Raises:
             UnavailableError: The rebuilt view was folded further each time.
         """
-        for _ in range(ATTEMPTS):
+        for _ in self._attempts():
             with self._live.read() as live:
                 self.catch_up(position := self._at(live))
                 with self._rebuilt.read() as rebuilt:
@@ -112,7 +113,7 @@ class Replay(ABC):
         Raises:
             UnavailableError: The live view moved on each time that the rebuilt one had caught up.
         """
-        for _ in range(ATTEMPTS):
+        for _ in self._attempts():
             self.catch_up(self._position(self._live))
             with self._rebuilt.read() as rebuilt:
                 if self._live.update(partial(self._swapped, rebuilt)):
@@ -128,6 +129,13 @@ class Replay(ABC):
             if (value := rebuilt.get("meta", key)) is not None:
                 live.put("meta", key, value)
         return True
+
+    def _attempts(self) -> Iterator[None]:
+        """Yield for each attempt to find both views at one position, after the rebuilt one has caught up once."""
+        self.catch_up(self._position(self._live))
+        deadline = time.monotonic() + MEETING_TIMEOUT_S
+        while time.monotonic() < deadline:
+            yield
 
     def _position(self, store: Store) -> int:
         with store.read() as txn:

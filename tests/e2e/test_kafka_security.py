@@ -117,5 +117,5 @@ def test_a_broker_that_another_authority_vouches_for_is_told(
     login: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("QUICK_KAFKA_SSL_CA_PEM", make_certificate(tmp_path / "another"))
-    with pytest.raises(KafkaUnavailableError, match=r"No Kafka broker answers at .*SSL handshake failed"):
+    with pytest.raises(KafkaUnavailableError, match=r"No Kafka broker .*(handshake|certificate verify) failed"):
         wait_until_ready(login["QUICK_KAFKA_BOOTSTRAP_SERVER"], 3)

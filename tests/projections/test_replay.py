@@ -110,6 +110,7 @@ def test_a_swap_puts_the_rebuilt_view_in_the_place_of_the_live_one(registry: Liv
 def test_a_view_that_moves_all_the_time_is_given_up(registry: LiveRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
     with replay("registry", registry.settings, registry.folder, registry.log_path, registry.scratch) as rebuilt:
         monkeypatch.setattr(rebuilt, "catch_up", lambda _: None)
+        monkeypatch.setattr("projections.replay.MEETING_TIMEOUT_S", 0.1)
         with pytest.raises(UnavailableError, match="moved on all the time"):
             rebuilt.compare(lambda _: None)
         with pytest.raises(UnavailableError, match="moved on all the time"):
