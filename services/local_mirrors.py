@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from core.errors import (
@@ -19,8 +20,9 @@ from core.errors import (
 )
 from core.mirrors import MirrorDefinition
 from core.ordered_bytes import Bounds
+from core.primitives import WholeNumberCodec
 from core.record_fields import Decoder, ManyDecoder, field_decoder, fields_decoder
-from core.types import TopicType
+from core.types import Codec, TopicType
 from projections.mirror_entries import Entry
 from projections.mirror_moment import KEYS_AT_ONCE
 from projections.windows import Window
@@ -84,15 +86,17 @@ class LocalMirrors:
             if access.values.type is TopicType.SCHEMA:  # A number is decoded quicker than found.
                 scope = access.topic_id, names_types
                 kept, many_kept = self.rows.decoder(scope, decode), self.rows.many_decoder(scope, many)
-            known = self._decoders[access.name, names_types] = _Decoders(access, decode, kept, many, many_kept)
+            encode = encoder_of_keys(access.keys)
+            known = self._decoders[access.name, names_types] = _Decoders(access, encode, decode, kept, many, many_kept)
         return known
 
 
 class _Decoders(NamedTuple):
-    """What decodes the values of one topic."""
+    """What encodes the keys of one topic, and decodes its values."""
 
     access: TopicAccess
     """What they were made for."""
+    encode_keys: Callable[[Sequence[Any]], list[bytes]]
     decode: Decoder
     decode_kept: Decoder
     """Looks among the kept rows first."""
@@ -103,11 +107,12 @@ class _Decoders(NamedTuple):
 class _Topic:
     """A topic in one operation."""
 
-    __slots__ = ("access", "decoders", "encode_key", "moment", "read", "sizes", "view")
+    __slots__ = ("access", "decoders", "encode_key", "encode_keys", "moment", "read", "sizes", "view")
 
     def __init__(self, access: TopicAccess, decoders: _Decoders) -> None:
         self.access = access
         self.encode_key = access.keys.encode
+        self.encode_keys = decoders.encode_keys
         self.decoders = decoders
         self.view: ReadableMirror | None = None
         self.moment: ReadableMoment | None = None
@@ -144,9 +149,9 @@ class LocalReading:
     def get_many(self, topic: str, keys: Sequence[Any]) -> list[Any]:
         """Return the values of *keys* in their order, `None` for none, an exception for what cannot be read."""
         asked = self._topics.get(topic) or self._topic(topic)
-        encode, read = asked.encode_key, asked.read
+        read = asked.read
         try:
-            raw_keys = [encode(key) for key in keys]
+            raw_keys = asked.encode_keys(keys)
         except QuickError:
             return [self._one(asked, key) for key in keys]
         if len(raw_keys) == 1 and raw_keys[0] not in read:  # The common case, in half the time.
@@ -156,7 +161,7 @@ class LocalReading:
             self._read_many(asked, unread)
         if len(unread) < len(raw_keys):  # What is given out again makes the answer longer too.
             self._hold(_bytes_of(asked, raw_keys) - _bytes_of(asked, unread))
-        return [read[raw] for raw in raw_keys]
+        return list(map(read.__getitem__, raw_keys))
 
     def range(self, topic: str, key: Any, low: Any, high: Any) -> list[Any]:
         """Return the values of a key within a range, in its order."""
@@ -283,17 +288,20 @@ class LocalReading:
         """Remember what stands under each of *keys*."""
         values = self._moment(topic).values(keys)
         for start in range(0, len(keys), KEYS_AT_ONCE):
-            wanted = keys[start : start + KEYS_AT_ONCE]
-            found = {key: raw for key, raw in zip(wanted, values, strict=False) if raw is not None}
-            sizes = dict(zip(found, map(len, found.values()), strict=True))
-            topic.sizes |= sizes
-            self._hold(sum(sizes.values()))
+            found = keys[start : start + KEYS_AT_ONCE]
+            raws = list(islice(values, len(found)))
+            if None in raws:
+                topic.read.update(dict.fromkeys(found))
+                found = [key for key, raw in zip(found, raws, strict=True) if raw is not None]
+            present = [raw for raw in raws if raw is not None]
+            sizes = list(map(len, present))
+            topic.sizes.update(zip(found, sizes, strict=True))
+            self._hold(sum(sizes))
             try:
-                decoded = topic.decoders.decode_many_kept(list(found.values()))
+                decoded = topic.decoders.decode_many_kept(present)
             except QuickError:  # One of them cannot be read, which is its error alone.
-                decoded = [self._value(topic, key, raw) for key, raw in found.items()]
-            topic.read |= dict.fromkeys(wanted)
-            topic.read |= zip(found, decoded, strict=True)
+                decoded = [self._value(topic, key, raw) for key, raw in zip(found, present, strict=True)]
+            topic.read.update(zip(found, decoded, strict=True))
 
     def _value(self, topic: _Topic, key: bytes, raw: bytes) -> Any:
         try:
@@ -330,6 +338,14 @@ class _DeclaredRanges(NamedTuple):
     def range(self, key: bytes, bounds: Bounds, window: Window) -> list[Entry]:
         """Return the records of a key, see `RangedView`."""
         return self.moment.range(key, bounds, window, declared=self.declared)
+
+
+def encoder_of_keys(codec: Codec) -> Callable[[Sequence[Any]], list[bytes]]:
+    """Return what encodes many keys."""
+    if isinstance(codec, WholeNumberCodec):
+        return codec.encode_all
+    encode = codec.encode
+    return lambda keys: [encode(key) for key in keys]
 
 
 def _bytes_of(topic: _Topic, raw_keys: Iterable[bytes]) -> int:

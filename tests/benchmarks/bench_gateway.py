@@ -170,9 +170,7 @@ def loaded(folder: Path, contender: Contender, workload: Workload) -> Measured:
     path = contender.path.format(workload=workload.name)
     requests = [post(path, body) for body in workload.bodies()]
     # The generator would be woken by nearly every answer of a slow server, and the server pays for waking it.
-    found = load(
-        folder, contender.port, requests, connections=workload.connections, seconds=SECONDS, stays_awake=True
-    )
+    found = load(folder, contender.port, requests, connections=workload.connections, seconds=SECONDS, stays_awake=True)
     return Measured(found["rate"], found["p99"])
 
 
