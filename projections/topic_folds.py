@@ -61,8 +61,9 @@ ROUND_S = 0.25
 REFUSED_PAUSE_S = 1.0
 """Pause after a write that the disk refused, or a registry by not answering."""
 
-POLL_S = 0.1
-"""Longest wait of a round without records; a new mirror is noticed at the latest then."""
+POLL_S, MANY_POLL_S = 0.1, 0.25
+"""Longest wait of a round without records, with few and with many partitions. What the registry says is seen at the
+latest then; a topic that was created has a status, which is a record."""
 
 FETCH_WAIT_MS, MANY_FETCH_WAIT_MS = 100, 750
 """How long a fetch waits for records. A mirror that is begun waits for the one under way; it costs 3 % of a core to ask
@@ -366,7 +367,8 @@ class TopicFolds:
         changed: set[str] = set()
         ends: list[PartitionEnd] = []
         lost: list[tuple[str, int]] = []
-        timeout_s, deadline = POLL_S, time.monotonic() + POLL_S + ROUND_S
+        timeout_s = MANY_POLL_S if self._has_many else POLL_S
+        deadline = time.monotonic() + timeout_s + ROUND_S
         for _ in range(PIECES):
             polled = self._consumer.poll(limit=PIECE_RECORDS, timeout_s=timeout_s)
             changed |= self._take(polled.records)
