@@ -23,6 +23,9 @@ REPLICAS: Final = "quick/replicas"
 """Annotation that somebody puts on a workload: `external` leaves the number of replicas to whoever else sets it, such
 as a HorizontalPodAutoscaler."""
 
+FIXED_TAG: Final = "d9p.io/fixed-tag"
+"""Annotation of workloads of Quick's own image: `false` where its tag is the default one."""
+
 _EXTERNAL: Final = "external"
 _REPLICAS_PATH: Final[Path] = ("f:spec", "f:replicas")
 
@@ -37,8 +40,16 @@ def stamped(manifest: Manifest) -> dict[str, Any]:
     }
 
 
-def respecting_others(manifest: Manifest, live: LiveObject) -> dict[str, Any]:
-    """Return *manifest* without the number of replicas, where *live* says that others set it and somebody does."""
+def respecting_others(manifest: Manifest, live: LiveObject, *, updates_images: bool = True) -> dict[str, Any]:
+    """Return *manifest* as far as it is ours to say.
+
+    Args:
+        manifest: What is wanted.
+        live: What is there. Where it says that others set the number of replicas, and somebody does, that is left out.
+        updates_images: Whether what has no fixed tag goes with the default one, or keeps the image that it has.
+    """
+    if not updates_images and annotation(manifest, FIXED_TAG) == annotation(live, FIXED_TAG) == "false":
+        manifest = _with_images_of(manifest, live)
     is_external = annotation(live, REPLICAS) == _EXTERNAL
     if is_external and others_at(live, _REPLICAS_PATH):
         return without(manifest, [_REPLICAS_PATH])
@@ -77,6 +88,15 @@ def without(manifest: Manifest, paths: Iterable[Path]) -> dict[str, Any]:
     copy: dict[str, Any] = json.loads(json.dumps(manifest))
     for path in paths:
         _remove(copy, path)
+    return copy
+
+
+def _with_images_of(manifest: Manifest, live: LiveObject) -> dict[str, Any]:
+    """Return a copy of *manifest* whose containers have the images of those of the same names in *live*."""
+    copy: dict[str, Any] = json.loads(json.dumps(manifest))
+    images = {one["name"]: one["image"] for one in live["spec"]["template"]["spec"]["containers"]}
+    for container in copy["spec"]["template"]["spec"]["containers"]:
+        container["image"] = images.get(container["name"], container["image"])
     return copy
 
 

@@ -253,7 +253,7 @@ class _Round:
             self.matching[ref] = match
             self._note(ref, match.respecting, State.UNCHANGED, live=live)
             return
-        wanted = respecting_others(manifest, live)
+        wanted = respecting_others(manifest, live, updates_images=self._settings.updates_images)
         comparison = compare(wanted, live)
         drifts = drifts_of(wanted, live, comparison)
         is_reverting = self._settings.drift is DriftPolicy.REVERT

@@ -125,6 +125,10 @@ class KubernetesSettings:
     drift: Drift = Drift.REVERT
     """`QUICK_K8S_DRIFT`: `revert` what others change in our objects, or only `report` it."""
 
+    updates_images: bool = True
+    """`QUICK_MANAGER_UPDATE_MANAGED_IMAGES`: whether mirrors and gateways without a tag of their own go with the
+    default one when it changes; else they keep the image that they were made with."""
+
     registry: str | None = None
     """`QUICK_DOCKER_REGISTRY`: where Quick's image is; without one, the nodes' default."""
 
@@ -207,6 +211,7 @@ class KubernetesSettings:
             namespace=env.optional("KUBERNETES_CLIENT_NAMESPACE", _NAMESPACE_NAME, cls.namespace),
             instance=env.optional("QUICK_K8S_INSTANCE", _INSTANCE, None),
             drift=env.optional("QUICK_K8S_DRIFT", Drift.parse, cls.drift),
+            updates_images=env.optional("QUICK_MANAGER_UPDATE_MANAGED_IMAGES", yes_or_no, cls.updates_images),
             registry=env.optional("QUICK_DOCKER_REGISTRY", _REGISTRY_NAME, None),
             image=env.optional("QUICK_IMAGE_NAME", _IMAGE_NAME, cls.image),
             default_tag=env.optional("QUICK_DEFAULT_IMAGE_TAG", _TAG_NAME, cls.default_tag),

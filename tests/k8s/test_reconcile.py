@@ -227,6 +227,33 @@ def test_an_annotation_leaves_the_replicas_to_an_autoscaler(client: ApiClient, d
     assert live["spec"]["template"]["spec"]["containers"][0]["image"].endswith(":9.9")
 
 
+@pytest.mark.parametrize(("updates_images", "expected"), [(True, "2.0"), (False, "1.0")])
+def test_what_has_no_fixed_tag_goes_with_the_default_one_if_it_is_to(
+    client: ApiClient, declared: Declared, *, updates_images: bool, expected: str
+) -> None:
+    def images() -> dict[str, str]:
+        lives = (
+            found(client, workload("quick-gateway-shop", DEPLOYMENT)),
+            found(client, workload("quick-mirror-orders")),
+        )
+        containers = [live["spec"]["template"]["spec"]["containers"] for live in lives]
+        return {one["name"]: one["image"].rpartition(":")[2] for several in containers for one in several}
+
+    settle(declared.reconciler(client, default_tag="1.0"))
+    assert {"1.0"} == set(images().values())
+    later = declared.reconciler(client, default_tag="2.0", updates_images=updates_images)
+    settle(later)
+    assert {expected} == set(images().values())
+    declared.gateways = [gateway(replicas=3)]
+    settle(later)
+    assert 3 == found(client, workload("quick-gateway-shop", DEPLOYMENT))["spec"]["replicas"]
+    assert {expected} == set(images().values())
+    declared.gateways = [gateway(tag="9.9")]
+    settle(later)
+    assert {"9.9", expected} == set(images().values())
+    assert {"unchanged"} == set(states(later.reconcile()).values())
+
+
 def test_an_incarnation_that_a_stranger_writes_deletes_nothing(client: ApiClient, declared: Declared) -> None:
     reconciler = declared.reconciler(client)
     reconciler.reconcile()
