@@ -357,8 +357,20 @@ class Store:
         self._env.close()
 
     def version(self) -> int:
-        """Return the number of the last commit: while it stays, so does everything in the store."""
-        return int(self._env.info()["last_txnid"])
+        """Return the number of the last commit that is read: while it stays, so does everything in the store.
+
+        Not what `info` tells: while a commit is on its way to the disk, that is a step ahead of what new readers get,
+        and who kept what he reads under that number would take it for current.
+        """
+        try:
+            txn = self._env.begin()
+        except lmdb.MapResizedError:
+            with self.read() as reader:
+                return reader.version()
+        try:
+            return int(txn.id())
+        finally:
+            txn.abort()
 
     def pages(self) -> int:
         """Return how many pages the store has: at most so many copies of them does a write transaction hold."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import psutil
 import pytest
 
@@ -17,6 +18,11 @@ from tests.running import Running
 
 LONG = frozenset(("e2e", "k8s", "soak"))
 """Folders of the tests that start whole instances or clusters."""
+
+
+# Machines are busy: how long one example takes says nothing.
+hypothesis.settings.register_profile("busy", deadline=None)
+hypothesis.settings.load_profile("busy")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

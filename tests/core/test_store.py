@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 
 import core.store
 from core.errors import StoreError, StoreFullError
-from core.store import Difference, Store, Writer, bounded_key, copy_tables, differences, number_key
+from core.store import Difference, Store, Writer, bounded_key, copy_tables, differences, key_number, number_key
 
 
 @pytest.fixture
@@ -198,3 +200,22 @@ def test_a_large_copy_grows_the_map(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         assert [] == list(differences(one, other, TABLES))
     source.close()
     target.close()
+
+
+def test_a_version_is_never_ahead_of_what_is_read(tmp_path: Path) -> None:
+    with Store(tmp_path / "s", ("t",)) as store:
+        store.update(lambda txn: txn.put("t", b"n", number_key(0)))
+        first = store.version()
+
+        def write() -> None:
+            for number in range(1, 300):
+                store.update(partial(Writer.put, table="t", key=b"n", value=number_key(number)))
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        while writer.is_alive():
+            version = store.version()
+            with store.read() as txn:
+                assert version - first <= key_number(txn.get("t", b"n") or b"")
+        writer.join()
+        assert 299 == store.version() - first

@@ -127,7 +127,7 @@ def test_an_index_is_added_to_a_mirror_that_answers_all_the_time(gateway: Runnin
             running.include(
                 "live-product", running.ingest("live-product", {"key": 1, "value": {"id": 1, "timestamp": 7}})
             )
-            until(lambda: http.get("/mirror/live-product/status").json()["state"] == "ready")
+            until(lambda: ready_of(http.get("/mirror/live-product/status")))
             after = http.get("/mirror/live-product/status").json()
             assert before["entries"] == after["entries"] == 5_000
             assert after["lag"]["records"] == 0
@@ -159,3 +159,8 @@ def test_a_mirror_is_deleted_and_created_again(gateway: Running) -> None:
         assert (404, True) == (missing.status_code, "quick mirror create unmirrored" in missing.text)
     running.quick("mirror", "create", "unmirrored")
     until(lambda: '"2"\n' == running.quick("get", "unmirrored", "a"))
+
+
+def ready_of(answer: httpx.Response) -> bool:
+    assert answer.status_code == 200, (answer.status_code, answer.text)
+    return answer.json()["state"] == "ready"
