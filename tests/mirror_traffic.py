@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 import psutil
 
+from core.kafka_admin import KafkaAdmin
 from core.kafka_writer import OutRecord, RecordWriter
 from projections.mirrors import MirrorView
 from projections.places import current
@@ -155,7 +156,7 @@ class Target:
             made = http.post(f"/manager/topic/{topic}", params={"keyType": "long", "valueType": "string"}, json={})
             assert 200 == made.status_code, made.text
             until(lambda: http.get(f"/mirror/{topic}/mirror/1").status_code == 404)
-        self._path = _only_mirror(running.data_dir)
+        self._path = _mirror_of(running, topic)
         self._view = MirrorView(self._path)
 
     @property
@@ -216,8 +217,8 @@ def settled(target: Target, writer: Writer) -> Callable[[], bool]:
     return lambda: writer.is_done() and target.folded() == writer.written
 
 
-def _only_mirror(data_dir: Path) -> Path:
-    folder = current(data_dir)
+def _mirror_of(running: Running, topic: str) -> Path:
+    folder, facts = current(running.data_dir), KafkaAdmin(running.kafka).describe(topic)
     assert folder is not None, "a projector runs on it"
-    [path] = {path.parent for path in (folder.path / "mirrors").rglob("data.mdb")}
-    return path
+    assert facts is not None, "it was created"
+    return folder.mirror(facts.topic_id).resolve(strict=True)

@@ -69,7 +69,7 @@ def test_a_job_succeeds_and_one_that_shall_fail_fails(client: ApiClient) -> None
 
 def test_a_stateful_set_gets_a_volume_for_each_pod(client: ApiClient) -> None:
     client.apply(stateful_set("store", replicas=2))
-    until(lambda: status(client, STATEFUL_SET, "store").get("readyReplicas") == 2)
+    until(lambda: status(client, STATEFUL_SET, "store").get("readyReplicas") == 2, 180)
     claims = client.list(VOLUME_CLAIM).objects
     assert {"data-store-0": "Bound", "data-store-1": "Bound"} == {
         claim["metadata"]["name"]: claim["status"]["phase"] for claim in claims
