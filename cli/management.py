@@ -21,6 +21,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Final, NamedTuple, Self
 
 from cli.listener import url_of
+from core.figures import CONTENT_TYPE, Gauge, text_of
 from core.signs_of_life import PROJECTOR, WEB, Sign, SignReceiver
 
 FRESH_S: Final = 10.0
@@ -31,8 +32,6 @@ SILENT_S: Final = 60.0
 
 REQUEST_TIMEOUT_S: Final = 5.0
 """How long a connection may keep a thread waiting."""
-
-_FIGURES_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Answer(NamedTuple):
@@ -147,12 +146,8 @@ def _probed(reasons: list[str], problems: list[str] | None = None) -> Answer:
 
 
 def _figures(vitality: Vitality) -> Answer:
-    signs = vitality.metrics() + _figure("quick_ready", "1 while this Quick is ready.", not vitality.not_ready())
-    return Answer(HTTPStatus.OK, _FIGURES_TYPE, signs.encode())
-
-
-def _figure(name: str, text: str, value: bool) -> str:
-    return f"# HELP {name} {text}\n# TYPE {name} gauge\n{name} {int(value)}\n"
+    ready = Gauge("quick_ready", "1 while this Quick is ready.", int(not vitality.not_ready()))
+    return Answer(HTTPStatus.OK, CONTENT_TYPE, (vitality.metrics() + text_of([ready])).encode())
 
 
 _ROUTES: Final[dict[str, Callable[[Vitality], Answer]]] = {

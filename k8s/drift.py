@@ -40,7 +40,7 @@ def stamped(manifest: Manifest) -> dict[str, Any]:
     }
 
 
-def respecting_others(manifest: Manifest, live: LiveObject, *, updates_images: bool = True) -> dict[str, Any]:
+def respecting_others(manifest: Manifest, live: LiveObject, *, updates_images: bool) -> dict[str, Any]:
     """Return *manifest* as far as it is ours to say.
 
     Args:
@@ -93,7 +93,7 @@ def without(manifest: Manifest, paths: Iterable[Path]) -> dict[str, Any]:
 
 def _with_images_of(manifest: Manifest, live: LiveObject) -> dict[str, Any]:
     """Return a copy of *manifest* whose containers have the images of those of the same names in *live*."""
-    copy: dict[str, Any] = json.loads(json.dumps(manifest))
+    copy = without(manifest, ())
     images = {one["name"]: one["image"] for one in live["spec"]["template"]["spec"]["containers"]}
     for container in copy["spec"]["template"]["spec"]["containers"]:
         container["image"] = images.get(container["name"], container["image"])

@@ -45,6 +45,11 @@ KEYS_AT_ONCE: Final = 100
 """Keys whose values are looked up together."""
 
 
+def too_large(keys: int, max_bytes: int) -> TooLargeError:
+    """Return the refusal to read so many keys at once."""
+    return TooLargeError(f"The values of {keys} keys have more than {max_bytes} bytes. Ask for fewer keys at once.")
+
+
 class MirrorFacts:
     """What all moments of a mirror share, or all those of one commit: it is read once. Safe in several threads."""
 
@@ -142,9 +147,7 @@ class MirrorMoment:
                     entry = None
                 held += 0 if entry is None else len(entry.value)
                 if max_bytes is not None and held > max_bytes:
-                    raise TooLargeError(
-                        f"The values of {len(keys)} keys have more than {max_bytes} bytes. Ask for fewer keys at once."
-                    )
+                    raise too_large(len(keys), max_bytes)
                 entries.append(entry)
         except BROKEN as error:
             raise self._store.broken(error) from error

@@ -27,6 +27,9 @@ logger = logging.getLogger(__name__)
 Headers = Sequence[tuple[bytes, bytes]]
 """Names in lower case, and values, as they were sent."""
 
+JSON_LINE: Final = b"content-type: application/json\r\n"
+"""Header of an answer in JSON."""
+
 SEGMENT: Final = rb"([^\x00-\x20\x7f-\xff/?#%]+)"
 """A segment of a path in which nothing is encoded, for the patterns of ways."""
 

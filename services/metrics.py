@@ -7,19 +7,11 @@ itself.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import falcon.asgi
 
+from core.figures import CONTENT_TYPE, Gauge, text_of
 from services.worker import Worker
-
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-
-
-class _Gauge(NamedTuple):
-    name: str
-    help: str
-    value: int
 
 
 class MetricsResource:
@@ -40,31 +32,26 @@ def metrics_text(worker: Worker) -> str:
     Raises:
         UnavailableError: Log or registry are not open.
     """
-    return "".join(
-        f"# HELP {gauge.name} {gauge.help}\n# TYPE {gauge.name} gauge\n{gauge.name} {gauge.value}\n"
-        for gauge in _gauges(worker)
-    )
+    return text_of(_gauges(worker))
 
 
-def _gauges(worker: Worker) -> Iterator[_Gauge]:
+def _gauges(worker: Worker) -> Iterator[Gauge]:
     index, registry = worker.log.index, worker.views.registry
     unreadable = index.unreadable()
-    yield _Gauge("quick_log_position", "Position of the last command in the log.", index.max_notification_id() or 0)
-    yield _Gauge("quick_log_next_offset", "Kafka offset up to which the log is folded.", index.next_offset())
-    yield _Gauge(
+    yield Gauge("quick_log_position", "Position of the last command in the log.", index.max_notification_id() or 0)
+    yield Gauge("quick_log_next_offset", "Kafka offset up to which the log is folded.", index.next_offset())
+    yield Gauge(
         "quick_log_unsafe_settings", "Settings of the log's topic that could lose commands.", len(index.unsafe())
     )
-    yield _Gauge(
-        "quick_log_stands_still", "1 while an unreadable record holds up the log.", int(unreadable is not None)
-    )
-    yield _Gauge("quick_log_quarantined_records", "Unreadable records that were passed.", len(index.quarantined()))
-    yield _Gauge("quick_registry_position", "Position up to which the registry is folded.", registry.position())
-    yield _Gauge(
+    yield Gauge("quick_log_stands_still", "1 while an unreadable record holds up the log.", int(unreadable is not None))
+    yield Gauge("quick_log_quarantined_records", "Unreadable records that were passed.", len(index.quarantined()))
+    yield Gauge("quick_registry_position", "Position up to which the registry is folded.", registry.position())
+    yield Gauge(
         "quick_registry_stands_still",
         "1 while an event of a newer version holds up the registry.",
         int(registry.stopped() is not None),
     )
-    yield _Gauge(
+    yield Gauge(
         "quick_immutable_topics_unsafe",
         "Immutable topics in which a later record of a key could win; writes to them are refused.",
         len(worker.views.status.unsafe()),

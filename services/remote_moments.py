@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Final, Protocol, Self
@@ -13,6 +14,7 @@ from core.mirror_shares import Part
 from core.mirrors import MirrorDefinition
 from core.ordered_bytes import Bounds
 from projections.mirror_entries import Entry
+from projections.mirror_moment import too_large
 from projections.pages import Page, PlacedPage
 from projections.windows import WHOLE, Window
 from services.holder_client import HolderAnswer
@@ -45,7 +47,39 @@ class Asking(Protocol):
         """Return the answer, and the address of who gave it."""
 
 
-class RemoteMoment:
+class _NothingOpen:
+    """For a `with` that holds nothing."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Do nothing: each answer was whole."""
+
+
+class AskedMoment(_NothingOpen, ABC):
+    """A moment whose answers come from other processes."""
+
+    def range(
+        self, key: bytes, bounds: Bounds, window: Window = WHOLE, *, declared: MirrorDefinition | None = None
+    ) -> list[Entry]:
+        """Return the records of a key within bounds of the range field, in its order.
+
+        Raises:
+            TooLargeError: They have more bytes than an operation may be given.
+        """
+        return whole_range(lambda window: self.ranged(key, bounds, window, declared=declared), window)
+
+    @abstractmethod
+    def ranged(
+        self, key: bytes, bounds: Bounds, window: Window = WHOLE, *, declared: MirrorDefinition | None = None
+    ) -> PlacedPage:
+        """Return some of what `range` does, with places."""
+
+
+class RemoteMoment(AskedMoment):
     """What one operation reads of a topic: never older than what it has read before. Not for two threads at a time.
 
     Args:
@@ -65,14 +99,6 @@ class RemoteMoment:
         self._at_least = at_least
         self._deadline = deadline
         self._holder: str | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Do nothing: each answer was whole."""
 
     def value(self, key: bytes) -> bytes | None:
         """Return the value of a key, `None` for none."""
@@ -106,20 +132,8 @@ class RemoteMoment:
         """
         found = {row.entry.key: row.entry for row in self._rows(RowsBody(keys=list(keys))).rows}
         if max_bytes is not None and sum(len(found[key].value) for key in keys if key in found) > max_bytes:
-            raise TooLargeError(
-                f"The values of {len(keys)} keys have more than {max_bytes} bytes. Ask for fewer keys at once."
-            )
+            raise too_large(len(keys), max_bytes)
         return [found.get(key) for key in keys]
-
-    def range(
-        self, key: bytes, bounds: Bounds, window: Window = WHOLE, *, declared: MirrorDefinition | None = None
-    ) -> list[Entry]:
-        """Return the records of a key within bounds of the range field, in its order.
-
-        Raises:
-            TooLargeError: They have more bytes than an operation may be given.
-        """
-        return whole_range(lambda window: self.ranged(key, bounds, window, declared=declared), window)
 
     def pages(self) -> Iterator[list[Entry]]:
         """Yield all entries by key, some at a time."""

@@ -9,24 +9,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-from core.errors import TooLargeError
 from core.mirror_shares import part_of
 from core.mirrors import MirrorDefinition
 from core.ordered_bytes import Bounds
 from projections.index_rows import place_in_index
 from projections.mirror_entries import Entry, key_tail
+from projections.mirror_moment import too_large
 from projections.pages import Page, Placed, PlacedPage
 from projections.windows import WHOLE, Window
-from services.remote_moments import PAGE_ROWS, RemoteMoment, whole_range
+from services.remote_moments import PAGE_ROWS, AskedMoment, RemoteMoment
 
 Rank = Callable[[bytes], Any]
 """Returns what places are ordered by."""
 
 
-class SplitMoment:
+class SplitMoment(AskedMoment):
     """What one operation reads of a topic whose keys are shared out. Not for two threads at a time.
 
     Args:
@@ -37,14 +36,6 @@ class SplitMoment:
     def __init__(self, parts: Sequence[RemoteMoment], declared: MirrorDefinition | None) -> None:
         self._parts = parts
         self._has_range_key = declared is not None and declared.range_key is not None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Do nothing: each answer was whole."""
 
     def value(self, key: bytes) -> bytes | None:
         """Return the value of a key, `None` for none."""
@@ -66,9 +57,7 @@ class SplitMoment:
         """
         entries = self._dealt(list(keys), lambda part, keys: part.get_many(keys))
         if max_bytes is not None and sum(len(entry.value) for entry in entries if entry is not None) > max_bytes:
-            raise TooLargeError(
-                f"The values of {len(keys)} keys have more than {max_bytes} bytes. Ask for fewer keys at once."
-            )
+            raise too_large(len(keys), max_bytes)
         return entries
 
     def pages(self) -> Iterator[list[Entry]]:
@@ -83,16 +72,6 @@ class SplitMoment:
         """Return entries by key."""
         rows, following = _cut(merged(self._by_key(window), window.reverse, bytes), window.limit)
         return Page([row.entry for row in rows], following)
-
-    def range(
-        self, key: bytes, bounds: Bounds, window: Window = WHOLE, *, declared: MirrorDefinition | None = None
-    ) -> list[Entry]:
-        """Return the records of a key within bounds of the range field, in its order.
-
-        Raises:
-            TooLargeError: They have more bytes than an operation may be given.
-        """
-        return whole_range(lambda window: self.ranged(key, bounds, window, declared=declared), window)
 
     def ranged(
         self, key: bytes, bounds: Bounds, window: Window = WHOLE, *, declared: MirrorDefinition | None = None

@@ -112,6 +112,12 @@ class Pod:
         more["headers"] = {"X-API-Key": API_KEY, **more["headers"]}
         return httpx.request(method, f"{self.url}{path}", timeout=30, **more)
 
+    def post(self, path: str, body: object) -> httpx.Response:
+        """Post *body*, which is to be taken."""
+        answer = self.ask("POST", path, json=body)
+        assert 200 == answer.status_code, answer.text
+        return answer
+
     def clean_up(self) -> subprocess.CompletedProcess[str]:
         """Run the clean-up as its Job does: the arguments of the pod, and one more."""
         return subprocess.run(

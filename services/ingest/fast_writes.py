@@ -11,16 +11,14 @@ import msgspec
 
 from core.kafka_batches import Batch
 from core.position import Position
-from services.fast_path import SEGMENT, Begun, FastAnswer
+from services.fast_path import JSON_LINE, SEGMENT, Begun, FastAnswer
 from services.ingest.budget import Budget
 from services.ingest.options import JSON, kind_of
+from services.ingest.resources import POSITION_HEADER, WriteBody
 from services.ingest.topics import IngestTopic, IngestTopics
 from services.ingest.writes import Writes, too_large
-from services.mirrors.freshness import POSITION_HEADER
 
 _PATH: Final = re.compile(rb"/ingest/" + SEGMENT)
-
-_LINES: Final = "content-type: application/json\r\n" + POSITION_HEADER.lower() + ": {}\r\n"
 
 
 class FastWrites:
@@ -64,4 +62,5 @@ def _answer(topic: IngestTopic, batch: Batch) -> FastAnswer | None:
     if batch.error is not None or not batch.is_placed:
         return None
     position = Position(topic.access.topic_id, batch.offsets).token()
-    return FastAnswer(_LINES.format(position).encode(), msgspec.json.encode({"position": position}))
+    lines = JSON_LINE + f"{POSITION_HEADER.lower()}: {position}\r\n".encode()
+    return FastAnswer(lines, msgspec.json.encode(WriteBody(position)))

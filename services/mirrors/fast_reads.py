@@ -8,14 +8,12 @@ from typing import Final
 
 import msgspec
 
-from services.fast_path import SEGMENT, FastAnswer
+from services.fast_path import JSON_LINE, SEGMENT, FastAnswer
 from services.mirrors.finding import Mirrors
 from services.mirrors.keys import key_bytes
 
 _PATH: Final = re.compile(rb"/mirror/" + SEGMENT + rb"/mirror/(?!(?:keys|batch)$)" + SEGMENT)
 """A key with a slash in it may be something else: that is Falcon's to find out."""
-
-_TYPE: Final = b"content-type: application/json\r\n"
 
 
 class FastReads:
@@ -49,4 +47,4 @@ class FastReads:
         value = access.values.to_json(access.values.decode(raw))
         if value is None:
             return None
-        return FastAnswer(_TYPE + told.lines(), msgspec.json.encode({"value": value}))
+        return FastAnswer(JSON_LINE + told.lines(), msgspec.json.encode({"value": value}))

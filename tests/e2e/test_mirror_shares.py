@@ -7,7 +7,6 @@ import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import httpx
 import pytest
 from confluent_kafka import Producer
 
@@ -47,16 +46,16 @@ class Shared:
     def fill(self, kafka: str) -> None:
         """Declare a topic and write it; some keys with a partitioner of somebody else."""
         self.manager.await_ready()
-        self._post(self.manager, "/manager/gateway", {"name": "shop", "schema": SHOP})
+        self.manager.post("/manager/gateway", {"name": "shop", "schema": SHOP})
         arguments = {"rangeField": "price", "indexes": ["price"]}
         topic = {"valueSchema": {"gateway": "shop", "type": "Product"}, "mirrorArguments": arguments}
-        self._post(self.manager, f"/manager/topic/{TOPIC}?keyType=int&valueType=schema", topic)
+        self.manager.post(f"/manager/topic/{TOPIC}?keyType=int&valueType=schema", topic)
         for pod in (self.ingest, self.gateway, *self.mirrors):
             pod.await_ready()
-        self._post(self.ingest, f"/ingest/{TOPIC}", [record(key) for key in range(COUNT)])
+        self.ingest.post(f"/ingest/{TOPIC}", [record(key) for key in range(COUNT)])
         gone = self.ingest.ask("DELETE", f"/ingest/{TOPIC}/{GONE}")
         assert 200 == gone.status_code, gone.text
-        self.position = self._post(self.ingest, f"/ingest/{TOPIC}", [record(key) for key in range(COUNT, COUNT + 9)])
+        self.position = self.ingest.post(f"/ingest/{TOPIC}", [record(key) for key in range(COUNT, COUNT + 9)])
         producer = Producer({"bootstrap.servers": kafka})
         for partition in range(3):  # Two of these are not where the default partitioner puts the key.
             producer.produce(TOPIC, None, (GONE + 1).to_bytes(4), partition=partition)
@@ -67,12 +66,6 @@ class Shared:
         body = self.gateway.ask("POST", "/graphql", json={"query": query, "variables": variables}).json()
         assert "errors" not in body, body
         return body["data"]
-
-    @staticmethod
-    def _post(pod: Pod, path: str, body: object) -> httpx.Response:
-        answer = pod.ask("POST", path, json=body)
-        assert 200 == answer.status_code, answer.text
-        return answer
 
 
 def shared(number: int) -> dict[str, str]:

@@ -53,11 +53,11 @@ class Cluster:
         return [self.manager, self.ingest, self.registry, self.gateway, *self.mirrors]
 
     def declare(self) -> None:
-        self._post(self.manager, "/manager/gateway", {"name": "shop", "schema": SHOP})
+        self.manager.post("/manager/gateway", {"name": "shop", "schema": SHOP})
         product = {"valueSchema": {"gateway": "shop", "type": "Product"}, "mirrorArguments": MIRROR}
-        self._post(self.manager, "/manager/topic/product?keyType=int&valueType=schema", product)
+        self.manager.post("/manager/topic/product?keyType=int&valueType=schema", product)
         booking = {"writeType": "IMMUTABLE"}
-        self._post(self.manager, "/manager/topic/booking?keyType=string&valueType=string", booking)
+        self.manager.post("/manager/topic/booking?keyType=string&valueType=string", booking)
 
     def fill(self) -> None:
         products = [
@@ -69,7 +69,7 @@ class Cluster:
 
     def ingested(self, topic: str, body: object) -> str:
         """Write, and return the position."""
-        position: str = self._post(self.ingest, f"/ingest/{topic}", body).json()["position"]
+        position: str = self.ingest.post(f"/ingest/{topic}", body).json()["position"]
         return position
 
     def data(self, query: str, headers: Mapping[str, str] | None = None, **variables: Any) -> Any:
@@ -77,12 +77,6 @@ class Cluster:
         body = self.gateway.ask("POST", "/graphql", json=asked, headers=headers or {}).json()
         assert "errors" not in body, body
         return body["data"]
-
-    @staticmethod
-    def _post(pod: Pod, path: str, body: object) -> httpx.Response:
-        answer = pod.ask("POST", path, json=body)
-        assert 200 == answer.status_code, answer.text
-        return answer
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ import pytest
 from k8s.apply import ApiClient
 from k8s.login import load_credentials
 from tests.k8s.control_plane import ControlPlane, need_programs
+from tests.k8s.reconciling import Declared, one_of_each
 
 
 @pytest.fixture(scope="session")
@@ -54,3 +55,9 @@ def new_client(namespace: str) -> Iterator[Callable[..., ApiClient]]:
 def client(control_plane: ControlPlane, new_client: Callable[..., ApiClient]) -> ApiClient:
     """Return the administrator's client for the test's namespace."""
     return new_client(control_plane.kubeconfig)
+
+
+@pytest.fixture
+def declared() -> Declared:
+    """Return one thing of each kind."""
+    return one_of_each()

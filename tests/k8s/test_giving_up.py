@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
 from k8s.apply import ApiClient
@@ -22,7 +21,6 @@ from tests.k8s.reconciling import (
     Declared,
     found,
     names,
-    one_of_each,
     pods,
     settle,
     until,
@@ -30,12 +28,6 @@ from tests.k8s.reconciling import (
 )
 
 GOLDEN = Path(__file__).parent / "golden"
-
-
-@pytest.fixture
-def declared() -> Declared:
-    """Return one thing of each kind."""
-    return one_of_each()
 
 
 def test_a_mirror_and_an_application_are_cleaned_up_after_their_pods_are_gone(

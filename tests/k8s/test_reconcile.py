@@ -29,7 +29,6 @@ from tests.k8s.reconciling import (
     Declared,
     found,
     names,
-    one_of_each,
     pods,
     result_of,
     settle,
@@ -55,12 +54,6 @@ RULES: list[dict[str, Any]] = [
 """The rights that suffice, in one namespace."""
 
 NewClient = Callable[..., ApiClient]
-
-
-@pytest.fixture
-def declared() -> Declared:
-    """Return one thing of each kind."""
-    return one_of_each()
 
 
 @pytest.fixture
