@@ -41,21 +41,24 @@ class ViewFolder:
         return self._mirrors / topic_id.replace("/", "_").replace("+", "-")
 
 
-def make_current(data_dir: Path, identity: str) -> ViewFolder:
-    """Point `current` at the views of the log *identity*, and return their folder; for the process that writes them.
+def view_folder(data_dir: Path, identity: str) -> ViewFolder:
+    """Return the folder of the views of the log *identity*, whether or not it is there."""
+    return ViewFolder(data_dir / "views" / identity)
+
+
+def make_current(data_dir: Path, folder: ViewFolder) -> None:
+    """Let readers find the views of *folder*, which are there; for the process that writes them.
 
     Raises:
         StoreError: The data folder cannot be written.
     """
     views = data_dir / "views"
     try:
-        (views / identity).mkdir(parents=True, exist_ok=True)
         fresh = views / "current.new"
-        fresh.write_text(identity)
+        fresh.write_text(folder.identity)
         fresh.replace(views / "current")
     except OSError as error:
         raise StoreError(f"Cannot write to {views}: {error}. Check the disk and its permissions.") from error
-    return ViewFolder(views / identity)
 
 
 def current(data_dir: Path) -> ViewFolder | None:
@@ -64,7 +67,7 @@ def current(data_dir: Path) -> ViewFolder | None:
         identity = (data_dir / "views" / "current").read_text()
     except FileNotFoundError:
         return None
-    return ViewFolder(data_dir / "views" / identity)
+    return view_folder(data_dir, identity)
 
 
 def log_folder(data_dir: Path, topic: str) -> Path:

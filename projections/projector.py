@@ -50,7 +50,7 @@ from projections.freshness import FreshnessProjection
 from projections.liveliness import Liveliness, Turns
 from projections.mirror_choice import choice_of
 from projections.mirror_indexing import find_schema, registry_elsewhere
-from projections.places import log_folder, make_current
+from projections.places import log_folder, make_current, view_folder
 from projections.reconciler import LeadershipLostError, TopicReconciler
 from projections.registry import RegistryProjection
 from projections.registry_folder import RegistryFolder
@@ -98,10 +98,11 @@ class Projector:
         self._kafka = KafkaAdmin(settings.kafka)
         topic = LogTopic(settings.kafka, settings.log_topic, replication_factor=settings.replication_factor)
         self._log = CommandLog(topic, log_folder(settings.data_dir, settings.log_topic))
-        self._folder = make_current(settings.data_dir, self._log.identity.folder_name)
+        self._folder = view_folder(settings.data_dir, self._log.identity.folder_name)
         published = registry_topic(settings.registry_topic, replication_factor=settings.replication_factor)
         self._registry = RegistryProjection(self._folder.registry, published)
         self._status = StatusProjection(self._folder.status, self._ensure_status_topic())
+        make_current(settings.data_dir, self._folder)  # Last, so that a reader finds all views that it opens.
 
     def run(self) -> None:
         """Work until `stop` is called or a part fails.

@@ -14,7 +14,7 @@ import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, closing, suppress
 from typing import TypeVar
 
 from commands.decisions import Commands
@@ -65,8 +65,11 @@ class Views:
 
     def __init__(self, folder: places.ViewFolder, published: Topic) -> None:
         self.folder = folder
-        self.registry = RegistryView.open(folder.registry, published)
-        self.status = StatusView.open(folder.status)
+        with ExitStack() as opened:
+            self.registry = opened.enter_context(closing(RegistryView.open(folder.registry, published)))
+            self.status = opened.enter_context(closing(StatusView.open(folder.status)))
+            # Where the second cannot be opened yet, the first is closed: else no later attempt could open it.
+            opened.pop_all()
         self._freshness: FreshnessView | None = None
 
     @property

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from core.errors import StoreError
 from core.log_rows import IndexedCommand
+from core.published_registry import registry_topic
 from core.settings import Settings
-from services.worker import Worker
+from projections.places import current, view_folder
+from projections.registry import RegistryProjection
+from projections.status import StatusProjection
+from services.worker import Views, Worker
 from tests.altering import alter_topic
 from tests.running import until
 
@@ -72,3 +81,32 @@ def test_a_log_that_is_compacted_takes_no_commands_and_is_named_all_the_same(
     alter_topic(settings.kafka, settings.log_topic, "cleanup.policy", "compact")
     until(lambda: any("cleanup.policy=compact" in danger for danger in here.log.index.unsafe()))
     assert [] == commands(here)
+
+
+def test_views_that_were_half_made_are_opened_when_the_rest_is_there(settings: Settings) -> None:
+    folder, published = view_folder(settings.data_dir, "log"), registry_topic("registry", replication_factor=1)
+    RegistryProjection(folder.registry).close()
+    with pytest.raises(StoreError, match="status") as refused:
+        Views(folder, published)
+    StatusProjection(folder.status, "topic ID").close()
+    with closing(Views(folder, published)) as views:
+        assert 0 == views.registry.position()
+    assert refused.value.__traceback__ is not None  # It was kept all the time, with all that its frames hold.
+
+
+def test_readers_find_the_views_of_a_log_once_all_of_them_are_there(settings: Settings) -> None:
+    """A projector that ends half-way has made a registry, and told nobody of it."""
+    environment = {
+        **os.environ,
+        "QUICK_KAFKA_BOOTSTRAP_SERVER": settings.kafka,
+        "QUICK_DATA_DIR": str(settings.data_dir),
+        "QUICK_APIKEY": "k",
+        "QUICK_LOG_TOPIC": settings.log_topic,
+        "QUICK_STATUS_TOPIC": "no name of a topic",
+    }
+    ended = subprocess.run(
+        [sys.executable, "-m", "projections.projector"], env=environment, stderr=subprocess.PIPE, text=True, check=False
+    )
+    assert "no name of a topic" in ended.stderr
+    assert [] != list(settings.data_dir.glob("views/*/registry/data.mdb"))
+    assert current(settings.data_dir) is None
