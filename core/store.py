@@ -314,12 +314,12 @@ class Store:
             )
         except (lmdb.Error, OSError) as error:
             raise self._unusable(error) from error
-        if not readonly:
-            self._fill_up()
         try:
+            if not readonly:
+                self._fill_up()
             self._tables = {name: self._env.open_db(name.encode(), create=not readonly) for name in names}
             self._tables |= self._opened_if_there(others)
-        except lmdb.Error as error:
+        except (lmdb.Error, OSError) as error:
             self._env.close()  # It could not be opened again otherwise: a process opens a path once.
             raise self._unusable(error) from error
 
