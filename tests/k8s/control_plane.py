@@ -172,8 +172,17 @@ class ControlPlane:
         assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer.json()
 
+    def change(self, path: str, fields: object) -> Any:
+        """Change *fields* of an object (RFC 7396) in one step, whoever else writes it meanwhile, and return it."""
+        answer = self._client().patch(path, json=fields, headers={"Content-Type": "application/merge-patch+json"})
+        assert answer.is_success, f"PATCH {path}: {answer.status_code} {answer.text}"
+        return answer.json()
+
     def ask(self, method: str, path: str, body: object = None) -> httpx.Response:
         """Ask the API server as the administrator and return its answer, whatever it is."""
+        return self._client().request(method, path, json=body)
+
+    def _client(self) -> httpx.Client:
         if self._http is None:
             self._http = httpx.Client(
                 base_url=self.url,
@@ -182,7 +191,7 @@ class ControlPlane:
                 timeout=10,
                 trust_env=False,
             )
-        return self._http.request(method, path, json=body)
+        return self._http
 
     def service_account(self, namespace: str, name: str, rules: list[dict[str, Any]] | None = None) -> Path:
         """Make a service account that may do in *namespace* what *rules* of a Role say, and return its kubeconfig."""

@@ -67,8 +67,7 @@ def test_no_clean_up_is_made_while_a_pod_is_ending(
     reconciler.reconcile()
     until(lambda: len(pods(client)) == 1, "pods")
     path = f"/api/v1/namespaces/{client.namespace}/pods/{pods(client)[0]}"
-    pod = control_plane.request("GET", path)
-    control_plane.request("PUT", path, {**pod, "metadata": {**pod["metadata"], "finalizers": ["quick.test/hold"]}})
+    control_plane.change(path, {"metadata": {"finalizers": ["quick.test/hold"]}})
     declared.applications.clear()
     reconciler.reconcile()
     live = workload("quick-app-recommender", DEPLOYMENT)
@@ -77,8 +76,7 @@ def test_no_clean_up_is_made_while_a_pod_is_ending(
         one.reason for one in reconciler.reconcile().results if one.ref.kind == DEPLOYMENT
     ]
     assert [] == client.list(JOB).objects
-    pod = control_plane.request("GET", path)
-    control_plane.request("PUT", path, {**pod, "metadata": {**pod["metadata"], "finalizers": []}})
+    control_plane.change(path, {"metadata": {"finalizers": []}})
     settle(reconciler)
     assert set() == names(client)
 
@@ -105,10 +103,9 @@ def test_a_clean_up_that_failed_is_told_and_made_again_when_its_job_is_gone(
 
 def let_pods_be_made(control_plane: ControlPlane, client: ApiClient, *, yes: bool) -> None:
     """Let the pods of applications be made or refused: their images may want to be root."""
-    path = f"/api/v1/namespaces/{client.namespace}"
-    live = control_plane.request("GET", path)
-    live["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] = "privileged" if yes else "restricted"
-    control_plane.request("PUT", path, live)
+    level = "privileged" if yes else "restricted"
+    labels = {"pod-security.kubernetes.io/enforce": level}
+    control_plane.change(f"/api/v1/namespaces/{client.namespace}", {"metadata": {"labels": labels}})
 
 
 def fail(control_plane: ControlPlane, live: dict[str, Any]) -> None:

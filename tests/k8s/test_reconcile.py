@@ -196,9 +196,7 @@ def test_a_field_that_somebody_takes_away_comes_back_and_is_told(
     reconciler = declared.reconciler(client)
     reconciler.reconcile()
     path = f"/api/v1/namespaces/{client.namespace}/services/quick-gateway-shop"
-    live = control_plane.request("GET", path)
-    del live["metadata"]["annotations"]["quick/name"]
-    control_plane.request("PUT", path, live)
+    control_plane.change(path, {"metadata": {"annotations": {"quick/name": None}}})
     (drift,) = result_of(reconciler.reconcile(), "Service quick-gateway-shop").drifts
     assert (".metadata.annotations.quick/name", (), "None") == (drift.field, drift.managers, drift.found)
     after = found(client, ObjectRef(SERVICE, "quick-gateway-shop"))
