@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import NamedTuple
 
 from core.errors import LocalRuntimeError
 
@@ -21,36 +22,41 @@ _WAY_OUT = (
 )
 
 
-def find_java() -> str:
-    """Return the path of a Java that can run a broker: that of `JAVA_HOME` if set, else the one on the `PATH`.
+class Java(NamedTuple):
+    """A program that runs Java."""
+
+    path: str
+    version: int
+    """The major one."""
+    description: str
+    """How it names itself."""
+
+
+def find_java() -> Java:
+    """Return a Java that can run a broker: that of `JAVA_HOME` if set, else the one on the `PATH`.
 
     Raises:
         LocalRuntimeError: There is none, or it is too old.
     """
     home = os.environ.get("JAVA_HOME")
-    java = str(Path(home) / "bin" / "java") if home else shutil.which("java")
-    if java is None:
+    path = str(Path(home) / "bin" / "java") if home else shutil.which("java")
+    if path is None:
         raise LocalRuntimeError(f"No java is on the PATH. {_WAY_OUT}")
-    version = java_version(java)
-    if version < OLDEST_JAVA:
-        raise LocalRuntimeError(f"{java} is Java {version}, which is too old. {_WAY_OUT}")
+    java = _asked(path)
+    if java.version < OLDEST_JAVA:
+        raise LocalRuntimeError(f"{path} is Java {java.version}, which is too old. {_WAY_OUT}")
     return java
 
 
-def java_version(java: str) -> int:
-    """Return the major version of the program *java*.
-
-    Raises:
-        LocalRuntimeError: It cannot be run, or does not tell.
-    """
+def _asked(path: str) -> Java:
     try:
         answer = subprocess.run(  # noqa: S603 - the user's own Java
-            [java, "-version"], capture_output=True, text=True, timeout=_ANSWER_TIMEOUT_S, check=False
+            [path, "-version"], capture_output=True, text=True, timeout=_ANSWER_TIMEOUT_S, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise LocalRuntimeError(f"{java} cannot be run: {error}. {_WAY_OUT}") from error
+        raise LocalRuntimeError(f"{path} cannot be run: {error}. {_WAY_OUT}") from error
     found = _VERSION.search(answer.stderr)
     if found is None:
         text = " ".join(answer.stderr.split()) or f"exit code {answer.returncode}"
-        raise LocalRuntimeError(f"{java} does not tell its version: {text}. {_WAY_OUT}")
-    return int(found.group(1))
+        raise LocalRuntimeError(f"{path} does not tell its version: {text}. {_WAY_OUT}")
+    return Java(path, int(found.group(1)), answer.stderr.strip())

@@ -6,7 +6,6 @@ never counts. One process fetches at a time, the others wait for it.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import re
@@ -15,8 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from cli.cache import locked_cache
 from cli.child_process import Child, ChildSpec, how_it_ended
-from cli.folder_lock import make_folder
 from core.errors import LocalRuntimeError
 
 BROKER_FILES = Path(__file__).with_name("broker")
@@ -39,15 +38,7 @@ class JarSet(NamedTuple):
 BROKER = JarSet("kafka", BROKER_FILES / "pom.xml", 43)
 
 _KAFKA_VERSION = re.compile(r"<kafka\.version>(.+)</kafka\.version>")
-_CACHE_WAY_OUT = "Set QUICK_CACHE_DIR to a folder that can be written."
 _OTHER_BROKER = "or name a Kafka broker that runs already with --kafka HOST:PORT."
-
-
-def cache_folder() -> Path:
-    """Return the folder of fetched things: `$QUICK_CACHE_DIR`, `$XDG_CACHE_HOME/quick` or `~/.cache/quick`."""
-    if named := os.environ.get("QUICK_CACHE_DIR"):
-        return Path(named)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "quick"
 
 
 def kafka_jars(cache: Path, say: Callable[[str], None], jar_set: JarSet = BROKER) -> Path:
@@ -64,14 +55,9 @@ def kafka_jars(cache: Path, say: Callable[[str], None], jar_set: JarSet = BROKER
     jars = cache.absolute() / _folder_name(jar_set)
     if jars.is_dir():
         return jars
-    make_folder(cache, _CACHE_WAY_OUT)
-    try:
-        with (cache / "lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if not jars.is_dir():
-                _fetch(jar_set, jars, say)
-    except OSError as error:
-        raise LocalRuntimeError(f"Cannot write to {cache}: {error.strerror}. {_CACHE_WAY_OUT}") from error
+    with locked_cache(cache):
+        if not jars.is_dir():
+            _fetch(jar_set, jars, say)
     return jars
 
 

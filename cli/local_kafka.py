@@ -18,17 +18,19 @@ import shutil
 import subprocess
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from string import Template
 from types import TracebackType
 from typing import NamedTuple, Self
 
 from cli.broker_log import cause_of_end
+from cli.cache import cache_folder
 from cli.child_process import Child, ChildSpec, how_it_ended
+from cli.class_archive import class_archive
 from cli.folder_lock import FolderLock, make_folder
-from cli.java import find_java
-from cli.kafka_jars import BROKER_FILES, cache_folder, kafka_jars
+from cli.java import Java, find_java
+from cli.kafka_jars import BROKER_FILES, kafka_jars
 from cli.ports import LOOPBACK, free_port, is_free
 from core.errors import KafkaUnavailableError, LocalRuntimeError
 from core.kafka import wait_until_ready
@@ -42,6 +44,9 @@ STOP_TIMEOUT_S = 20.0
 
 SMALLEST_FREE_SPACE = 64 * 2**20
 """Bytes that must be free on the disk: with less, Kafka would stop in the middle of its work."""
+
+ARCHIVE_TIMEOUT_S = 120.0
+"""Longest wait for a broker to end that writes its class archive; it takes 3 s on two cores."""
 
 LARGEST_LOG = 10 * 2**20
 """Bytes of the log above which a start begins a new one."""
@@ -57,6 +62,19 @@ class _Ports(NamedTuple):
     controller: int
 
 
+class _Jvm(NamedTuple):
+    """What runs Kafka's classes."""
+
+    java: Java
+    jars: Path
+    archive: Path | None
+
+    def command(self, name: str, *arguments: str, options: Sequence[str] = ()) -> tuple[str, ...]:
+        """Return the command that runs the class *name* of Kafka."""
+        archived = () if self.archive is None else (f"-XX:SharedArchiveFile={self.archive}",)
+        return (self.java.path, *_JVM_OPTIONS, *archived, *options, "-cp", f"{self.jars}/*", name, *arguments)
+
+
 class LocalKafka:
     """A broker whose data outlives it: started again on the same folder it is the same cluster, with all records.
 
@@ -66,13 +84,23 @@ class LocalKafka:
         data_dir: The data folder; the broker's things are in its subfolder `kafka`.
         port: Port of the broker on the loopback interface; 0 takes that of the last start, or a free one.
         say: Takes one line for the people who wait.
+        archive_at_end: Where its JVM writes the class archive (cli.class_archive) when it ends; `None` uses the one
+            that there is, and makes it where there is none.
     """
 
-    def __init__(self, data_dir: Path, *, port: int = 0, say: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        port: int = 0,
+        say: Callable[[str], None] = lambda _: None,
+        archive_at_end: Path | None = None,
+    ) -> None:
         self.folder = data_dir.absolute() / "kafka"
         self.log = self.folder / "broker.log"
         self._wanted_port = port
         self._say = say
+        self._archive_at_end = archive_at_end
         self._ports: _Ports | None = None
         self._lock: FolderLock | None = None
         self._child: Child | None = None
@@ -132,17 +160,24 @@ class LocalKafka:
         make_folder(self.folder, _WAY_OUT)
         self._lock = FolderLock(self.folder, _WAY_OUT)
         _check_space(self.folder)
-        java = find_java()
-        classpath = f"{kafka_jars(cache_folder(), self._say)}/*"
+        jvm = self._find_jvm()
         self._ports = self._choose_ports()
         data = self.folder / "data"
         if not data.is_dir():
-            self._format(java, classpath, data)
+            self._format(jvm, data)
         properties = self._write_properties(data)
         self._rotate_log()
         log_start = self.log.stat().st_size if self.log.exists() else 0
-        self._child = Child(self._spec(java, classpath, properties))
+        self._child = Child(self._spec(jvm, properties))
         self._wait_until_ready(log_start)
+
+    def _find_jvm(self) -> _Jvm:
+        java, cache = find_java(), cache_folder()
+        jars = kafka_jars(cache, self._say)
+        archive = None
+        if self._archive_at_end is None:
+            archive = class_archive(cache, jars, java, _write_archive, self._say)
+        return _Jvm(java, jars, archive)
 
     def _choose_ports(self) -> _Ports:
         if self._wanted_port and not is_free(self._wanted_port):
@@ -169,15 +204,14 @@ class LocalKafka:
         _replace(properties, text)
         return properties
 
-    def _format(self, java: str, classpath: str, data: Path) -> None:
+    def _format(self, jvm: _Jvm, data: Path) -> None:
         """Make *data*, complete or not at all."""
         partial = data.with_name("data.partial")
         shutil.rmtree(partial, ignore_errors=True)
         properties = self._write_properties(partial)
-        tool = (java, *_JVM_OPTIONS, "-cp", classpath, "kafka.tools.StorageTool")
-        arguments = ("format", "-t", _new_cluster_id(), "-c", str(properties))
+        tool = jvm.command("kafka.tools.StorageTool", "format", "-t", _new_cluster_id(), "-c", str(properties))
         answer = subprocess.run(  # noqa: S603 - the user's own Java with our arguments
-            dying_with_us([*tool, *arguments]),
+            dying_with_us(tool),
             capture_output=True,
             text=True,
             timeout=_FORMAT_TIMEOUT_S,
@@ -192,11 +226,13 @@ class LocalKafka:
         if self.log.exists() and self.log.stat().st_size > LARGEST_LOG:
             self.log.replace(self.log.with_name("broker.log.1"))
 
-    def _spec(self, java: str, classpath: str, properties: Path) -> ChildSpec:
-        logging = f"-Dlog4j2.configurationFile={BROKER_FILES / 'log4j2.properties'}"
+    def _spec(self, jvm: _Jvm, properties: Path) -> ChildSpec:
+        options = [f"-Dlog4j2.configurationFile={BROKER_FILES / 'log4j2.properties'}"]
+        if self._archive_at_end is not None:
+            options.append(f"-XX:ArchiveClassesAtExit={self._archive_at_end}")
         return ChildSpec(
             name="broker",
-            argv=(java, *_JVM_OPTIONS, logging, "-cp", classpath, "kafka.Kafka", str(properties)),
+            argv=jvm.command("kafka.Kafka", str(properties), options=options),
             env=os.environ,
             cwd=self.folder,
             stop_timeout_s=STOP_TIMEOUT_S,
@@ -226,6 +262,19 @@ class LocalKafka:
             text = log.read().decode(errors="replace")
         cause = cause_of_end(text) or how_it_ended(exit_code)
         return f"The Kafka broker ended while it was starting: {cause}. Its log is {self.log}."
+
+
+def _write_archive(archive: Path) -> None:
+    """Run a broker whose JVM writes its classes to *archive* when it ends."""
+    folder = archive.with_name(f"{archive.name}.broker")
+    shutil.rmtree(folder, ignore_errors=True)  # Of one that was killed.
+    try:
+        with LocalKafka(folder, archive_at_end=archive) as broker:
+            broker.child.terminate()
+            if broker.child.wait(ARCHIVE_TIMEOUT_S) is None:
+                raise LocalRuntimeError(f"Java could not write {archive} within {ARCHIVE_TIMEOUT_S:g} s.")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _check_space(folder: Path) -> None:

@@ -16,8 +16,8 @@ from typing import Final, NamedTuple
 
 import httpx
 
+from cli.cache import cache_folder
 from cli.child_process import Child, ChildSpec
-from cli.kafka_jars import cache_folder
 from cli.ports import free_port
 from core.errors import LocalRuntimeError
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+from cli.cache import cache_folder
 from cli.java import find_java
-from cli.kafka_jars import JarSet, cache_folder, kafka_jars
+from cli.kafka_jars import JarSet, kafka_jars
 from core.errors import LocalRuntimeError
 
 FILES = Path(__file__).with_name("streams")
@@ -26,7 +27,7 @@ class KafkaStreams:
     def __init__(self, bootstrap: str, folder: Path) -> None:
         self._bootstrap = bootstrap
         self._folder = folder / "streams"
-        self._java = find_java()
+        self._java = find_java().path
         modules = subprocess.run([self._java, "--list-modules"], capture_output=True, text=True, check=True).stdout
         if "jdk.compiler@" not in modules:
             raise LocalRuntimeError(f"{self._java} has no compiler. Install a JDK, such as openjdk-17-jdk-headless.")

@@ -10,7 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from cli.kafka_jars import cache_folder, kafka_jars
+from cli.cache import cache_folder
+from cli.kafka_jars import kafka_jars
 from cli.local_kafka import LocalKafka
 from cli.ports import free_port
 from core.errors import LocalRuntimeError

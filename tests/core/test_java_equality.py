@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 import pytest
 
+from cli.cache import cache_folder
 from cli.java import find_java
-from cli.kafka_jars import cache_folder, kafka_jars
+from cli.kafka_jars import kafka_jars
 from core.kafka_admin import KafkaAdmin
 from core.kafka_writer import OutRecord, RecordWriter
 from core.topic_type import TopicType
@@ -67,7 +68,7 @@ class Probed(NamedTuple):
 
 @pytest.fixture(scope="module")
 def probed() -> list[Probed]:
-    java = find_java()
+    java = find_java().path
     modules = subprocess.run([java, "--list-modules"], capture_output=True, text=True, timeout=60, check=True).stdout
     if "jdk.compiler@" not in modules:
         pytest.skip(f"{java} has no compiler (the module jdk.compiler): install a JDK, such as openjdk-17-jdk-headless")

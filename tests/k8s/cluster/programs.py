@@ -24,7 +24,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from cli.kafka_jars import cache_folder
+from cli.cache import cache_folder
 
 MODULES = Path(__file__).parent
 """One folder for each Go module: their dependencies clash."""

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.kafka_jars import cache_folder
+from cli.cache import cache_folder
 
 MODULE = Path(__file__).parent
 _VERSION = re.compile(r"^\s*helm\.sh/helm/v3 (v\S+)", re.MULTILINE)
