@@ -22,9 +22,10 @@ from confluent_kafka import KafkaError, Message
 
 from core.errors import KafkaUnavailableError, LogError, LogIdentityError, QuickError, UnreadableRecordError
 from core.fold_progress import FoldProgress
-from core.kafka_reader import log_consumer, next_batch, partition_end
+from core.kafka_reader import partition_end
 from core.log_identity import confirm_last_record, confirm_topic, raise_superseded
 from core.log_index import LogIndex
+from core.log_reader import LogReader
 from core.log_rows import LogEntry
 from core.log_topic import LogIdentity, LogTopic
 from core.record import quarantine_in
@@ -227,13 +228,13 @@ class LogFollower(threading.Thread):
     @contextmanager
     def _reading_from(self, offset: int) -> Iterator[Callable[[], list[LogEntry]]]:
         """Read the topic from *offset* on: yield what returns the records at hand, in order; none after a while."""
-        consumer = log_consumer(self._topic.bootstrap, self._topic.name, offset, self._on_error)
+        reader = LogReader(self._topic.bootstrap, self._topic.name, offset, self._on_error, self._on_replaced)
         self._end = 0
         waiting: list[Message] = []
 
         def next_entries() -> list[LogEntry]:
             nonlocal waiting
-            waiting = waiting or next_batch(consumer, limit=BATCH_RECORDS, timeout_s=0.2)
+            waiting = waiting or reader.next_batch(limit=BATCH_RECORDS, timeout_s=0.2)
             if not self._look_around(has_news=any(message.error() is None for message in waiting)):
                 return []  # They wait until it is certain which log they are of.
             messages, waiting = waiting, []
@@ -242,7 +243,7 @@ class LogFollower(threading.Thread):
         try:
             yield next_entries
         finally:
-            consumer.close()
+            reader.close()
 
     def _is_event(self, message: Message) -> bool:
         """Return whether *message* carries an error instead of a record."""
@@ -259,6 +260,10 @@ class LogFollower(threading.Thread):
     def _on_error(self, error: KafkaError) -> None:
         """Note that the broker was away: what comes back may be another one. Called by librdkafka in `poll`."""
         logger.info("the log's broker: %s", error)
+        self._is_doubtful = True
+
+    def _on_replaced(self) -> None:
+        """Note that the consumer is another one: it has not heard whether the topic was deleted meanwhile."""
         self._is_doubtful = True
 
     def _look_around(self, *, has_news: bool) -> bool:

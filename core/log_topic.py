@@ -78,7 +78,11 @@ class LogTopic:
 
     def topic_id(self) -> str | None:
         """Return Kafka's ID of the topic as it is now, `None` when there is no such topic."""
-        facts = self._admin.describe(self.name)
+        try:
+            facts = self._admin.describe(self.name)
+        except KafkaUnavailableError:
+            self._admin = KafkaAdmin(self.bootstrap)  # What a client knows of the brokers can be outdated for good.
+            raise
         return None if facts is None else facts.topic_id
 
     def cluster_id(self) -> str:

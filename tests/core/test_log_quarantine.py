@@ -17,7 +17,7 @@ import pytest
 from confluent_kafka import Consumer, Producer
 
 import core.kafka_reader
-import core.log_follower
+import core.log_reader
 from core.command_log import CommandLog
 from core.errors import InvalidInputError, NotFoundError, OutcomeUnknownError, UnreadableRecordError
 from core.kafka_writer import OutRecord, RecordWriter, Written
@@ -167,7 +167,7 @@ def test_a_log_that_was_released_meanwhile_is_open_only_when_all_of_it_is_read(
     log.close()
     put(encode(command("a", 1)), quarantine_of(offset))
     is_waiting, may_read = threading.Event(), threading.Event()
-    wait_until_folded, read = LogFollower.wait_until_folded, core.log_follower.log_consumer
+    wait_until_folded, read = LogFollower.wait_until_folded, core.log_reader.log_consumer
 
     def notice_waiting(follower: LogFollower, offset: int, *, timeout_s: float | None) -> None:
         is_waiting.set()
@@ -178,7 +178,7 @@ def test_a_log_that_was_released_meanwhile_is_open_only_when_all_of_it_is_read(
         return read(*arguments)
 
     monkeypatch.setattr(LogFollower, "wait_until_folded", notice_waiting)
-    monkeypatch.setattr(core.log_follower, "log_consumer", read_when_told)
+    monkeypatch.setattr(core.log_reader, "log_consumer", read_when_told)
     with ThreadPoolExecutor(1) as thread:
         opening = thread.submit(open_log)
         assert is_waiting.wait(30)
