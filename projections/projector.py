@@ -192,8 +192,8 @@ class Projector:
         )
         self._folds = folds
         self._liveliness.watch("folds", lambda: folds.turned_at)
-        watch = TopicWatch(kafka, freshness, folds.folded)
-        folds.facts = lambda: watch.facts
+        watch = TopicWatch(kafka, freshness, folds.folded, folds.positions)
+        folds.facts, folds.standing_still = lambda: watch.facts, lambda: watch.standing_still
         watching = self._part("watch", lambda: watch.run(self._stopping))
         watching.start()
         try:

@@ -34,6 +34,7 @@ from core.kafka_admin import KafkaAdmin, TopicFacts
 from core.kafka_reader import ConsumedRecord, PartitionEnd, TopicsConsumer, topics_of, watermarks
 from core.mirror_shares import Share
 from core.registered_schema import SchemaLookup
+from projections.fold_consumer import FoldConsumer
 from projections.freshness import FreshnessProjection
 from projections.mirror_build import BuildOrder
 from projections.mirror_builds import MirrorBuilds
@@ -44,6 +45,7 @@ from projections.mirror_places import MirrorPlace
 from projections.mirror_sources import Source, wanted_sources
 from projections.places import ViewFolder
 from projections.registry import RegistryView
+from projections.standstill import Place, Standing
 from projections.status import StatusProjection
 from projections.topic_watch import Folded
 
@@ -60,17 +62,6 @@ ROUND_S = 0.25
 
 REFUSED_PAUSE_S = 1.0
 """Pause after a write that the disk refused, or a registry by not answering."""
-
-POLL_S, MANY_POLL_S = 0.1, 0.25
-"""Longest wait of a round without records, with few and with many partitions. What the registry says is seen at the
-latest then; a topic that was created has a status, which is a record."""
-
-FETCH_WAIT_MS, MANY_FETCH_WAIT_MS = 100, 750
-"""How long a fetch waits for records. A mirror that is begun waits for the one under way; it costs 3 % of a core to ask
-for 1,500 idle partitions ten times a second."""
-
-FEWER_PARTITIONS, MANY_PARTITIONS = 200, 300
-"""Below how many partitions a machine has few again, and beyond how many it has many."""
 
 FORGET_EVERY_S = 1.0
 """How often it is looked whether the time of some records has passed."""
@@ -136,9 +127,7 @@ class TopicFolds:
         self._freshness = freshness
         self._schemas = schemas
         self._bootstrap = bootstrap
-        self._new_consumer = new_consumer
-        self._consumer = new_consumer(FETCH_WAIT_MS)
-        self._has_many = False
+        self._consumer = FoldConsumer(new_consumer, self._starts)
         self._stopping = stopping
         self._choice = choice
         self._share = share
@@ -152,6 +141,8 @@ class TopicFolds:
         self._forget_at = self._clean_at = 0.0
         self.facts: Callable[[], Mapping[str, TopicFacts | None]] = dict
         """Tells what Kafka says of the topics."""
+        self.standing_still: Callable[[], Mapping[Place, Standing]] = dict
+        """Tells which partitions hold more than is folded of them."""
 
     def folded(self) -> list[Folded]:
         """Return what is folded now; may be called by another thread."""
@@ -159,6 +150,11 @@ class TopicFolds:
             Folded(copy.source.topic, copy.source.topic_id, copy.mirror.committed, copy.mirror.kept, copy.trouble)
             for copy in list(self._copies.values())
         ]
+
+    def positions(self) -> dict[str, Mapping[int, int]]:
+        """Return how far each topic is folded that is read; may be called by another thread."""
+        found = {topic: copy.mirror.committed for topic, copy in list(self._copies.items()) if copy.trouble is None}
+        return {self._status_topic: {0: self._status.next_offset()}, **found}
 
     def held(self, topic: str) -> Held | None:
         """Return what is folded of a topic, `None` where nothing is; may be called by another thread."""
@@ -176,13 +172,14 @@ class TopicFolds:
 
     def run(self) -> None:
         """Fold until told to stop."""
-        self._consumer.assign({(self._status_topic, 0): self._status.next_offset()})
+        self._consumer.assign(self._starts())
         try:
             while not self._stopping.is_set():
                 self.turned_at = time.monotonic()
                 self._adopt_changes()
                 self._adopt_builds()
                 self._fold_round()
+                self._consumer.heed(self.standing_still())
                 self._note_caught_up()
         finally:
             self._builds.close()
@@ -205,20 +202,7 @@ class TopicFolds:
         self._suspend_replaced(facts)
         self._adopt_again_at = math.inf if is_adopted else time.monotonic() + ADOPT_AGAIN_S
         self._seen = seen
-        self._adapt_consumer()
-
-    def _adapt_consumer(self) -> None:
-        """Ask seldom where there are many partitions: each request names them all, whether records come or not."""
-        partitions = sum(len(copy.mirror.offsets) for copy in self._copies.values())
-        has_many = partitions > (FEWER_PARTITIONS if self._has_many else MANY_PARTITIONS)
-        if has_many == self._has_many:
-            return
-        self._has_many = has_many
-        self._consumer.close()
-        self._consumer = self._new_consumer(MANY_FETCH_WAIT_MS if has_many else FETCH_WAIT_MS)
-        self._consumer.assign({(self._status_topic, 0): self._status.next_offset()})
-        for copy in self._copies.values():
-            self._read(copy)
+        self._consumer.adapt(sum(len(copy.mirror.offsets) for copy in self._copies.values()))
 
     def _end_unwanted(self, wanted: Mapping[str, Source]) -> None:
         for topic, copy in list(self._copies.items()):
@@ -301,6 +285,14 @@ class TopicFolds:
                 self._stop_reading(copy)
                 copy.suspension = reason
 
+    def _starts(self) -> dict[Place, int]:
+        """Return where everything is to be read on."""
+        starts = {(self._status_topic, 0): self._status.next_offset()}
+        for copy in self._copies.values():
+            if copy.suspension is None:
+                starts |= copy.starts()
+        return starts
+
     def _read(self, copy: Copy) -> None:
         if copy.suspension is None:
             self._consumer.assign(copy.starts())
@@ -367,7 +359,7 @@ class TopicFolds:
         changed: set[str] = set()
         ends: list[PartitionEnd] = []
         lost: list[tuple[str, int]] = []
-        timeout_s = MANY_POLL_S if self._has_many else POLL_S
+        timeout_s = self._consumer.poll_s
         deadline = time.monotonic() + timeout_s + ROUND_S
         for _ in range(PIECES):
             polled = self._consumer.poll(limit=PIECE_RECORDS, timeout_s=timeout_s)

@@ -1,7 +1,7 @@
 """Looks at Kafka's topics beside the folds: where they end, and whether they are still the same ones.
 
 The consumer of the folds tells neither: it goes on by name in a topic that was deleted and created again, and does not
-say that a broker no longer answers.
+say that a broker no longer answers, or that it has fallen silent itself.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from core.errors import KafkaRefusedError, KafkaUnavailableError
 from core.kafka_admin import KafkaAdmin, TopicFacts
 from projections.freshness import FreshnessProjection, Look
 from projections.mirror_entries import Kept
+from projections.standstill import Place, Standing, standing_still
 
 logger = logging.getLogger(__name__)
 
@@ -52,15 +53,25 @@ class TopicWatch:
         bootstrap: Brokers as `HOST:PORT`.
         freshness: Where looks are noted.
         folded: Tells what is folded now.
+        positions: Tells how far each topic is folded that is read now.
     """
 
-    def __init__(self, bootstrap: str, freshness: FreshnessProjection, folded: Callable[[], list[Folded]]) -> None:
+    def __init__(
+        self,
+        bootstrap: str,
+        freshness: FreshnessProjection,
+        folded: Callable[[], list[Folded]],
+        positions: Callable[[], Mapping[str, Mapping[int, int]]],
+    ) -> None:
         self._bootstrap = bootstrap
         self._kafka = KafkaAdmin(bootstrap)
         self._freshness = freshness
         self._folded = folded
+        self._positions = positions
         self.facts: Mapping[str, TopicFacts | None] = {}
         """What Kafka said of each topic at the last look, `None` where there is no such topic; replaced as a whole."""
+        self.standing_still: Mapping[Place, Standing] = {}
+        """The partitions that held more at the last look than was folded of them; replaced as a whole."""
 
     def run(self, stopping: threading.Event) -> None:
         """Look until told to stop."""
@@ -88,7 +99,10 @@ class TopicWatch:
 
     def _look(self, folded: list[Folded]) -> None:
         at_ms = int(time.time() * 1000)
-        ends = self._kafka.committed_ends({each.topic: len(each.offsets) for each in folded})
+        positions = self._positions()
+        partitions = {each.topic: len(each.offsets) for each in folded}
+        ends = self._kafka.committed_ends({topic: len(offsets) for topic, offsets in positions.items()} | partitions)
+        self.standing_still = standing_still(self.standing_still, positions, ends, time.monotonic())
         looks = {}
         for each in folded:
             before = self._freshness.look(each.topic_id)

@@ -14,11 +14,11 @@ from confluent_kafka import Producer
 
 from core.aggregates import LogEvent, aggregate_id
 from core.kafka_admin import KafkaAdmin
-from core.kafka_reader import TopicsConsumer
+from core.kafka_reader import Polled, TopicsConsumer
 from core.kafka_writer import OutRecord, RecordWriter
 from core.mirrors import MirrorAltered, MirrorCreated, MirrorDefinition, MirrorRebuildRequested
 from core.topics import TopicCreated
-from projections import topic_folds
+from projections import fold_consumer
 from projections.freshness import Freshness, FreshnessProjection, Look, freshness
 from projections.mirror_copies import kept_at
 from projections.mirror_places import MirrorPlace
@@ -26,12 +26,23 @@ from projections.mirrors import MirrorView
 from projections.places import ViewFolder
 from projections.registry import RecordedEvent, RegistryProjection
 from projections.status import CREATED, StatusProjection, TopicStatus, encode, topic_key
-from projections.topic_folds import FETCH_WAIT_MS, MANY_FETCH_WAIT_MS, TopicFolds
+from projections.topic_folds import TopicFolds
 from projections.topic_watch import TopicWatch
 from tests.altering import add_partitions, delete_records
 from tests.running import until
 
 HOUR_MS = 3_600_000
+
+
+class SilentConsumer(TopicsConsumer):
+    """Gives nothing more from the time on when it is told to: the broker is fine, and nothing comes."""
+
+    falls_silent = False
+
+    def poll(self, *, limit: int, timeout_s: float) -> Polled:
+        if self.falls_silent:
+            self._consumer.pause(self._consumer.assignment())
+        return super().poll(limit=limit, timeout_s=timeout_s)
 
 
 class World:
@@ -74,9 +85,8 @@ class World:
             self._new_consumer,
             stopping,
         )
-        watch = TopicWatch(self.kafka, self._freshness, self.folds.folded)
-        self.folds.facts = lambda: watch.facts
-
+        watch = TopicWatch(self.kafka, self._freshness, self.folds.folded, self.folds.positions)
+        self.folds.facts, self.folds.standing_still = lambda: watch.facts, lambda: watch.standing_still
         parts = [threading.Thread(target=self._told, args=(self.folds.run,))]
         parts.append(threading.Thread(target=self._told, args=(lambda: watch.run(stopping),)))
         for part in parts:
@@ -85,7 +95,8 @@ class World:
 
     def _new_consumer(self, fetch_wait_ms: int) -> TopicsConsumer:
         self.fetch_waits_ms.append(fetch_wait_ms)
-        return TopicsConsumer(self.kafka, tells_lost=True, fetch_wait_ms=fetch_wait_ms)
+        self.consumer = SilentConsumer(self.kafka, tells_lost=True, fetch_wait_ms=fetch_wait_ms)
+        return self.consumer
 
     def _told(self, work: Callable[[], None]) -> None:
         try:
@@ -369,7 +380,7 @@ def test_a_file_that_was_cut_short_is_set_aside(world: World) -> None:
 def test_the_consumer_is_replaced_where_there_are_many_partitions(
     world: World, monkeypatch: pytest.MonkeyPatch, kafka: str
 ) -> None:
-    monkeypatch.setattr(topic_folds, "MANY_PARTITIONS", 2)
+    monkeypatch.setattr(fold_consumer, "MANY_PARTITIONS", 2)
     world.declare(partitions=1)
     world.start()
     world.write((b"a", b"1"))
@@ -379,5 +390,21 @@ def test_the_consumer_is_replaced_where_there_are_many_partitions(
     world.write((b"a", b"2"), (b"b", b"1"))
     world.await_current()
     world.stop()
-    assert [FETCH_WAIT_MS, MANY_FETCH_WAIT_MS] == world.fetch_waits_ms
+    assert [fold_consumer.FETCH_WAIT_MS, fold_consumer.MANY_FETCH_WAIT_MS] == world.fetch_waits_ms
     assert {b"a": b"2", b"b": b"1"} == world.content()
+
+
+def test_a_consumer_that_falls_silent_is_replaced(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fold_consumer, "STILL_S", 0.2)
+    monkeypatch.setattr("projections.topic_watch.LOOK_EVERY_S", 0.05)
+    world.declare(partitions=2)
+    world.start()
+    world.write((b"a", b"1"))
+    world.await_current()
+    for _ in range(2):
+        world.consumer.falls_silent = True
+        world.write((b"a", b"2"), (b"b", b"1"))
+        world.await_current()
+    world.stop()
+    assert {b"a": b"2", b"b": b"1"} == world.content()
+    assert 3 <= len(world.fetch_waits_ms)
