@@ -17,7 +17,7 @@ from typing import Final
 import msgspec
 
 from core.errors import QuickError, StoreError, StoreFullError, UnavailableError
-from core.kafka_reader import ConsumedRecord, TopicsConsumer, keys_of, values_of, watermarks
+from core.kafka_reader import ConsumedRecord, Polled, TopicsConsumer, keys_of, values_of, watermarks
 from core.settings import Settings
 from projections.collector import spare_the_collector
 from projections.mirror_entries import Kept
@@ -35,6 +35,10 @@ COMMIT_EVERY_S: Final = 0.5
 """Time between two commits: nobody reads here yet, and a killed process goes on from the last one."""
 
 POLL_S: Final = 0.5
+
+SILENCE_S: Final = 30.0
+"""How long nothing may come, though not all has come, before the consumer is replaced: it can fall silent for ever."""
+
 FULL_DISK_PAUSE_S: Final = 1.0
 
 
@@ -75,14 +79,15 @@ class MirrorBuild:
         self._passed_before = sum(self._mirror.offsets.values())
         self._records = self._bytes = 0
         self._began_at_ms = int(time.time() * 1000)
-        self._consumer = TopicsConsumer(settings.kafka)
-        self._assign()
+        self._settings = settings
+        self._consume()
 
     def run(self) -> None:
         """Fold until everything is folded that the topic held when this began, or until told to stop."""
         due = time.monotonic() + COMMIT_EVERY_S
         while not self._mirror.is_ready() and not self._stopping.is_set():
             polled = self._consumer.poll(limit=BATCH_RECORDS, timeout_s=POLL_S)
+            self._heed_silence(polled)
             try:
                 if polled.records:
                     self._mirror.take(polled.records)
@@ -124,6 +129,19 @@ class MirrorBuild:
         self._assign()
         if not isinstance(error, StoreFullError):
             self._stopping.wait(FULL_DISK_PAUSE_S)
+
+    def _heed_silence(self, polled: Polled) -> None:
+        if polled.records or polled.ends:
+            self._heard_at = time.monotonic()
+        elif time.monotonic() - self._heard_at >= SILENCE_S:
+            logger.warning("nothing comes of %s. The consumer is replaced.", self._topic)
+            self._consumer.close()
+            self._consume()
+
+    def _consume(self) -> None:
+        self._consumer = TopicsConsumer(self._settings.kafka)
+        self._heard_at = time.monotonic()
+        self._assign()
 
     def _assign(self) -> None:
         offsets = self._mirror.offsets
