@@ -31,7 +31,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take minutes: at the end one of them would keep a single process busy."""
-    items.sort(key=lambda item: not LONG.isdisjoint(item.path.parts))
+    items.sort(key=lambda item: LONG.isdisjoint(item.path.parts))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

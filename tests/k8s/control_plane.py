@@ -275,6 +275,8 @@ class ControlPlane:
             f"--kubeconfig={self._kubeconfig_of('scheduler')}",
             "--leader-elect=false",
             "--secure-port=0",
+            # After restarts of the API server it can miss that a volume was bound, and would look again in minutes.
+            "--pod-max-in-unschedulable-pods-duration=1s",
         )
         self._start(
             "kwok",
