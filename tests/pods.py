@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from tests.running import API_KEY, QUICK, until
+from tests.running import API_KEY, PLAIN, QUICK, until
 
 
 @dataclass
@@ -84,12 +84,12 @@ class Pod:
     def health(self, what: str) -> int:
         """Return the status that the management port answers, 0 when it does not."""
         try:
-            return httpx.get(f"http://127.0.0.1:{self.management_port}/{what}", timeout=10).status_code
+            return httpx.get(f"http://127.0.0.1:{self.management_port}/{what}", timeout=10, verify=PLAIN).status_code
         except httpx.TransportError:
             return 0
 
     def reason(self) -> str:
-        answer = httpx.get(f"http://127.0.0.1:{self.management_port}/health/readiness", timeout=10)
+        answer = httpx.get(f"http://127.0.0.1:{self.management_port}/health/readiness", timeout=10, verify=PLAIN)
         return str(answer.json().get("reason", ""))
 
     def await_ready(self) -> Pod:

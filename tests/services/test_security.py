@@ -16,7 +16,7 @@ from core.settings import Settings
 from services.app import create_app
 from services.security import needed_scope
 from services.worker import Worker
-from tests.running import API_KEY, Running, until
+from tests.running import API_KEY, PLAIN, Running, until
 
 MANAGE, ADMIN = "manage", "admin"
 ANY = "any key"
@@ -108,6 +108,11 @@ ROUTES = {
 SCOPES = (MANAGE, ADMIN, "ingest:x", "read:x", "mirror:x", "ingest:other", "read:other", "mirror:other", "ingest:*")
 
 
+def status(running: Running, path: str, key: str) -> int:
+    """Ask on a connection of its own, and return the status of the answer."""
+    return httpx.get(running.url + path, headers={"X-API-Key": key}, verify=PLAIN).status_code
+
+
 def need_of(method: str, path: str) -> str:
     return ROUTES.get(f"{method} {path}") or ROUTES[path]
 
@@ -164,7 +169,7 @@ def test_every_route_says_what_it_needs() -> None:
 @pytest.mark.parametrize("route", sorted({path for _, path in GUARDED} | {"/", "/nowhere", "/manager/nowhere"}))
 def test_without_a_key_every_path_is_refused_alike(running: Running, route: str, given: str | bytes | None) -> None:
     headers = {} if given is None else {"X-API-Key": given}
-    with httpx.Client(base_url=running.url) as http:
+    with httpx.Client(base_url=running.url, verify=PLAIN) as http:
         for method in ("GET", "POST", "DELETE", "PUT"):
             answer = http.request(method, filled(route), headers=headers)
             confluent = {"error_code": 401, "message": "No valid authentication token found in request."}
@@ -185,7 +190,7 @@ def test_a_key_of_too_small_a_scope_is_refused(
     running: Running, key: Callable[..., str], method: str, route: str
 ) -> None:
     need = need_of(method, route)
-    with httpx.Client(base_url=running.url) as http:
+    with httpx.Client(base_url=running.url, verify=PLAIN) as http:
         for scope in SCOPES:
             if scope in {need, ADMIN} or (scope == "ingest:*" and need.startswith("ingest:")):
                 continue
@@ -207,36 +212,36 @@ def test_a_key_of_the_right_scope_is_taken(key: Callable[..., str], method: str,
 def test_a_key_may_do_what_one_of_its_scopes_covers(
     running: Running, key: Callable[..., str], scopes: tuple[str, ...]
 ) -> None:
-    answer = httpx.get(f"{running.url}/manager/topics", headers={"X-API-Key": key(*scopes)})
+    answer = httpx.get(f"{running.url}/manager/topics", headers={"X-API-Key": key(*scopes)}, verify=PLAIN)
     assert 200 == answer.status_code
 
 
 def test_scopes_with_a_star_cover_what_begins_so(running: Running, key: Callable[..., str]) -> None:
     def status(path: str) -> int:
-        return httpx.get(running.url + path, headers={"X-API-Key": key("mirror:orders-*")}).status_code
+        return status(running, path, key("mirror:orders-*"))
 
     assert (404, 403) == (status("/mirror/orders-eu/mirror"), status("/mirror/order/mirror"))
 
 
 def test_a_path_that_does_not_exist_is_not_found_with_any_key(running: Running, key: Callable[..., str]) -> None:
-    assert 404 == httpx.get(f"{running.url}/nowhere", headers={"X-API-Key": key("read:other")}).status_code
+    assert 404 == status(running, "/nowhere", key("read:other"))
 
 
 @pytest.mark.parametrize("path", ["/ingest/x%2Fy", "/ingest//x", "//ingest/x", "/ingest/x/", "/manager/../ingest/x"])
 def test_no_spelling_of_a_path_goes_around_a_scope(running: Running, key: Callable[..., str], path: str) -> None:
     request = httpx.Request("DELETE", running.url, headers={"X-API-Key": key("ingest:y")})
     request.url = httpx.URL(running.url).copy_with(raw_path=path.encode())
-    with httpx.Client() as http:
+    with httpx.Client(verify=PLAIN) as http:
         assert http.send(request).status_code in {403, 404}
 
 
 def test_a_revoked_key_is_refused_by_every_worker(running: Running) -> None:
     secret = create_key(running, "leaver", ("manage",))
-    assert 200 == httpx.get(f"{running.url}/manager/topics", headers={"X-API-Key": secret}).status_code
+    assert 200 == status(running, "/manager/topics", secret)
     with running.http() as http:
         assert 200 == http.delete("/manager/key/leaver").status_code
     for _ in range(10):  # Each on a connection of its own, so that both workers answer some.
-        assert 401 == httpx.get(f"{running.url}/manager/topics", headers={"X-API-Key": secret}).status_code
+        assert 401 == status(running, "/manager/topics", secret)
 
 
 def test_an_expired_key_is_refused(running: Running) -> None:
@@ -244,14 +249,14 @@ def test_an_expired_key_is_refused(running: Running) -> None:
     secret = create_key(running, "guest", ("manage",), expiresAt=soon)
 
     def status() -> int:
-        return httpx.get(f"{running.url}/manager/topics", headers={"X-API-Key": secret}).status_code
+        return status(running, "/manager/topics", secret)
 
     until(lambda: status() == 401)
 
 
 def test_a_key_of_the_right_name_and_another_secret_is_refused(running: Running) -> None:
     create_key(running, "named", ("manage",))
-    answer = httpx.get(f"{running.url}/manager/topics", headers={"X-API-Key": new_secret("named")})
+    answer = httpx.get(f"{running.url}/manager/topics", headers={"X-API-Key": new_secret("named")}, verify=PLAIN)
     assert 401 == answer.status_code
 
 
@@ -284,4 +289,4 @@ def test_a_browser_of_another_site_may_ask_before_it_sends_a_key(running: Runnin
 
 
 def test_the_administrators_key_still_opens_everything(running: Running) -> None:
-    assert 200 == httpx.get(f"{running.url}/manager/keys", headers={"X-API-Key": API_KEY}).status_code
+    assert 200 == status(running, "/manager/keys", API_KEY)
