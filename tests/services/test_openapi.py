@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import falcon.inspect
 import httpx
 import pytest
+import requests
 import schemathesis
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -144,6 +145,11 @@ CHECKS = (
 
 HEADERS = {"X-API-Key": API_KEY}
 
+SESSION = requests.Session()
+"""Keeps its connections from one request to the next."""
+
+SESSION.trust_env = False
+
 SDL = """
 type Query { item(id: String): Item @topic(name: "TOPIC", keyArgument: "id") }
 type Item { id: Int!  name: String!  price: Float  kind: Kind  parts: [Part!] }
@@ -269,7 +275,7 @@ def existing(running: Running) -> Existing:
 
 def send(case: schemathesis.Case, running: Running, *excluded: CheckFunction) -> int:
     """Send a request, check that its answer is as described, and return its status."""
-    answer = case.call(base_url=running.url, headers=HEADERS)
+    answer = case.call(base_url=running.url, headers=HEADERS, session=SESSION)
     if answer.status_code == 501 and "501" in case.operation.responses.status_codes:
         excluded += (not_a_server_error,)  # This is described: it is not available yet.
     if answer.status_code == 503 and MAX_LAG_HEADER in (case.headers or {}):
@@ -279,7 +285,7 @@ def send(case: schemathesis.Case, running: Running, *excluded: CheckFunction) ->
         checks=list(CHECKS),
         excluded_checks=list(excluded),
         headers=HEADERS,
-        transport_kwargs={"base_url": running.url, "headers": HEADERS},
+        transport_kwargs={"base_url": running.url, "headers": HEADERS, "session": SESSION},
     )
     return answer.status_code
 
