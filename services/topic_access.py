@@ -46,6 +46,10 @@ LOOK_AGAIN_S = 0.02
 topic that is declared as before is taken to be noted still."""
 
 
+LOOKS = 3
+"""How often a mirror is looked for before it is not there: a copy can be replaced between two steps of a look."""
+
+
 class _Known(NamedTuple):
     """An access, and what it was made from."""
 
@@ -148,20 +152,25 @@ class TopicAccesses:
 
     def _looked_for(self, topic_id: str) -> MirrorView | None:
         """Open a mirror that is new, or whose copy was replaced; who reads in the old copy reads on."""
+        for _ in range(LOOKS):
+            try:
+                return self._found(topic_id)
+            except (StoreError, FileNotFoundError):
+                continue  # It was replaced between two steps, and the other copy is there; or it is just being made.
+        return None
+
+    def _found(self, topic_id: str) -> MirrorView:
         known = self._mirrors.get(topic_id)
         current_until = time.monotonic() + LOOK_AGAIN_S
         path = self._worker.views.folder.mirror(topic_id) if known is None else known.path
-        try:
-            if known is not None and known.identity == file_id(path / "data.mdb"):
-                self._mirrors[topic_id] = known._replace(current_until=current_until)
-                return known.view
-            copy = path.resolve(strict=True)  # The link may lead elsewhere a moment later.
-            identity = file_id(copy / "data.mdb")
-            self._drop_deleted()
-            if known is None or known.identity != identity:
-                known = _Opened(path, identity, MirrorView(copy), current_until)
-        except (StoreError, FileNotFoundError):
-            return None  # It is just being made, or replaced.
+        if known is not None and known.identity == file_id(path / "data.mdb"):
+            self._mirrors[topic_id] = known._replace(current_until=current_until)
+            return known.view
+        copy = path.resolve(strict=True)  # The link may lead elsewhere a moment later.
+        identity = file_id(copy / "data.mdb")
+        self._drop_deleted()
+        if known is None or known.identity != identity:
+            known = _Opened(path, identity, MirrorView(copy), current_until)
         self._mirrors[topic_id] = known
         return known.view
 

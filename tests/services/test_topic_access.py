@@ -14,8 +14,12 @@ from core.aggregates import aggregate_id
 from core.errors import NotFoundError, UnavailableError
 from core.mirrors import MirrorAltered, MirrorCreated, MirrorDefinition, MirrorDeleted, MirrorEvent
 from core.topics import TopicCreated
+from projections.mirror_folds import MirrorProjection
+from projections.mirror_places import MirrorPlace
+from projections.places import ViewFolder, file_id
 from projections.registry import RecordedEvent, RegistryProjection
 from projections.status import CREATED, CREATING, StatusProjection, TopicStatus, encode, topic_key
+from services import topic_access
 from services.topic_access import TopicAccesses
 from services.worker import Worker
 
@@ -42,7 +46,8 @@ class Machine:
     def __init__(self, folder: Path) -> None:
         self.registry = RegistryProjection(folder / "registry")
         self.status = StatusProjection(folder / "status", "id")
-        views = SimpleNamespace(registry=self.registry.view, status=self.status.view)
+        self.folder = ViewFolder(folder)
+        views = SimpleNamespace(registry=self.registry.view, status=self.status.view, folder=self.folder)
         self.accesses = TopicAccesses(cast("Worker", SimpleNamespace(views=views, schema=self.registry.view.schema)))
 
     def declare(self, name: str) -> None:
@@ -152,3 +157,32 @@ def test_an_access_follows_what_the_mirror_is_declared_to_keep(machine: Machine)
     assert MirrorDefinition(indexes=("x",)) == machine.accesses.topic("a").mirror
     machine.mirror("a", MirrorDeleted)
     assert machine.accesses.topic("a").mirror is None
+
+
+def test_a_mirror_is_found_though_its_copy_is_replaced_in_the_middle_of_a_look(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine.declare("a")
+    machine.note("a")
+    machine.mirror("a", MirrorCreated, topic="a", replicas=1, tag=None, definition={})
+    access = machine.accesses.topic("a")
+    assert machine.accesses.open_mirror(access) is None
+    place = MirrorPlace(machine.folder.mirror_place("t"))
+    MirrorProjection(place.begin_live(), {0: 0}).close()
+    first = machine.accesses.open_mirror(access)
+    MirrorProjection(place.begin_next(), {0: 0}).close()
+
+    def replaced(path: Path) -> tuple[int, int]:
+        monkeypatch.undo()
+        place.promote()
+        if path.parent.is_symlink():
+            MirrorProjection(place.begin_next(), {0: 0}).close()
+            monkeypatch.setattr(topic_access, "file_id", replaced)  # Once more in the next step.
+        return file_id(path)
+
+    until(lambda: time.monotonic() > machine.accesses._mirrors["t"].current_until)
+    monkeypatch.setattr(topic_access, "file_id", replaced)
+    second = machine.accesses.open_mirror(access)
+    assert second is not None
+    assert first is not second
+    assert second.is_ready()
