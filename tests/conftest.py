@@ -15,10 +15,7 @@ from cli import ports
 from cli.local_kafka import LocalKafka
 from tests.k8s.cluster import programs
 from tests.running import Running
-
-LONG = frozenset(("e2e", "k8s", "soak"))
-"""Folders of the tests that start whole instances or clusters."""
-
+from tests.scheduling import Scheduling, ordered
 
 # Machines are busy: how long one example takes says nothing.
 hypothesis.settings.register_profile("busy", deadline=None)
@@ -30,8 +27,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that take minutes: at the end one of them would keep a single process busy."""
-    items.sort(key=lambda item: LONG.isdisjoint(item.path.parts))
+    """Begin with what takes long."""
+    items[:] = ordered(items)
+
+
+@pytest.hookimpl(optionalhook=True)  # Of xdist, which may be switched off.
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
+    """Keep together what shares something that is dear to start."""
+    return Scheduling(config, log)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -80,6 +80,13 @@ class Cluster:
 
 
 @pytest.fixture(scope="module")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Return a broker for this module alone: its topics have the names that the schema has."""
+    with LocalKafka(tmp_path_factory.mktemp("kafka-of-roles")) as broker:
+        yield broker.bootstrap
+
+
+@pytest.fixture(scope="module")
 def new_pod(kafka: str, tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]) -> Iterator[NewPod]:
     """Return a function that makes pods of one Quick, which are not started yet."""
     log_topic, made = f"log-{uuid.uuid4().hex}", []

@@ -37,11 +37,12 @@ HOUR_MS = 3_600_000
 class SilentConsumer(TopicsConsumer):
     """Gives nothing more from the time on when it is told to: the broker is fine, and nothing comes."""
 
-    falls_silent = False
+    falls_silent = is_silent = False
 
     def poll(self, *, limit: int, timeout_s: float) -> Polled:
         if self.falls_silent:
             self._consumer.pause(self._consumer.assignment())
+            self.is_silent = True
         return super().poll(limit=limit, timeout_s=timeout_s)
 
 
@@ -402,7 +403,9 @@ def test_a_consumer_that_falls_silent_is_replaced(world: World, monkeypatch: pyt
     world.write((b"a", b"1"))
     world.await_current()
     for _ in range(2):
-        world.consumer.falls_silent = True
+        silent = world.consumer
+        silent.falls_silent = True
+        until(lambda silent=silent: silent.is_silent)
         world.write((b"a", b"2"), (b"b", b"1"))
         world.await_current()
     world.stop()
