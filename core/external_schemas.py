@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
-import httpx
 import msgspec
 
 from core.errors import (
@@ -102,6 +101,9 @@ class ExternalRegistry:
         self.url = urlunsplit(parts._replace(netloc=host))
         """Its address without credentials."""
         self._folder = folder
+        import httpx  # noqa: PLC0415 - 50 ms and 5 MB that processes without a registry elsewhere do not need
+
+        self._errors = httpx.HTTPError
         self._client = httpx.Client(
             base_url=self.url,
             auth=(unquote(user), unquote(password)) if credentials else None,
@@ -219,7 +221,7 @@ class ExternalRegistry:
     def _answer(self, method: str, path: str, body: object) -> _Answer:
         try:
             response = self._client.request(method, path, json=body)
-        except httpx.HTTPError as error:
+        except self._errors as error:
             cause = str(error) or type(error).__name__
             raise UnavailableError(f"The schema registry at {self.url} does not answer: {cause}. Try again.") from error
         try:
