@@ -47,6 +47,7 @@ class CommandLog:
     Args:
         topic: The Kafka topic; created when absent.
         folder: Where the index and the lock live; shared by all processes of a machine that read this log.
+        limit: The offset before which the fold waits until `fold_to` raises it; `None` folds all that comes.
 
     A record that cannot be decoded does not keep it from being opened: what lies before it can be read.
 
@@ -55,16 +56,17 @@ class CommandLog:
         KafkaUnavailableError: No broker answered.
     """
 
-    def __init__(self, topic: LogTopic, folder: Path) -> None:
+    def __init__(self, topic: LogTopic, folder: Path, *, limit: int | None = None) -> None:
         self.topic = topic
         self.identity = topic.ensure()
         self._index = trusted_index(topic, self.identity, folder)
         self._opened_writer: RecordWriter | None = None
         self._writer_lock = threading.Lock()
-        self._follower = LogFollower(topic, self.identity, self._index, folder / "fold.lock")
+        self._follower = LogFollower(topic, self.identity, self._index, folder / "fold.lock", limit=limit)
         self._follower.start()
         try:
-            self._follower.wait_until_folded(topic.end_offset() - 1, timeout_s=None)
+            end = topic.end_offset()
+            self._follower.wait_until_folded((end if limit is None else min(end, limit)) - 1, timeout_s=None)
         except UnreadableRecordError:
             pass  # Reads go on, and whoever appends is told.
         except BaseException:
@@ -143,6 +145,16 @@ class CommandLog:
             LogError: The log can no longer be followed, or stands still before it.
         """
         self._follower.wait_until_folded(offset, timeout_s=timeout_s)
+
+    def fold_to(self, offset: int, timeout_s: float) -> None:
+        """Fold up to *offset*, and not beyond it; for a log with a limit, on a folder of its own.
+
+        Raises:
+            KafkaUnavailableError: *timeout_s* has passed.
+            LogError: The log can no longer be followed, or stands still before it.
+        """
+        self._follower.limit = offset
+        self._follower.wait_until_folded(offset - 1, timeout_s=timeout_s)
 
     def wait_for_position(self, above: int, timeout_s: float) -> int:
         """Block until there are events above the ID *above*, or *timeout_s* has passed; return the last ID."""

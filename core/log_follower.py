@@ -48,14 +48,25 @@ CHECK_SETTINGS_S = 180.0
 """How often it looks whether somebody has made the topic's settings unsafe."""
 
 _ELECTION_S = 0.2
+_HELD_S = 0.005
 _WATCH_S = 0.001
 _IDLE_WATCH_S = 0.005
 
 
 class LogFollower(threading.Thread):
-    """Keeps the index current: folds when elected, watches otherwise, and wakes who waits."""
+    """Keeps the index current: folds when elected, watches otherwise, and wakes who waits.
 
-    def __init__(self, topic: LogTopic, identity: LogIdentity, index: LogIndex, lock_path: Path) -> None:
+    Args:
+        topic: The topic of the log.
+        identity: Its identity.
+        index: What is kept current.
+        lock_path: The file whose lock elects who folds.
+        limit: The offset before which the fold waits until `limit` is raised; `None` folds all that comes.
+    """
+
+    def __init__(
+        self, topic: LogTopic, identity: LogIdentity, index: LogIndex, lock_path: Path, *, limit: int | None = None
+    ) -> None:
         super().__init__(name=f"log {topic.name}", daemon=True)
         self._topic = topic
         self._identity = identity
@@ -65,6 +76,7 @@ class LogFollower(threading.Thread):
         self._progress = FoldProgress()
         self._is_doubtful = False
         self._end = 0
+        self.limit = limit
         self._looked_around = self._checked_settings = time.monotonic()
         self.failure: QuickError | None = None
         self._take_over()
@@ -185,9 +197,9 @@ class LogFollower(threading.Thread):
                     if entries:
                         self._index.fold(entries)
                         self._progress.move(entries[-1].offset + 1)
-                    if self._end > self._progress.next_offset:
-                        self._index.move_to(self._end)
-                        self._progress.move(self._end)
+                    if (end := self._known_end()) > self._progress.next_offset:
+                        self._index.move_to(end)
+                        self._progress.move(end)
                 except UnreadableRecordError as error:
                     self._progress.move(error.offset)
                     return error
@@ -199,7 +211,7 @@ class LogFollower(threading.Thread):
         The records on the way are folded afterwards, from the start: none is decided before those in front of it.
         """
         has_searched_all = False
-        with self._reading_from(unreadable.offset + 1) as next_entries:
+        with self._reading_from(unreadable.offset + 1, is_limited=False) as next_entries:
             while not self._stopping.is_set():
                 entries = next_entries()
                 if self._pass(unreadable, entries):
@@ -226,7 +238,7 @@ class LogFollower(threading.Thread):
         return False
 
     @contextmanager
-    def _reading_from(self, offset: int) -> Iterator[Callable[[], list[LogEntry]]]:
+    def _reading_from(self, offset: int, *, is_limited: bool = True) -> Iterator[Callable[[], list[LogEntry]]]:
         """Read the topic from *offset* on: yield what returns the records at hand, in order; none after a while."""
         reader = LogReader(self._topic.bootstrap, self._topic.name, offset, self._on_error, self._on_replaced)
         self._end = 0
@@ -237,13 +249,30 @@ class LogFollower(threading.Thread):
             waiting = waiting or reader.next_batch(limit=BATCH_RECORDS, timeout_s=0.2)
             if not self._look_around(has_news=any(message.error() is None for message in waiting)):
                 return []  # They wait until it is certain which log they are of.
-            messages, waiting = waiting, []
+            messages, waiting = self._split_at_limit(waiting) if is_limited else (waiting, [])
             return [_entry(message) for message in messages if not self._is_event(message)]
 
         try:
             yield next_entries
         finally:
             reader.close()
+
+    def _split_at_limit(self, messages: list[Message]) -> tuple[list[Message], list[Message]]:
+        """Return those of *messages* that may be folded, and the others, which wait."""
+        limit = self.limit
+        if limit is None:
+            return messages, []
+        for count, message in enumerate(messages):
+            if message.error() is None and (message.offset() or 0) >= limit:
+                self._end = limit  # Between the records before and this one there is nothing, or markers.
+                if count == 0:
+                    self._stopping.wait(_HELD_S)
+                return messages[:count], messages[count:]
+        return messages, []
+
+    def _known_end(self) -> int:
+        """Return the offset before which the topic holds nothing more that is to be folded now."""
+        return self._end if self.limit is None else min(self._end, self.limit)
 
     def _is_event(self, message: Message) -> bool:
         """Return whether *message* carries an error instead of a record."""

@@ -158,9 +158,8 @@ class LogReplay(Replay):
         self._log = log
 
     def catch_up(self, position: int) -> None:
-        """Wait until the throw-away log has folded all that the live one has."""
-        if position > 0:
-            self._log.wait_until_folded(position - 1, CATCH_UP_TIMEOUT_S)
+        """Let the throw-away log fold what the live one has, and no more, however much is appended meanwhile."""
+        self._log.fold_to(position, CATCH_UP_TIMEOUT_S)
 
     def shown(self, difference: Difference) -> ViewDifference:
         """Return the entry by table and key; most keys are hashes."""
@@ -227,7 +226,7 @@ def replay(view: str, settings: Settings, folder: ViewFolder, log_path: Path, sc
     with tempfile.TemporaryDirectory(prefix="replay-", dir=scratch) as name:
         beside = Path(name)
         if view == "log":
-            log = CommandLog(LogTopic(settings.kafka, settings.log_topic), beside)
+            log = CommandLog(LogTopic(settings.kafka, settings.log_topic), beside, limit=0)
             with closing(log), Store(log_path, LOG_TABLES) as live:
                 yield LogReplay(live, log)
         elif view == "registry":

@@ -92,9 +92,12 @@ class Running:
 
     def stop(self, number: int = signal.SIGTERM) -> None:
         if self.process is not None:
+            parts = psutil.Process(self.process.pid).children(recursive=True)
             self.process.send_signal(number)
             self.process.wait(60)
             self.process = None
+            # Of one that was killed they end a moment later, and could answer for the next one until then.
+            assert [] == psutil.wait_procs(parts, 30)[1]
 
     def quick(self, *arguments: str, code: int = 0, stdin: str | None = None) -> str:
         """Run the CLI and return stdout and stderr together, as scripts compare them."""
