@@ -399,3 +399,17 @@ def test_when_the_process_that_stands_still_is_killed_another_one_goes_on(
         other.kill()
         other.join()
         other.close()
+
+
+def test_a_log_with_a_limit_folds_up_to_it_and_no_further(topic: LogTopic, put: Put, tmp_path: Path) -> None:
+    """Also where the limit lies between a record that nobody can decode and the one that tells to pass it."""
+    topic.ensure()
+    put(encode(command("a", 1)))
+    offset = put(GARBAGE)
+    put(encode(command("b", 1)), quarantine_of(offset), encode(command("c", 1)))
+    log = CommandLog(topic, tmp_path / "limited", limit=0)
+    for limit, expected in ((0, []), (1, ["a"]), (2, ["a"]), (3, ["a", "b"]), (4, ["a", "b"]), (5, ["a", "b", "c"])):
+        log.fold_to(limit, 30)
+        assert limit == log.index.next_offset()
+        assert expected == [event.originator_id for _, event in log.index.notifications(1, 10)]
+    log.close()
