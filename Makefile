@@ -2,7 +2,7 @@
 #
 #   make demo    run the main job on real data: Kafka, two topics, a gateway, three queries, the audit trail
 #   make up      start Quick on this machine and keep it running (options: make up ARGS="--port 9000")
-#   make test    run the tests, in three processes with a real Kafka each (options: make test ARGS="-k log")
+#   make test    run the tests, in four processes with a real Kafka each (options: make test ARGS="-k log")
 #   make test-cluster   build the Kubernetes control plane and Helm, which the tests in tests/k8s start (once; Go,
 #                8 minutes)
 #   make check   formatting, lint, types and the import contracts
@@ -40,7 +40,7 @@ up: $(READY)
 	$(BIN)/quick up $(ARGS)
 
 test: $(READY)
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-cluster: $(READY)
 	@$(BIN)/python -m tests.k8s.cluster.programs
