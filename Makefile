@@ -12,7 +12,8 @@
 #   make soak    write, kill and check for some minutes (longer: QUICK_SOAK_S=3600 make soak)
 #   make clean   remove what the other commands have made in this folder
 #
-# Each sets up what it needs: a virtual environment in .venv, and Kafka's jars in the user's cache folder.
+# Each sets up what it needs: a virtual environment in .venv, and Kafka's jars, with an archive of their classes, in
+# the user's cache folder.
 # Without make test-cluster, make test skips what needs a Kubernetes cluster, and says so.
 
 PYTHON ?= python3

@@ -20,7 +20,7 @@ import core.kafka_reader
 import core.log_reader
 from core.command_log import CommandLog
 from core.errors import InvalidInputError, NotFoundError, OutcomeUnknownError, UnreadableRecordError
-from core.kafka_writer import OutRecord, RecordWriter, Written
+from core.kafka_writer import OutRecord, Written
 from core.log_follower import LogFollower
 from core.log_topic import LogTopic
 from core.record import FORMAT, CommandRecord, QuarantineRecord, RecordedEvent, encode, new_command_id, new_void
@@ -62,23 +62,6 @@ def open_log(topic: LogTopic, tmp_path: Path) -> Iterator[Open]:
     yield open_log
     with ThreadPoolExecutor() as threads:  # Each waits for its thread to end.
         list(threads.map(CommandLog.close, opened))
-
-
-@pytest.fixture(scope="module")
-def writer(kafka: str) -> Iterator[RecordWriter]:
-    writer = RecordWriter(kafka)
-    yield writer
-    writer.close()
-
-
-@pytest.fixture
-def put(topic: LogTopic, writer: RecordWriter) -> Put:
-    """Write values to the topic by hand; return the offset of the last one."""
-
-    def put(*values: bytes | None) -> int:
-        return writer.write(topic.name, [OutRecord(None, value) for value in values]).result(10)[-1].offset
-
-    return put
 
 
 def command(name: str, version: int, command_id: str | None = None) -> CommandRecord:

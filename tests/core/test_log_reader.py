@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,12 @@ from cli.local_kafka import LocalKafka
 from core.command_log import CommandLog
 from core.errors import KafkaUnavailableError
 from core.kafka_reader import log_consumer
-from core.kafka_writer import OutRecord, RecordWriter
 from core.log_reader import LogReader
 from core.log_topic import LogTopic
 from core.record import FORMAT, CommandRecord, RecordedEvent, new_command_id
 from tests.running import until
+
+Put = Callable[..., int]
 
 
 class Silenced:
@@ -69,36 +70,23 @@ def topic(kafka: str, topic_name: str) -> LogTopic:
     return topic
 
 
-@pytest.fixture(scope="module")
-def writer(kafka: str) -> Iterator[RecordWriter]:
-    writer = RecordWriter(kafka)
-    yield writer
-    writer.close()
-
-
-def put(writer: RecordWriter, topic: LogTopic, *values: bytes) -> None:
-    writer.write(topic.name, [OutRecord(None, value) for value in values]).result(10)
-
-
 def test_each_record_comes_once_though_consumers_fall_silent(
-    topic: LogTopic, writer: RecordWriter, monkeypatch: pytest.MonkeyPatch
+    topic: LogTopic, put: Put, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     silenced = Silenced(2)
     monkeypatch.setattr(core.log_reader, "log_consumer", silenced)
-    put(writer, topic, b"1", b"2", b"3")
+    put(b"1", b"2", b"3")
     reading = Reading(topic, 1)
     until(lambda: reading.read() == [b"2", b"3"])
     assert (3, 2) == (silenced.made, reading.replaced)
     reading.reader._consumer.pause([TopicPartition(topic.name, 0)])
-    put(writer, topic, b"4")
+    put(b"4")
     until(lambda: reading.read() == [b"2", b"3", b"4"])
     assert 3 == reading.replaced
     reading.reader.close()
 
 
-def test_one_that_has_given_all_there_is_stays(
-    topic: LogTopic, writer: RecordWriter, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_that_has_given_all_there_is_stays(topic: LogTopic, put: Put, monkeypatch: pytest.MonkeyPatch) -> None:
     silenced, looks = Silenced(0), itertools.count()
     monkeypatch.setattr(core.log_reader, "log_consumer", silenced)
     is_behind = LogReader._is_behind
@@ -108,7 +96,7 @@ def test_one_that_has_given_all_there_is_stays(
         return is_behind(reader)
 
     monkeypatch.setattr(LogReader, "_is_behind", counted)
-    put(writer, topic, b"1")
+    put(b"1")
     reading = Reading(topic)
     until(lambda: reading.read() == [b"1"])
     until(lambda: reading.read() == [b"1"] and next(looks) > 20)

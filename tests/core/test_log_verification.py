@@ -15,7 +15,6 @@ from core import gateways
 from core.aggregates import LogEvent, aggregate_id
 from core.errors import UnsafeLogError
 from core.event_mapper import EventMapper
-from core.kafka_writer import OutRecord, RecordWriter
 from core.log_index import LogIndex
 from core.log_rows import LogEntry
 from core.log_topic import LogTopic
@@ -30,23 +29,6 @@ def topic(kafka: str) -> LogTopic:
     topic = LogTopic(kafka, f"log-{uuid.uuid4().hex}")
     topic.ensure()
     return topic
-
-
-@pytest.fixture(scope="module")
-def writer(kafka: str) -> Iterator[RecordWriter]:
-    writer = RecordWriter(kafka)
-    yield writer
-    writer.close()
-
-
-@pytest.fixture
-def put(topic: LogTopic, writer: RecordWriter) -> Put:
-    """Write values to the topic by hand; return the offset of the last one."""
-
-    def put(*values: bytes | None) -> int:
-        return writer.write(topic.name, [OutRecord(None, value) for value in values]).result(10)[-1].offset
-
-    return put
 
 
 def record(*events: RecordedEvent, command_id: str | None = None) -> bytes:
