@@ -88,9 +88,12 @@ def leave_with_old_events(topic: LogTopic, folder: Path) -> LogIdentity:
 
 
 def recreate(topic: LogTopic) -> None:
+    """Delete and create the topic, and wait for it: until then the broker acknowledges what it writes to the old one."""
+    former = topic.topic_id()
     admin = KafkaAdmin(topic.bootstrap)
     admin.delete_topic(topic.name)
     admin.create_topic(topic.name, partitions=1, replication_factor=1, config=LOG_CONFIG)
+    until(lambda: topic.topic_id() not in (None, former) and topic.end_offset() == 0)
 
 
 def delete_records(topic: LogTopic, before: int) -> None:

@@ -95,10 +95,10 @@ def test_many_topics_are_looked_at_together_and_those_that_kafka_lacks_are_left_
     names = [f"{topic_name}-{number}" for number in range(3)]
     for name in names:
         admin.create_topic(name, partitions=3, replication_factor=1, config={"retention.ms": "-1"})
+    until_led(admin, names)
     ids = {name: facts.topic_id for name, facts in admin.describe_all(names).items()}
     watched = [Watched(topic(name), ids[name]) for name in names[:2]]
     watched += [Watched(topic(names[2]), "another"), Watched(topic(f"{topic_name}-absent"), "id")]
-    until_led(admin, names)
     found = look_at(admin, watched)
     assert [[], [], 1] == [found[names[0]], found[names[1]], len(found[names[2]])]
     assert set(names) == set(found)
