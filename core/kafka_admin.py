@@ -17,13 +17,20 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # documented 
     ResourceType,
 )
 
-from core.errors import KafkaUnavailableError, NotFoundError
+from core.errors import KafkaRefusedError, KafkaUnavailableError, NotFoundError, QuickError
 from core.kafka import REQUEST_TIMEOUT_S, client_config, translated
 
 logger = logging.getLogger(__name__)
 
 _UNKNOWN: Final = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION)
 """How the broker, or librdkafka from what it knows of the cluster, says that a topic or partition is not there."""
+
+_ANSWER_TIMEOUT_S: Final = 3 * REQUEST_TIMEOUT_S
+"""How long an answer is waited for. librdkafka's own bounds end before: that of the request and the operation's."""
+
+
+class _NotThereError(KafkaRefusedError):
+    """A topic or partition is not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +46,19 @@ class TopicFacts:
 
 
 class KafkaAdmin:
-    """Questions and requests to the cluster as a whole."""
+    """Questions and requests to the cluster as a whole. Safe to use from several threads.
+
+    After a request without an answer there is another client: what one knows of the brokers, such as the epoch of a
+    leader before a restart, can be outdated for good.
+    """
 
     def __init__(self, bootstrap: str) -> None:
+        self._bootstrap = bootstrap
         self._client = AdminClient(client_config(bootstrap))
+
+    def renew(self) -> None:
+        """Ask by another client from now on; what is under way ends by the old one."""
+        self._renew(self._client)
 
     def cluster_id(self) -> str:
         """Return the identity of the cluster (KIP-78).
@@ -50,11 +66,9 @@ class KafkaAdmin:
         Raises:
             KafkaUnavailableError: No broker answered.
         """
-        return str(
-            self._result(
-                self._client.describe_cluster(request_timeout=REQUEST_TIMEOUT_S), "describing the cluster"
-            ).cluster_id
-        )
+        client = self._client
+        future = client.describe_cluster(request_timeout=REQUEST_TIMEOUT_S)
+        return str(self._answer(client, future, "describing the cluster").cluster_id)
 
     def describe(self, name: str) -> TopicFacts | None:
         """Return what Kafka says of the topic *name*, `None` when there is no such topic."""
@@ -65,25 +79,23 @@ class KafkaAdmin:
         wanted = list(names)
         if not wanted:
             return {}
-        futures = self._client.describe_topics(TopicCollection(wanted), request_timeout=REQUEST_TIMEOUT_S)
+        client = self._client
+        futures = client.describe_topics(TopicCollection(wanted), request_timeout=REQUEST_TIMEOUT_S)
         found = {}
         for name, future in futures.items():
-            try:
-                topic = future.result()
-            except KafkaException as error:
-                if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
-                    continue
-                raise translated(error, f"describing topic {name}") from error
-            replicas = len(topic.partitions[0].replicas) if topic.partitions else 0
-            found[name] = TopicFacts(name, str(topic.topic_id), len(topic.partitions), replicas)
+            topic = self._existing(client, future, f"describing topic {name}")
+            if topic is not None:
+                replicas = len(topic.partitions[0].replicas) if topic.partitions else 0
+                found[name] = TopicFacts(name, str(topic.topic_id), len(topic.partitions), replicas)
         return found
 
     def topic_names(self) -> set[str]:
         """Return the names of all topics of the cluster."""
+        client = self._client
         try:
-            return set(self._client.list_topics(timeout=REQUEST_TIMEOUT_S).topics)
+            return set(client.list_topics(timeout=REQUEST_TIMEOUT_S).topics)
         except KafkaException as error:
-            raise translated(error, "listing the topics") from error
+            raise self._failed(client, error, "listing the topics") from error
 
     def create_topic(
         self,
@@ -102,13 +114,14 @@ class KafkaAdmin:
             KafkaUnavailableError: No broker answered; the topic may exist all the same.
         """
         topic = NewTopic(name, partitions, replication_factor, config=dict(config))
-        futures = self._client.create_topics(
+        client = self._client
+        futures = client.create_topics(
             [topic],
             validate_only=validate_only,
             request_timeout=REQUEST_TIMEOUT_S,
             operation_timeout=REQUEST_TIMEOUT_S,
         )
-        self._result(futures[name], f"to create topic {name}")
+        self._answer(client, futures[name], f"to create topic {name}")
 
     def delete_topic(self, name: str) -> None:
         """Delete a topic.
@@ -117,21 +130,18 @@ class KafkaAdmin:
             NotFoundError: There is no such topic.
             KafkaUnavailableError: No broker answered; the topic may be gone all the same.
         """
-        future = self._client.delete_topics(
-            [name], request_timeout=REQUEST_TIMEOUT_S, operation_timeout=REQUEST_TIMEOUT_S
-        )[name]
+        client = self._client
+        futures = client.delete_topics([name], request_timeout=REQUEST_TIMEOUT_S, operation_timeout=REQUEST_TIMEOUT_S)
         try:
-            future.result()
-        except KafkaException as error:
-            if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
-                raise NotFoundError(f"Kafka has no topic {name}") from error
-            raise translated(error, f"to delete topic {name}") from error
+            self._answer(client, futures[name], f"to delete topic {name}")
+        except _NotThereError as error:
+            raise NotFoundError(f"Kafka has no topic {name}") from error
 
     def topic_config(self, name: str) -> dict[str, str]:
         """Return the settings of the topic *name* as Kafka applies them, defaults included."""
-        resource = ConfigResource(ResourceType.TOPIC, name)
-        future = self._client.describe_configs([resource], request_timeout=REQUEST_TIMEOUT_S)[resource]
-        entries = self._result(future, f"reading the settings of topic {name}")
+        client, resource = self._client, ConfigResource(ResourceType.TOPIC, name)
+        future = client.describe_configs([resource], request_timeout=REQUEST_TIMEOUT_S)[resource]
+        entries = self._answer(client, future, f"reading the settings of topic {name}")
         return {entry.name: entry.value for entry in entries.values()}
 
     def topic_configs(self, names: Iterable[str]) -> dict[str, dict[str, str]]:
@@ -139,10 +149,11 @@ class KafkaAdmin:
         resources = [ConfigResource(ResourceType.TOPIC, name) for name in names]
         if not resources:
             return {}
-        futures = self._client.describe_configs(resources, request_timeout=REQUEST_TIMEOUT_S)
+        client = self._client
+        futures = client.describe_configs(resources, request_timeout=REQUEST_TIMEOUT_S)
         found = {}
         for resource, future in futures.items():
-            entries = self._existing(future, f"reading the settings of topic {resource.name}")
+            entries = self._existing(client, future, f"reading the settings of topic {resource.name}")
             if entries is not None:
                 found[resource.name] = {entry.name: entry.value for entry in entries.values()}
         return found
@@ -168,11 +179,11 @@ class KafkaAdmin:
         if not wanted:
             return {}
         found: dict[str, dict[int, int]] = {}
-        committed = IsolationLevel.READ_COMMITTED
-        answers = self._client.list_offsets(wanted, isolation_level=committed, request_timeout=REQUEST_TIMEOUT_S)
+        client, committed = self._client, IsolationLevel.READ_COMMITTED
+        answers = client.list_offsets(wanted, isolation_level=committed, request_timeout=REQUEST_TIMEOUT_S)
         for place, future in answers.items():
             try:
-                answer = self._existing(future, f"asking for an offset of {place.topic}[{place.partition}]")
+                answer = self._existing(client, future, f"asking for an offset of {place.topic}[{place.partition}]")
             except KafkaUnavailableError as error:
                 logger.info("%s", error)
                 continue
@@ -180,19 +191,31 @@ class KafkaAdmin:
                 found.setdefault(place.topic, {})[place.partition] = answer.offset
         return found
 
-    @staticmethod
-    def _existing(future: Future[Any], doing: str) -> Any | None:
-        """Return what was asked of a topic, `None` when there is no such topic or partition."""
+    def _existing(self, client: AdminClient, future: Future[Any], doing: str) -> Any | None:
+        """Return what was asked of a topic or partition, `None` when there is none."""
         try:
-            return future.result(timeout=2 * REQUEST_TIMEOUT_S)
-        except KafkaException as error:
-            if error.args[0].code() in _UNKNOWN:
-                return None
-            raise translated(error, doing) from error
+            return self._answer(client, future, doing)
+        except _NotThereError:
+            return None
 
-    @staticmethod
-    def _result(future: Future[Any], doing: str) -> Any:
+    def _answer(self, client: AdminClient, future: Future[Any], doing: str) -> Any:
+        """Return what *client* was asked for."""
         try:
-            return future.result(timeout=2 * REQUEST_TIMEOUT_S)
+            return future.result(_ANSWER_TIMEOUT_S)
         except KafkaException as error:
-            raise translated(error, doing) from error
+            raise self._failed(client, error, doing) from error
+        except TimeoutError as error:
+            self._renew(client)
+            raise KafkaUnavailableError(f"Kafka's client gave no answer while {doing}. Try again.") from error
+
+    def _failed(self, client: AdminClient, error: KafkaException, doing: str) -> QuickError:
+        """Return our error for that of *client*."""
+        failed = translated(error, doing)
+        if isinstance(failed, KafkaUnavailableError):
+            self._renew(client)
+        return _NotThereError(str(failed)) if error.args[0].code() in _UNKNOWN else failed
+
+    def _renew(self, client: AdminClient) -> None:
+        """Replace *client*, unless another request has done so already."""
+        if self._client is client:
+            self._client = AdminClient(client_config(self._bootstrap))

@@ -78,11 +78,7 @@ class LogTopic:
 
     def topic_id(self) -> str | None:
         """Return Kafka's ID of the topic as it is now, `None` when there is no such topic."""
-        try:
-            facts = self._admin.describe(self.name)
-        except KafkaUnavailableError:
-            self._admin = KafkaAdmin(self.bootstrap)  # What a client knows of the brokers can be outdated for good.
-            raise
+        facts = self._admin.describe(self.name)
         return None if facts is None else facts.topic_id
 
     def cluster_id(self) -> str:

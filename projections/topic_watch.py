@@ -63,7 +63,6 @@ class TopicWatch:
         folded: Callable[[], list[Folded]],
         positions: Callable[[], Mapping[str, Mapping[int, int]]],
     ) -> None:
-        self._bootstrap = bootstrap
         self._kafka = KafkaAdmin(bootstrap)
         self._freshness = freshness
         self._folded = folded
@@ -85,8 +84,7 @@ class TopicWatch:
                 self._look(folded)
             except (KafkaUnavailableError, KafkaRefusedError) as error:
                 logger.info("the topics cannot be looked at now: %s", error)
-                # librdkafka's client may keep an outdated leader epoch after a restart of the broker.
-                self._kafka = KafkaAdmin(self._bootstrap)
+                self._kafka.renew()  # What it does not find may only be what it does not know.
             partitions = sum(len(each.offsets) for each in folded)
             stopping.wait(max(LOOK_EVERY_S, partitions / PARTITIONS_A_SECOND))
 
