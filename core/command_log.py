@@ -174,8 +174,8 @@ class CommandLog:
                 self._opened_writer = RecordWriter(self.topic.bootstrap, delivery_timeout_s=APPEND_TIMEOUT_S)
             return self._opened_writer
 
-    def _write(self, record: LogRecord) -> int:
-        """Return the offset at which Kafka has acknowledged *record*."""
+    def _write(self, record: LogRecord) -> int | None:
+        """Return the offset at which Kafka has acknowledged *record*, `None` where it has not said it."""
         # No key on purpose: if somebody switches compaction on, Kafka refuses appends instead of losing commands.
         future = self._writer().write(self.topic.name, [OutRecord(None, encode(record))])
         try:
@@ -183,11 +183,15 @@ class CommandLog:
         except FutureTimeoutError as error:
             raise KafkaUnavailableError("Kafka did not acknowledge in time. Check the broker.") from error
 
-    def _read_back(self, command_id: str, offset: int) -> Outcome | None:
+    def _read_back(self, command_id: str, offset: int | None) -> Outcome | None:
         try:
-            self._follower.wait_until_folded(offset, timeout_s=READ_BACK_TIMEOUT_S)
+            # A record that was acknowledged lies somewhere before the end.
+            last = self.topic.end_offset() - 1 if offset is None else offset
+            self._follower.wait_until_folded(last, timeout_s=READ_BACK_TIMEOUT_S)
         except (UnavailableError, LogError) as error:
             raise OutcomeUnknownError(command_id, str(error)) from error
+        if offset is None:
+            return self._index.outcome(command_id)
         is_about, outcome = self._index.decision(offset, command_id)
         if not is_about:
             # Our record lies at an offset where this index has read another one: the topic was replaced under us.

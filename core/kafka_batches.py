@@ -30,7 +30,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from core.errors import QuickError, TooLargeError
 from core.kafka import client_config, translated
-from core.kafka_writer import OutRecord, Written
+from core.kafka_writer import OutRecord, Written, written_at
 
 logger = logging.getLogger(__name__)
 
@@ -84,7 +84,7 @@ class Batch:
             self.error = self.error or _translated(error)
         else:
             offset = message.offset()
-            if offset is None or offset < 0:  # Acknowledged as a repetition that the broker has no place of any more.
+            if offset is None or offset < 0:  # As `written_at` tells it, which would make a tuple of each.
                 self.is_placed = False
             else:
                 self.offsets[message.partition()] = offset  # type: ignore[index]  # a delivered message has a partition
@@ -97,7 +97,7 @@ class Batch:
         if message is None or error is not None:
             self.each[index] = _translated(error)
         else:
-            self.each[index] = Written(message.partition(), message.offset())  # type: ignore[arg-type]  # as above
+            self.each[index] = written_at(message)
         self._on_delivery(error, message)
 
 

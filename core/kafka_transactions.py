@@ -12,13 +12,13 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import IO, Final, NoReturn, cast
+from typing import IO, Final, NoReturn
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from core.errors import KafkaUnavailableError, StoreError, TooLargeError
 from core.kafka import client_config, translated
-from core.kafka_writer import OutRecord, Written
+from core.kafka_writer import OutRecord, Written, written_at
 
 TRANSACTION_TIMEOUT_S: Final = 15.0
 """After this time without its end Kafka gives a transaction up."""
@@ -235,7 +235,7 @@ class Transaction:
 
     def _delivered(self, index: int, error: KafkaError | None, message: Message) -> None:
         if error is None:
-            self._written[index] = Written(*cast("tuple[int, int]", (message.partition(), message.offset())))
+            self._written[index] = written_at(message)
         elif self._error is None or self._error.code() in _CONSEQUENCES:
             self._error = error
 

@@ -6,14 +6,15 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from functools import partial
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from core.kafka import client_config, translated
+from core.kafka_reader import watermarks
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +45,38 @@ class Written(NamedTuple):
     """Where Kafka has put a record."""
 
     partition: int
-    offset: int
+    offset: int | None
+    """`None` where Kafka has acknowledged a repetition and does not know the place of the record any more: it keeps
+    those of the last few batches, and after a restart of fewer."""
+
+
+def written_at(message: Message) -> Written:
+    """Return where Kafka has put an acknowledged record."""
+    partition, offset = message.partition(), message.offset()
+    assert partition is not None, "an acknowledged record has a partition"
+    return Written(partition, None if offset is None or offset < 0 else offset)
+
+
+def last_offsets(bootstrap: str, topic: str, written: Iterable[Written]) -> dict[int, int]:
+    """Return, for each partition of *written*, the offset up to which all of them lie.
+
+    That is the offset of the last one, or where Kafka has not said one, the last that the partition has now.
+
+    Raises:
+        KafkaUnavailableError: It has not said one, and no broker answered.
+    """
+    offsets: dict[int, int] = {}
+    unknown = set()
+    for partition, offset in written:
+        if offset is None:
+            unknown.add(partition)
+        else:
+            offsets[partition] = max(offset, offsets.get(partition, 0))
+    if unknown:
+        # What an open transaction has written may lie before: whoever reads up to here waits for its end.
+        marks = watermarks(bootstrap, topic, max(unknown) + 1, isolation_level="read_uncommitted")
+        offsets |= {partition: marks[partition].high - 1 for partition in unknown}
+    return offsets
 
 
 class _Batch:
@@ -62,7 +94,7 @@ class _Batch:
     def acknowledged(self, index: int, error: KafkaError | None, message: Message) -> None:
         """Take the delivery report of the record at *index*; an unread one would hide a lost record."""
         if error is None:
-            self._written[index] = Written(*cast("tuple[int, int]", (message.partition(), message.offset())))
+            self._written[index] = written_at(message)
         self._settle(1, error)
 
     def refused(self, error: KafkaError, count: int) -> None:
@@ -90,7 +122,7 @@ class RecordWriter:
     """
 
     def __init__(self, bootstrap: str, *, linger_ms: float = 0, delivery_timeout_s: float = DELIVERY_TIMEOUT_S) -> None:
-        self._bootstrap = bootstrap
+        self.bootstrap = bootstrap
         self._linger_ms = linger_ms
         self._delivery_timeout_s = delivery_timeout_s
         self._producer = self._new_producer()
@@ -133,7 +165,7 @@ class RecordWriter:
     def _new_producer(self) -> Producer:
         return Producer(
             client_config(
-                self._bootstrap,
+                self.bootstrap,
                 acks="all",
                 enable_idempotence=True,
                 linger_ms=self._linger_ms,

@@ -111,11 +111,11 @@ class LogRestore:
         try:
             for _, batch in _batches(islice(self._commands(), plan.present, None)):
                 records = [OutRecord(None, encode(command.record)) for command in batch]
-                written = writer.write(log.topic.name, records).result(2 * ACKNOWLEDGE_TIMEOUT_S)
+                writer.write(log.topic.name, records).result(2 * ACKNOWLEDGE_TIMEOUT_S)
                 done += len(batch)
                 on_progress(done)
             if done > plan.present:
-                log.wait_until_folded(written[-1].offset, timeout_s=ACKNOWLEDGE_TIMEOUT_S)
+                log.wait_until_folded(log.topic.end_offset() - 1, timeout_s=ACKNOWLEDGE_TIMEOUT_S)
         finally:
             writer.close()
         self._confirm(log.index)

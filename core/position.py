@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterable
 from typing import Annotated
 
 import msgspec
 
 from core.errors import InvalidInputError
-from core.kafka_writer import Written
 
 
 class Position(msgspec.Struct, frozen=True, array_like=True):
@@ -22,14 +20,6 @@ class Position(msgspec.Struct, frozen=True, array_like=True):
 
     topic_id: str
     offsets: dict[Annotated[int, msgspec.Meta(ge=0, lt=2**31)], Annotated[int, msgspec.Meta(ge=0)]]
-
-    @classmethod
-    def of(cls, topic_id: str, written: Iterable[Written]) -> Position:
-        """Return the position behind all of *written*."""
-        offsets: dict[int, int] = {}
-        for partition, offset in written:
-            offsets[partition] = max(offset, offsets.get(partition, 0))
-        return cls(topic_id, offsets)
 
     def joined(self, later: Position) -> Position:
         """Return the position behind all records of both; of another topic, *later* alone."""

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from core.kafka_writer import OutRecord, RecordWriter
+from core.kafka_writer import OutRecord, RecordWriter, last_offsets
 from k8s.outcomes import Outcome, Result, State
 from projections.object_status import OK, ObjectStatus, encode_object, object_key
 from projections.status import StatusView
@@ -54,7 +54,8 @@ class Statuses:
             records += [OutRecord(key, None) for key in known if key not in statuses]
         if records:
             written = self._writer.write(self._topic, records).result(ACKNOWLEDGE_TIMEOUT_S)
-            self._view.wait_for(max(place.offset for place in written), ACKNOWLEDGE_TIMEOUT_S)
+            [offset] = last_offsets(self._writer.bootstrap, self._topic, written).values()
+            self._view.wait_for(offset, ACKNOWLEDGE_TIMEOUT_S)
 
 
 def statuses_of(

@@ -18,7 +18,7 @@ import msgspec
 
 from core.errors import ConflictError, KafkaRefusedError, KafkaUnavailableError, NotFoundError
 from core.kafka_admin import KafkaAdmin
-from core.kafka_writer import OutRecord, RecordWriter
+from core.kafka_writer import OutRecord, RecordWriter, last_offsets
 from core.topic_safety import Watched, look_at
 from core.topics import Topic, WriteType
 from projections.registry import UNDECLARED, RegistryView, Row
@@ -261,7 +261,8 @@ class TopicReconciler:
         """Write a status and wait until the view has it, so that the next look sees what this one did."""
         self._confirm_leadership()
         written = self._writer.write(self._status_topic, [OutRecord(key, value)]).result(ACKNOWLEDGE_TIMEOUT_S)
-        self._status.wait_for(written[0].offset, ACKNOWLEDGE_TIMEOUT_S)
+        [offset] = last_offsets(self._writer.bootstrap, self._status_topic, written).values()
+        self._status.wait_for(offset, ACKNOWLEDGE_TIMEOUT_S)
 
     def _confirm_leadership(self) -> None:
         if not self._leads():

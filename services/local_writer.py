@@ -9,7 +9,6 @@ from typing import Final
 
 from core.errors import KafkaUnavailableError, QuickError, UnavailableError
 from core.kafka_writer import OutRecord, Written
-from core.position import Position
 from services.gateway.writing import UnknownOutcomeError, WriteOutcome, WriteTarget
 from services.ingest.options import Options
 from services.ingest.topics import IngestTopic, IngestTopics
@@ -93,7 +92,7 @@ class LocalWriter:
             places = [Written(each.partition, each.offset) for each in verdicts if isinstance(each, WrittenVerdict)]
             cause = error.cause or error
             lost: dict[int, QuickError] = {each.index: cause for each in verdicts if isinstance(each, RefusedVerdict)}
-            return _outcome(topic, places, lost)
+            return await self._outcome(topic, places, lost)
         return WriteOutcome(outcome.position, {})
 
     async def _write_once(self, topic: IngestTopic, records: Sequence[OutRecord]) -> WriteOutcome:
@@ -102,14 +101,15 @@ class LocalWriter:
         await self._writes.refuse_too_large(topic, records)
         outcomes = await self._writes.write_once(topic, records)
         places = [outcome for outcome in outcomes if isinstance(outcome, Written)]
-        return _outcome(
+        return await self._outcome(
             topic, places, {index: outcome for index, outcome in enumerate(outcomes) if isinstance(outcome, QuickError)}
         )
 
-
-def _outcome(topic: IngestTopic, places: Sequence[Written], errors: dict[int, QuickError]) -> WriteOutcome:
-    position = Position.of(topic.access.topic_id, places).token() if places else None
-    return WriteOutcome(position, {index: _told(topic.access.name, error) for index, error in errors.items()})
+    async def _outcome(
+        self, topic: IngestTopic, places: Sequence[Written], errors: dict[int, QuickError]
+    ) -> WriteOutcome:
+        position = await self._writes.position(topic.access, places)
+        return WriteOutcome(position, {index: _told(topic.access.name, error) for index, error in errors.items()})
 
 
 def _told(topic: str, error: QuickError) -> QuickError:

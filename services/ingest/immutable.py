@@ -32,11 +32,14 @@ def existing_in(mirror: MirrorView, records: Sequence[OutRecord]) -> set[int]:
     return {index for index, winner in enumerate(winners) if winner is not None}
 
 
-def are_first(mirror: MirrorView, records: Sequence[OutRecord], places: Sequence[Written]) -> list[bool]:
-    """Return of each record, written at its place in *places*, whether no other one of its key counts before it."""
+def are_first(mirror: MirrorView, records: Sequence[OutRecord], places: Sequence[Written]) -> list[bool | None]:
+    """Return of each record, written at its place in *places*, whether no other one of its key counts before it.
+
+    `None` where that cannot be told, since the place is not known.
+    """
     winners = mirror.winners([record.key or b"" for record in records])
     return [
-        winner is not None and (winner.partition, winner.offset) == place
+        None if place.offset is None else winner is not None and (winner.partition, winner.offset) == place
         for winner, place in zip(winners, places, strict=True)
     ]
 

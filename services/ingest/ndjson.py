@@ -275,9 +275,15 @@ class Upload:
         except KafkaUnavailableError as error:  # Nobody knows, and the next slice may go well.
             slice_.outcomes = [error] * len(slice_.indexes)
         self._tell(slice_, batch)
+        outcomes = slice_.outcomes if batch is None else batch.each
+        await self._note_written([outcome for outcome in outcomes if isinstance(outcome, Written)])
         if batch is not None and isinstance(batch.error, TooLargeError):
             with suppress(KafkaUnavailableError):  # Asked again at the next refusal.
                 await self._writes.look_up_limit(self._topic)
+
+    async def _note_written(self, places: list[Written]) -> None:
+        for partition, offset in (await self._writes.last_offsets(self._topic.access, places)).items():
+            self._offsets[partition] = max(offset, self._offsets.get(partition, 0))
 
     # Telling.
 
@@ -286,8 +292,6 @@ class Upload:
         if batch is not None:
             for place, index in zip(batch.each, slice_.indexes, strict=True):
                 verdicts.append(written(index, place or batch.error))
-                if isinstance(place, Written):
-                    self._offsets[place.partition] = max(place.offset, self._offsets.get(place.partition, 0))
         elif slice_.outcomes:
             for outcome, index in zip(slice_.outcomes, slice_.indexes, strict=True):
                 verdicts.append(written(index, outcome))
@@ -307,7 +311,7 @@ class Upload:
                 "Nothing was written: the upload is atomic, and some of its records cannot be used."
             )
         places = await self._transaction.commit()
-        self._offsets = Position.of(self._topic.access.topic_id, places).offsets
+        await self._note_written(places)
         self._written = len(places)
         for index, place in enumerate(places):
             self._spool.put(_encode(written(index, place)) + b"\n")

@@ -34,7 +34,8 @@ class WrittenVerdict(msgspec.Struct, frozen=True):
 
     index: int
     partition: int
-    offset: int
+    offset: int | None
+    """`null` where Kafka has not said it: the acknowledgement was lost, and its repetition came later."""
 
 
 class ValidVerdict(msgspec.Struct, frozen=True):

@@ -9,21 +9,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final, NamedTuple, Self
 
 from core.errors import (
     BusyError,
     InvalidInputError,
+    KafkaUnavailableError,
     QuickError,
     StandsStillError,
     TooLargeError,
     ViewBehindError,
 )
 from core.kafka_batches import Batch
-from core.kafka_reader import watermarks
 from core.kafka_transactions import Transaction, Transactions
-from core.kafka_writer import OutRecord, Written
+from core.kafka_writer import OutRecord, Written, last_offsets
 from core.position import Position
 from projections.mirrors import MirrorView
 from services.ingest.immutable import are_first, existing_in, repeated_in, shown_key
@@ -210,7 +210,7 @@ class Writes:
         async with await self.transaction(topic) as transaction:
             await transaction.send(records)
             places = await transaction.commit()
-        position = Position.of(topic.access.topic_id, places).token()
+        position = await self.position(topic.access, places)
         verdicts = [written(index, place) for index, place in enumerate(places)]
         return Outcome(position, verdicts if options.wants_verdicts else ())
 
@@ -226,7 +226,7 @@ class Writes:
         failed = next((outcome for outcome in outcomes if isinstance(outcome, QuickError)), None)
         if failed is not None:
             raise PartlyWrittenError(failed, len(places), len(records), verdicts) if places else failed
-        position = Position.of(topic.access.topic_id, places).token() if places else None
+        position = await self.position(topic.access, places)
         return Outcome(position, verdicts if options.wants_verdicts else ())
 
     async def write_once(
@@ -265,14 +265,17 @@ class Writes:
         """Wait until the mirror has passed what was written, and note which records came too late."""
         places = {index: outcome for index, outcome in enumerate(outcomes) if isinstance(outcome, Written)}
         try:
-            mirror = await self._passed(mirror, Position.of(topic.access.topic_id, places.values()), topic.access)
+            offsets = await self.last_offsets(topic.access, places.values())
+            mirror = await self._passed(mirror, Position(topic.access.topic_id, offsets), topic.access)
         except ViewBehindError as error:
             for index in places:
                 outcomes[index] = error
             return
         written_records = [records[index] for index in places]
         for index, is_first in zip(places, are_first(mirror, written_records, list(places.values())), strict=True):
-            if not is_first:
+            if is_first is None:
+                outcomes[index] = _of_unknown_place(topic.access.name)
+            elif not is_first:
                 outcomes[index] = KeyExistsError(shown_key(topic.access.keys, records[index].key or b""))
 
     async def _passed(self, mirror: MirrorView, position: Position, access: TopicAccess) -> MirrorView:
@@ -299,14 +302,32 @@ class Writes:
             return ready
         return await self._worker.in_thread(lambda: self._accesses.mirror(topic.access))
 
+    async def position(self, access: TopicAccess, places: Collection[Written]) -> str | None:
+        """Return a position behind records that were written at *places*, `None` for none."""
+        if not places:
+            return None
+        return Position(access.topic_id, await self.last_offsets(access, places)).token()
+
+    async def last_offsets(self, access: TopicAccess, places: Collection[Written]) -> dict[int, int]:
+        """Return up to where records that were written at *places* lie, see `core.kafka_writer.last_offsets`."""
+        bootstrap = self._worker.settings.kafka
+        if all(place.offset is not None for place in places):
+            return last_offsets(bootstrap, access.name, places)
+        return await self._worker.in_thread(lambda: last_offsets(bootstrap, access.name, places))
+
     async def _token(self, topic: IngestTopic, batch: Batch) -> str:
         offsets = batch.offsets
-        if not batch.is_placed:  # Behind everything that is in the topic now is behind these records too.
-            marks = await self._worker.in_thread(
-                lambda: watermarks(self._worker.settings.kafka, topic.access.name, topic.access.partitions)
-            )
-            offsets = {partition: mark.high - 1 for partition, mark in marks.items() if mark.high}
+        if not batch.is_placed:
+            anywhere = [Written(partition, None) for partition in range(topic.access.partitions)]
+            offsets = await self.last_offsets(topic.access, anywhere)
         return Position(topic.access.topic_id, offsets).token()
+
+
+def _of_unknown_place(topic: str) -> KafkaUnavailableError:
+    return KafkaUnavailableError(
+        f"The record is in topic {topic}, but Kafka has not said where, so it is not known whether it is the first of"
+        " its key. Read the key; sending the record again changes nothing."
+    )
 
 
 class OpenTransaction:

@@ -72,6 +72,21 @@ def test_a_refused_append_answers_nothing(open_log: Open, tmp_path: Path) -> Non
     assert log.append(command("a", 2, head=5)) is None
 
 
+def test_an_append_whose_place_kafka_does_not_tell_is_found_by_its_command_id(
+    open_log: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = open_log(tmp_path)
+    # As of a repetition of an append whose acknowledgement was lost with the broker.
+    monkeypatch.setattr("core.kafka_writer.written_at", lambda message: Written(message.partition(), None))
+    first, again, refused = (
+        log.append(command("a", 1, "first")),
+        log.append(command("b", 1, "first")),
+        log.append(command("a", 1)),
+    )
+    assert first is not None
+    assert ([1], first, None) == (first.notification_ids, again, refused)
+
+
 def test_two_machines_agree_on_the_winner(open_log: Open, tmp_path: Path) -> None:
     here, there = open_log(tmp_path / "here"), open_log(tmp_path / "there")
     with ThreadPoolExecutor(16) as threads:

@@ -273,9 +273,11 @@ def test_a_batch_without_known_offsets_says_so() -> None:
             return 0
 
     told: list[Batch] = []
-    batch = Batch(1, told.append, wants_each=False)
-    batch.callback(0)(None, Repeated())  # type: ignore[arg-type]  # what is asked of a message
-    assert (1, False, {}) == (told[0].acknowledged, told[0].is_placed, told[0].offsets)
+    for wants_each in (False, True):
+        batch = Batch(1, told.append, wants_each=wants_each)
+        batch.callback(0)(None, Repeated())  # type: ignore[arg-type]  # what is asked of a message
+    assert [(1, False, {})] * 2 == [(batch.acknowledged, batch.is_placed, batch.offsets) for batch in told]
+    assert [[], [Written(0, None)]] == [batch.each for batch in told]
 
 
 def test_errors_are_ours(writer: BatchWriter, topic: str) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from core.errors import KafkaRefusedError, KafkaUnavailableError
 from core.kafka_admin import KafkaAdmin
-from core.kafka_writer import OutRecord, RecordWriter, Written
+from core.kafka_writer import OutRecord, RecordWriter, Written, last_offsets
 
 
 @pytest.fixture
@@ -47,3 +47,20 @@ def test_who_gives_up_waiting_does_not_disturb_the_others(kafka: str, topic: str
     assert not writer.write(topic, [OutRecord(b"a", b"1")]).cancel()
     assert [Written(0, 1)] == writer.write(topic, [OutRecord(b"b", b"2")]).result(30)
     writer.close()
+
+
+def test_the_last_record_of_each_partition_tells_how_far_records_lie() -> None:
+    written = [Written(0, 5), Written(1, 2), Written(0, 4), Written(0, 7)]
+    assert {0: 7, 1: 2} == last_offsets("nobody is asked", "topic", written)
+
+
+def test_records_whose_places_kafka_has_not_said_lie_before_the_end(kafka: str, topic_name: str) -> None:
+    KafkaAdmin(kafka).create_topic(topic_name, partitions=2, replication_factor=1, config={})
+    writer = RecordWriter(kafka)
+    records = [OutRecord(b"%d" % number, b"") for number in range(20)]
+    written = writer.write(topic_name, records).result(60)
+    writer.close()
+    ends = last_offsets(kafka, topic_name, written)
+    assert {0, 1} == ends.keys()
+    assert ends == last_offsets(kafka, topic_name, [Written(0, None), Written(1, 0), Written(1, None)])
+    assert {0: ends[0], 1: 0} == last_offsets(kafka, topic_name, [Written(1, 0), Written(0, 0), Written(0, None)])

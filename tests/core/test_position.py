@@ -3,13 +3,7 @@ from __future__ import annotations
 import pytest
 
 from core.errors import InvalidInputError
-from core.kafka_writer import Written
 from core.position import Position
-
-
-def test_a_position_is_behind_the_last_record_of_each_partition() -> None:
-    position = Position.of("id", [Written(0, 5), Written(1, 2), Written(0, 4), Written(0, 7)])
-    assert Position("id", {0: 7, 1: 2}) == position
 
 
 def test_a_token_comes_back_as_its_position() -> None:

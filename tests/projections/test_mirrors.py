@@ -17,7 +17,7 @@ from core.comparable_fields import mirror_fields
 from core.errors import InvalidInputError, KafkaUnavailableError
 from core.kafka_admin import KafkaAdmin
 from core.kafka_reader import TopicsConsumer, watermarks
-from core.kafka_writer import OutRecord, RecordWriter, Written
+from core.kafka_writer import OutRecord, RecordWriter, Written, last_offsets
 from core.mirrors import MirrorDefinition
 from core.ordered_bytes import Bounds
 from core.position import Position
@@ -223,7 +223,7 @@ def test_a_position_is_included_once_it_is_folded(
 ) -> None:
     topic = new_topic()
     fold(kafka, topic, tmp_path / "m")
-    position = Position.of("id", write(writer, topic, (b"a", b"1"), (b"b", b"2")))
+    position = Position("id", last_offsets(kafka, topic, write(writer, topic, (b"a", b"1"), (b"b", b"2"))))
     view = MirrorView(tmp_path / "m")
     assert not view.includes(position)
     view.close()
