@@ -48,17 +48,14 @@ class TopicFacts:
 class KafkaAdmin:
     """Questions and requests to the cluster as a whole. Safe to use from several threads.
 
-    After a request without an answer there is another client: what one knows of the brokers, such as the epoch of a
-    leader before a restart, can be outdated for good.
+    After a request without an answer, or without that of a partition, there is another client: what one knows of the
+    brokers can be outdated for good, such as the epoch of a leader before a restart, or that a topic that was created
+    a moment ago has no partitions yet.
     """
 
     def __init__(self, bootstrap: str) -> None:
         self._bootstrap = bootstrap
         self._client = AdminClient(client_config(bootstrap))
-
-    def renew(self) -> None:
-        """Ask by another client from now on; what is under way ends by the old one."""
-        self._renew(self._client)
 
     def cluster_id(self) -> str:
         """Return the identity of the cluster (KIP-78).
@@ -189,6 +186,8 @@ class KafkaAdmin:
                 continue
             if answer is not None:
                 found.setdefault(place.topic, {})[place.partition] = answer.offset
+        if sum(map(len, found.values())) < len(wanted):
+            self._renew(client)
         return found
 
     def _existing(self, client: AdminClient, future: Future[Any], doing: str) -> Any | None:

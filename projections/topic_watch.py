@@ -84,7 +84,6 @@ class TopicWatch:
                 self._look(folded)
             except (KafkaUnavailableError, KafkaRefusedError) as error:
                 logger.info("the topics cannot be looked at now: %s", error)
-                self._kafka.renew()  # What it does not find may only be what it does not know.
             partitions = sum(len(each.offsets) for each in folded)
             stopping.wait(max(LOOK_EVERY_S, partitions / PARTITIONS_A_SECOND))
 

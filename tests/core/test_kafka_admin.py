@@ -11,6 +11,7 @@ from confluent_kafka.admin import AdminClient
 
 from core.errors import KafkaRefusedError, KafkaUnavailableError, NotFoundError
 from core.kafka_admin import KafkaAdmin
+from tests.running import until
 
 
 @pytest.fixture
@@ -63,6 +64,19 @@ def test_a_client_that_gives_no_answer_at_all_is_not_waited_for(
     with pytest.raises(KafkaUnavailableError, match="gave no answer while describing the cluster"):
         admin.cluster_id()
     assert 2 == len(made)
+
+
+def test_partitions_that_are_not_found_are_asked_for_by_another_client(
+    kafka: str, topic_name: str, made: list[AdminClient]
+) -> None:
+    admin = KafkaAdmin(kafka)
+    assert {} == admin.low_watermarks({topic_name: 1})
+    assert 2 == len(made)
+    admin.create_topic(topic_name, partitions=1, replication_factor=1, config={})
+    until(lambda: {topic_name: {0: 0}} == admin.low_watermarks({topic_name: 1}))
+    asked = len(made)
+    assert {topic_name: {0: 0}} == admin.committed_ends({topic_name: 1})
+    assert asked == len(made)
 
 
 def test_a_refusal_is_an_answer(kafka: str, topic_name: str, made: list[AdminClient]) -> None:
