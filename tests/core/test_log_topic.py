@@ -197,6 +197,16 @@ def test_a_log_that_has_lost_its_beginning_is_not_opened(topic: LogTopic, tmp_pa
             CommandLog(topic, tmp_path / folder)
 
 
-def test_a_topic_that_was_deleted_is_a_danger(topic: LogTopic) -> None:
+def test_a_topic_that_was_deleted_is_a_danger(topic: LogTopic, monkeypatch: pytest.MonkeyPatch) -> None:
     [danger] = topic.dangers()
     assert "was deleted: all commands are lost" in danger
+    monkeypatch.setattr(topic._admin, "describe", lambda _: facts())  # It was there a moment ago.
+    assert [danger] == topic.dangers()
+
+
+def test_a_topic_that_was_created_a_moment_ago_is_not_called_deleted_by_a_broker_that_has_not_heard_of_it(
+    topic: LogTopic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    describe, answers = topic._admin.describe, iter([True, False, True, False])
+    monkeypatch.setattr(topic._admin, "describe", lambda name: describe(name) if next(answers, True) else None)
+    assert topic.ensure() == topic.identity()
