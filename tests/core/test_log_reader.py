@@ -88,6 +88,20 @@ def test_each_record_comes_once_though_consumers_fall_silent(
     reading.reader.close()
 
 
+def test_each_consumer_in_a_row_that_gives_nothing_has_longer_than_the_one_before(
+    topic: LogTopic, put: Put, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(core.log_reader, "log_consumer", Silenced(2))
+    monkeypatch.setattr(core.log_reader, "LONGEST_SILENCE_S", 0.3)
+    put(b"1")
+    reading = Reading(topic)
+    until(lambda: reading.read() == [] and reading.replaced == 2)
+    assert 0.3 == reading.reader._silence_s
+    until(lambda: reading.read() == [b"1"])
+    assert 0.2 == reading.reader._silence_s
+    reading.reader.close()
+
+
 def test_one_that_has_given_all_there_is_stays(topic: LogTopic, put: Put, monkeypatch: pytest.MonkeyPatch) -> None:
     silenced, looks = Silenced(0), itertools.count()
     monkeypatch.setattr(core.log_reader, "log_consumer", silenced)
