@@ -23,6 +23,10 @@ SILENCE_S: Final = 2.0
 """How long nothing comes before it is asked whether there is something. If so twice, the consumer is replaced: while
 an append still waits to be read back."""
 
+LONGEST_SILENCE_S: Final = 60.0
+"""To this length it grows while one consumer after the other gives nothing: each has to connect first, and where that
+takes longer than two silences none would ever come to give anything."""
+
 _ANSWER_S: Final = 1.0
 """How long a consumer has for that answer."""
 
@@ -52,13 +56,14 @@ class LogReader:
         self._on_replaced = on_replaced
         self._offset = offset
         self._was_behind = False
+        self._silence_s = SILENCE_S
         self._begin()
 
     def next_batch(self, *, limit: int, timeout_s: float) -> list[Message]:
         """Return the records and events at hand, at most *limit*, after waiting at most *timeout_s* for the first."""
         messages = next_batch(self._consumer, limit=limit, timeout_s=timeout_s)
         self._note(messages)
-        if time.monotonic() - self._heard_at >= SILENCE_S:
+        if time.monotonic() - self._heard_at >= self._silence_s:
             self._look()
         return messages
 
@@ -77,6 +82,7 @@ class LogReader:
                 self._offset = next_offset
                 self._heard_at = time.monotonic()
                 self._was_behind = False
+                self._silence_s = SILENCE_S
                 return
 
     def _look(self) -> None:
@@ -89,6 +95,7 @@ class LogReader:
             self._consumer.close()
             self._begin()
             self._on_replaced()
+            self._silence_s = min(2 * self._silence_s, LONGEST_SILENCE_S)
             is_behind = False
         self._was_behind = is_behind
         self._heard_at = time.monotonic()

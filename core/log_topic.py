@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, TypeVar
 
 from confluent_kafka import KafkaError
 
@@ -34,6 +34,8 @@ REPLICATED_CONFIG: Mapping[str, str] = {"min.insync.replicas": "2", "unclean.lea
 """Settings of one with replicas beside those: what was acknowledged survives the loss of a broker."""
 
 _RECORD_TIMEOUT_S = 10.0
+
+T = TypeVar("T")
 
 
 class LogIdentity(NamedTuple):
@@ -66,8 +68,8 @@ class LogTopic:
         """
         if self._admin.describe(self.name) is None:
             self._create()
-        identity = self._await_identity()
-        if dangers := self.dangers():
+        identity = self._await_shown(self.identity)
+        if dangers := self._await_shown(self._dangers):
             raise UnsafeLogError("\n".join(dangers))
         return identity
 
@@ -91,17 +93,9 @@ class LogTopic:
         Raises:
             KafkaUnavailableError: No broker answered.
         """
-        facts = self._admin.describe(self.name)
-        if facts is None:
+        found = self._dangers()
+        if found is None:
             return [f"The log topic {self.name} was deleted: all commands are lost. Restore them from an export."]
-        found = dangers_of(facts, self._admin.topic_config(self.name))
-        low = self._watermarks().low
-        if low > 0:
-            found.append(
-                f"The log topic {self.name} begins at offset {low}: the commands before it are lost, and with them the"
-                " numbering of all others. Export a complete index (quick log export FILE --data-dir FOLDER) and"
-                " restore it into an empty cluster."
-            )
         return found
 
     def end_offset(self) -> int:
@@ -149,6 +143,22 @@ class LogTopic:
             )
         return messages[0].value()
 
+    def _dangers(self) -> list[str] | None:
+        """Return what could lose commands, `None` when there is no such topic, or none any more."""
+        facts = self._admin.describe(self.name)
+        config = self._admin.topic_configs([self.name]).get(self.name)
+        if facts is None or config is None:
+            return None
+        found = dangers_of(facts, config)
+        low = self._watermarks().low
+        if low > 0:
+            found.append(
+                f"The log topic {self.name} begins at offset {low}: the commands before it are lost, and with them the"
+                " numbering of all others. Export a complete index (quick log export FILE --data-dir FOLDER) and"
+                " restore it into an empty cluster."
+            )
+        return found
+
     def _create(self) -> None:
         try:
             self._admin.create_topic(
@@ -161,14 +171,14 @@ class LogTopic:
         except ConflictError:
             logger.debug("the log topic %s was created by another process at the same time", self.name)
 
-    def _await_identity(self) -> LogIdentity:
-        """Return the identity; a topic that was created a moment ago may need one to be known."""
+    def _await_shown(self, ask: Callable[[], T | None]) -> T:
+        """Return what *ask* says of the topic; of one that was created a moment ago, each broker hears in its time."""
         deadline = time.monotonic() + _RECORD_TIMEOUT_S
-        while (identity := self.identity()) is None:
+        while (answer := ask()) is None:
             if time.monotonic() > deadline:
-                raise KafkaUnavailableError(f"Kafka does not show the log topic {self.name} after creating it.")
+                raise KafkaUnavailableError(f"Kafka does not show the log topic {self.name} now. Try again.")
             time.sleep(0.02)
-        return identity
+        return answer
 
     def _watermarks(self) -> Watermarks:
         """Return where the log begins and ends; a topic that was created a moment ago may need a leader first."""

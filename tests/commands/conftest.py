@@ -1,4 +1,4 @@
-"""A command log of its own for each test."""
+"""A command log of its own for each test, and patience."""
 
 from __future__ import annotations
 
@@ -13,6 +13,14 @@ from core.kafka_admin import KafkaAdmin
 from core.settings import Settings
 
 NewCaller = Callable[..., Caller]
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a log wait longer for its broker than its callers would: what a busy machine takes is not what is tested."""
+    monkeypatch.setattr("core.command_log.APPEND_TIMEOUT_S", 60)
+    monkeypatch.setattr("core.command_log.READ_BACK_TIMEOUT_S", 60)
+    monkeypatch.setattr("core.log_follower.READ_BACK_TIMEOUT_S", 60)
 
 
 @pytest.fixture

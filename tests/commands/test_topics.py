@@ -278,6 +278,7 @@ def test_keys_and_values_may_share_a_schema(
 RACER = """
 import sys, uuid
 from pathlib import Path
+import core.command_log
 from commands.decisions import Caller, Commands
 from commands.topics import NewTopic, create_topic
 from core.errors import ConflictError
@@ -285,6 +286,7 @@ from core.kafka_admin import KafkaAdmin
 from core.settings import Settings
 from core.topics import TopicCreated
 from core.types import TopicType
+core.command_log.APPEND_TIMEOUT_S = 60
 kafka, log, folder = sys.argv[1:]
 settings = Settings(kafka=kafka, data_dir=Path(folder), api_key="k", log_topic=log)
 with Commands(settings) as commands:
@@ -311,14 +313,19 @@ def test_of_several_processes_that_create_a_topic_exactly_one_succeeds(settings:
         )
         for i in range(4)
     ]
-    for racer in racers:
-        assert racer.stdout is not None
-        assert "ready\n" == racer.stdout.readline()
-    for racer in racers:
-        assert racer.stdin is not None
-        racer.stdin.write("go\n")
-        racer.stdin.flush()
-    won = [int(line) for racer in racers for line in racer.communicate(timeout=60)[0].split()]
+    try:
+        for racer in racers:
+            assert racer.stdout is not None
+            assert "ready\n" == racer.stdout.readline()
+        for racer in racers:
+            assert racer.stdin is not None
+            racer.stdin.write("go\n")
+            racer.stdin.flush()
+        won = [int(line) for racer in racers for line in racer.communicate(timeout=200)[0].split()]
+    finally:
+        for racer in racers:
+            racer.kill()
+            racer.communicate()
     assert list(range(10)) == sorted(won)
 
 

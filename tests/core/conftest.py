@@ -1,4 +1,4 @@
-"""What tests of the log on a real broker need: somebody who writes to its topic by hand."""
+"""What tests of the log on a real broker need: patience, and somebody who writes to its topic by hand."""
 
 from __future__ import annotations
 
@@ -10,9 +10,17 @@ from core.kafka_writer import OutRecord, RecordWriter
 from core.log_topic import LogTopic
 
 
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a log wait longer for its broker than its callers would: what a busy machine takes is not what is tested."""
+    monkeypatch.setattr("core.command_log.APPEND_TIMEOUT_S", 60)
+    monkeypatch.setattr("core.command_log.READ_BACK_TIMEOUT_S", 60)
+    monkeypatch.setattr("core.log_follower.READ_BACK_TIMEOUT_S", 60)
+
+
 @pytest.fixture(scope="module")
 def writer(kafka: str) -> Iterator[RecordWriter]:
-    writer = RecordWriter(kafka)
+    writer = RecordWriter(kafka, delivery_timeout_s=60)
     yield writer
     writer.close()
 
@@ -22,6 +30,6 @@ def put(topic: LogTopic, writer: RecordWriter) -> Callable[..., int]:
     """Write values to the topic by hand; return the offset of the last one."""
 
     def put(*values: bytes | None) -> int:
-        return writer.write(topic.name, [OutRecord(None, value) for value in values]).result(10)[-1].offset
+        return writer.write(topic.name, [OutRecord(None, value) for value in values]).result(60)[-1].offset
 
     return put

@@ -116,7 +116,7 @@ class LossyWriter:
             return self._writer.write(topic, records)
         self._losses -= 1
         if self._lands:
-            self._writer.write(topic, records).result(10)
+            self._writer.write(topic, records).result(60)
         lost: Future[list[Written]] = Future()
         lost.set_exception(KafkaUnavailableError("the acknowledgement was lost."))
         return lost
@@ -187,12 +187,13 @@ def test_when_the_folding_process_is_killed_another_one_folds(topic: LogTopic, o
     other = spawn.Process(target=_fold_and_tell, args=(topic.bootstrap, topic.name, str(tmp_path), ready))
     other.start()
     try:
-        assert ready.wait(30)
+        assert ready.wait(200)
         log = open_log(tmp_path)
         assert log.append(command("a", 1)) is not None
         assert not log._follower._lock.is_held
         assert other.pid is not None
         os.kill(other.pid, signal.SIGKILL)
+        other.join()
         assert log.append(command("a", 2)) is not None
         assert log._follower._lock.is_held
     finally:

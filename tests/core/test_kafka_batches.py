@@ -9,29 +9,23 @@ from confluent_kafka import KafkaError, KafkaException
 from core import kafka_batches
 from core.errors import KafkaUnavailableError, QuickError, TooLargeError
 from core.kafka import client_config
-from core.kafka_admin import KafkaAdmin
 from core.kafka_batches import KAFKAS_LIMIT_BYTES, Batch, BatchWriter
 from core.kafka_writer import OutRecord, Written
 from tests.ingesting import content
+from tests.made_topics import made_topic
 from tests.running import until
 
 
 @pytest.fixture
 def topic(kafka: str, topic_name: str) -> str:
-    return made(kafka, topic_name)
+    return made_topic(kafka, topic_name)
 
 
 @pytest.fixture
 def writer(kafka: str) -> Iterator[BatchWriter]:
-    writer = BatchWriter(kafka, linger_ms=1, bulk_linger_ms=1, delivery_timeout_s=8)
+    writer = BatchWriter(kafka, linger_ms=1, bulk_linger_ms=1, delivery_timeout_s=60)
     yield writer
-    writer.close(8)
-
-
-def made(kafka: str, name: str, partitions: int = 1, **config: str) -> str:
-    settings = {key.replace("_", "."): value for key, value in config.items()}
-    KafkaAdmin(kafka).create_topic(name, partitions=partitions, replication_factor=1, config=settings)
-    return name
+    writer.close(60)
 
 
 class Outcomes:
@@ -73,7 +67,7 @@ def test_records_are_told_each_with_its_place(writer: BatchWriter, topic: str) -
 
 
 def test_without_that_the_last_offsets_are_told(writer: BatchWriter, kafka: str, topic_name: str) -> None:
-    made(kafka, topic_name, partitions=3)
+    made_topic(kafka, topic_name, partitions=3)
     batch = written(writer, topic_name, [OutRecord(b"%d" % number, b"v") for number in range(300)], wants_each=False)
     assert ([], 300) == (batch.each, batch.acknowledged)
     assert 300 == sum(offset + 1 for offset in batch.offsets.values())
@@ -105,39 +99,31 @@ def test_headers_and_times_are_written(writer: BatchWriter, kafka: str, topic: s
         assert expected.timestamp_ms in (record.timestamp()[1], None)
 
 
-@pytest.mark.parametrize("wants_each", [True, False])
-@pytest.mark.parametrize("headers", [(), (("h", b"v"),)])
-def test_an_error_of_one_topic_leaves_the_others_alone(
-    kafka: str, topic: str, headers: tuple[tuple[str, bytes]], *, wants_each: bool
-) -> None:
-    writer = BatchWriter(
-        kafka, linger_ms=1, bulk_linger_ms=1, delivery_timeout_s=3
-    )  # An unknown topic may be a very new one.
-    unknown, small, good = Outcomes(), Outcomes(), Outcomes()
-    made(kafka, f"{topic}-small", max_message_bytes="1000")
-    writer.write(
-        f"{topic}-unknown",
-        [OutRecord(b"a", b"1", headers)] * 3,
-        unknown,
-        limit_bytes=KAFKAS_LIMIT_BYTES,
-        wants_each=wants_each,
-    )
-    writer.write(
-        f"{topic}-small",
-        [OutRecord(b"a", bytes(5_000), headers)],
-        small,
-        limit_bytes=KAFKAS_LIMIT_BYTES,
-        wants_each=wants_each,
-    )
-    writer.write(
-        topic, [OutRecord(b"a", b"1", headers)] * 3, good, limit_bytes=KAFKAS_LIMIT_BYTES, wants_each=wants_each
-    )
+def test_an_error_of_one_topic_leaves_the_others_alone(kafka: str, topic: str) -> None:
+    # An unknown topic may be a very new one, so it is waited for as long as a slow broker is.
+    writer = BatchWriter(kafka, linger_ms=1, bulk_linger_ms=1, delivery_timeout_s=10)
+    made_topic(kafka, f"{topic}-small", max_message_bytes="1000")
+    cases = [(wants_each, headers) for wants_each in (True, False) for headers in ((), (("h", b"v"),))]
+    outcomes = []
+    for number, (wants_each, headers) in enumerate(cases):
+        unknown, small, good = Outcomes(), Outcomes(), Outcomes()
+        one, many = [OutRecord(b"a", bytes(5_000), headers)], [OutRecord(b"a", b"1", headers)] * 3
+        for name, records, done in (
+            (f"{topic}-unknown-{number}", many, unknown),
+            (f"{topic}-small", one, small),
+            (topic, many, good),
+        ):
+            writer.write(name, records, done, limit_bytes=KAFKAS_LIMIT_BYTES, wants_each=wants_each)
+        writer.flush()
+        outcomes.append((unknown, small, good))
     until(lambda: not writer.collect())
-    assert (0, True) == (unknown.batches[0].acknowledged, isinstance(unknown.batches[0].error, KafkaUnavailableError))
-    assert (0, True) == (small.batches[0].acknowledged, isinstance(small.batches[0].error, TooLargeError))
-    assert (3, None) == (good.batches[0].acknowledged, good.batches[0].error)
-    if wants_each:
-        assert all(isinstance(outcome, KafkaUnavailableError) for outcome in unknown.batches[0].each)
+    for (wants_each, _), told in zip(cases, outcomes, strict=True):
+        unknown, small, good = (outcome.batches[0] for outcome in told)
+        assert (0, True) == (unknown.acknowledged, isinstance(unknown.error, KafkaUnavailableError))
+        assert (0, True) == (small.acknowledged, isinstance(small.error, TooLargeError))
+        assert (3, None) == (good.acknowledged, good.error)
+        if wants_each:
+            assert all(isinstance(outcome, KafkaUnavailableError) for outcome in unknown.each)
     assert 0 == writer.batches
     writer.close(8)
 
@@ -154,7 +140,7 @@ def test_a_record_that_is_too_large_for_the_client_fails_alone_or_with_what_foll
 
 
 def test_small_records_are_sent_within_the_topics_limit(writer: BatchWriter, kafka: str, topic_name: str) -> None:
-    made(kafka, topic_name, max_message_bytes="2000")
+    made_topic(kafka, topic_name, max_message_bytes="2000")
     batch = written(writer, topic_name, [OutRecord(b"k", bytes(300)) for _ in range(200)], limit=2_000)
     assert (200, None) == (batch.acknowledged, batch.error)
 
@@ -163,8 +149,8 @@ def test_topics_share_producers_up_to_a_number_and_limits_do_not(
     monkeypatch: pytest.MonkeyPatch, kafka: str, topic_name: str
 ) -> None:
     monkeypatch.setattr(kafka_batches, "TOPICS_EACH", 2)
-    writer = BatchWriter(kafka, linger_ms=1, bulk_linger_ms=1, delivery_timeout_s=8)
-    names = [made(kafka, f"{topic_name}-{number}") for number in range(5)]
+    writer = BatchWriter(kafka, linger_ms=1, bulk_linger_ms=1, delivery_timeout_s=60)
+    names = [made_topic(kafka, f"{topic_name}-{number}") for number in range(5)]
     for _ in range(2):
         for name in names:
             assert 1 == written(writer, name, numbered(1)).acknowledged
@@ -172,7 +158,7 @@ def test_topics_share_producers_up_to_a_number_and_limits_do_not(
     assert 1 == written(writer, names[0], numbered(1), limit=2_000).acknowledged
     assert 4 == len(writer._lanes)
     assert all(3 <= len(content(kafka, name)) + 1 for name in names)
-    writer.close(8)
+    writer.close(60)
 
 
 def test_without_a_broker_all_is_told_as_unknown_in_time(free_port: Callable[[], int]) -> None:
@@ -280,6 +266,8 @@ def test_a_batch_without_known_offsets_says_so() -> None:
     assert [[], [Written(0, None)]] == [batch.each for batch in told]
 
 
-def test_errors_are_ours(writer: BatchWriter, topic: str) -> None:
-    batch = written(writer, f"{topic}-nowhere", numbered(1))
+def test_errors_are_ours(kafka: str, topic_name: str) -> None:
+    writer = BatchWriter(kafka, linger_ms=1, bulk_linger_ms=1, delivery_timeout_s=3)
+    batch = written(writer, topic_name, numbered(1))
     assert isinstance(batch.error, QuickError)
+    writer.close(8)

@@ -9,20 +9,25 @@ from pathlib import Path
 import pytest
 
 from core.errors import KafkaRefusedError, TooLargeError
-from core.kafka_admin import KafkaAdmin
 from core.kafka_batches import KAFKAS_LIMIT_BYTES
 from core.kafka_reader import watermarks
 from core.kafka_transactions import Transactions
 from core.kafka_writer import OutRecord, RecordWriter, Written
 from tests.ingesting import content
+from tests.made_topics import made_topic
 from tests.running import until
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no transaction fail because the machine is busy."""
+    monkeypatch.setattr("core.kafka_transactions.CALL_TIMEOUT_S", 60)
+    monkeypatch.setattr("core.kafka_transactions.TRANSACTION_TIMEOUT_S", 120)
 
 
 @pytest.fixture
 def topic(kafka: str, topic_name: str) -> str:
-    config = {"message.timestamp.after.max.ms": "3600000"}
-    KafkaAdmin(kafka).create_topic(topic_name, partitions=1, replication_factor=1, config=config)
-    return topic_name
+    return made_topic(kafka, topic_name, message_timestamp_after_max_ms="3600000")
 
 
 @pytest.fixture
@@ -87,7 +92,7 @@ def _sent_and_committed(transaction: object, records: list[OutRecord]) -> None:
 
 
 def test_small_records_fit_the_limit_of_their_topic(transactions: Transactions, kafka: str, topic_name: str) -> None:
-    KafkaAdmin(kafka).create_topic(topic_name, partitions=1, replication_factor=1, config={"max.message.bytes": "2000"})
+    made_topic(kafka, topic_name, max_message_bytes="2000")
     transaction = transactions.begin(topic_name, 2_000)
     transaction.send([OutRecord(b"k", bytes(300))] * 100)
     assert 100 == len(transaction.commit())
@@ -118,10 +123,11 @@ from pathlib import Path
 from core import kafka_transactions
 from core.kafka_writer import OutRecord
 kafka_transactions.TRANSACTION_TIMEOUT_S = 600
+kafka_transactions.CALL_TIMEOUT_S = 60
 kafka, folder, prefix, topic = sys.argv[1:]
 transaction = kafka_transactions.Transactions(kafka, Path(folder), prefix).begin(topic, 1_000_000)
 transaction.send([OutRecord(b"k", b"abandoned")])
-transaction._producer.flush(30)
+assert transaction._producer.flush(60) == 0
 print("sent", flush=True)
 time.sleep(300)
 """
@@ -136,8 +142,8 @@ def test_what_a_killed_process_left_open_is_ended_at_once(
         assert b"sent\n" == process.stdout.readline()
         transactions.end_abandoned()  # It is in use, and left alone.
         process.send_signal(signal.SIGKILL)
-    writer = RecordWriter(kafka)
-    writer.write(topic, [OutRecord(b"k", b"behind it")]).result(30)
+    writer = RecordWriter(kafka, delivery_timeout_s=60)
+    writer.write(topic, [OutRecord(b"k", b"behind it")]).result(60)
     writer.close()
     assert 0 == watermarks(kafka, topic)[0].high  # Readers of what is committed cannot pass it: for ten minutes.
     transactions.end_abandoned()

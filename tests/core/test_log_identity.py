@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -17,7 +18,7 @@ from core.errors import LogError, LogIdentityError, OutcomeUnknownError, QuickEr
 from core.kafka import client_config
 from core.kafka_admin import KafkaAdmin
 from core.kafka_writer import OutRecord, RecordWriter
-from core.log_identity import index_path
+from core.log_identity import confirm_topic, index_path
 from core.log_index import LogIndex
 from core.log_topic import LOG_CONFIG, LogIdentity, LogTopic
 from core.record import FORMAT, CommandRecord, RecordedEvent, encode, new_command_id
@@ -63,8 +64,8 @@ def command(name: str, version: int = 1) -> CommandRecord:
 
 def fill(topic: LogTopic, events: Events, writer: RecordWriter | None = None) -> None:
     """Append all *events* at once, by a *writer* that has its producer ID already or by a new one."""
-    used = writer or RecordWriter(topic.bootstrap)
-    used.write(topic.name, [OutRecord(None, encode(command(name))) for _, name in events]).result(30)
+    used = writer or RecordWriter(topic.bootstrap, delivery_timeout_s=60)
+    used.write(topic.name, [OutRecord(None, encode(command(name))) for _, name in events]).result(60)
     if writer is None:
         used.close()
 
@@ -99,7 +100,7 @@ def recreate(topic: LogTopic) -> None:
 def delete_records(topic: LogTopic, before: int) -> None:
     admin = AdminClient(client_config(topic.bootstrap))
     [deleted] = admin.delete_records([TopicPartition(topic.name, 0, before)]).values()
-    assert before == deleted.result(30).low_watermark
+    assert before == deleted.result(60).low_watermark
 
 
 def error_of(log: CommandLog) -> QuickError:
@@ -129,6 +130,7 @@ def test_a_log_that_was_deleted_begins_anew_beside_its_former_index(
 ) -> None:
     former = leave_with_old_events(topic, tmp_path)
     KafkaAdmin(topic.bootstrap).delete_topic(topic.name)
+    until(lambda: topic.topic_id() is None)
     log = open_log(topic, tmp_path)
     assert [] == events_of(log.index)
     assert OLD == events_of(index_of(tmp_path, former, topic))
@@ -146,11 +148,19 @@ def test_a_log_that_is_created_again_under_a_running_process_is_named_and_nothin
     topic: LogTopic, open_log: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("core.log_follower.LOOK_AROUND_S", 600)  # What it reads has to tell, before the next look.
+    may_look = threading.Lock()
+
+    def confirm(topic: LogTopic, identity: LogIdentity) -> None:
+        with may_look:  # Not while the topic is deleted and not created again yet.
+            confirm_topic(topic, identity)
+
+    monkeypatch.setattr("core.log_follower.confirm_topic", confirm)
     log = open_log(topic, tmp_path)
     with closing(RecordWriter(topic.bootstrap)) as writer:
         fill(topic, OLD, writer)
         until(lambda: OLD == events_of(log.index))
-        recreate(topic)
+        with may_look:
+            recreate(topic)
         fill(topic, NEW, writer)
     error = error_of(log)
     assert isinstance(error, LogIdentityError)

@@ -128,6 +128,7 @@ def test_a_quarantine_releases_every_machine_whether_it_runs_or_is_opened_later(
     away.close()
     assert quarantine(here, offset)
     assert here.append(command("a", 3)) is not None
+    until(lambda: there.failure() is None)  # Until it has read the quarantine it takes nothing.
     assert there.append(command("b", 1)) is not None
     away, fresh = open_log("away"), open_log("fresh")
     for log in (away, fresh):
@@ -157,16 +158,16 @@ def test_a_log_that_was_released_meanwhile_is_open_only_when_all_of_it_is_read(
         wait_until_folded(follower, offset, timeout_s=timeout_s)
 
     def read_when_told(*arguments: Any) -> Consumer:
-        assert may_read.wait(30)
+        assert may_read.wait(60)
         return read(*arguments)
 
     monkeypatch.setattr(LogFollower, "wait_until_folded", notice_waiting)
     monkeypatch.setattr(core.log_reader, "log_consumer", read_when_told)
     with ThreadPoolExecutor(1) as thread:
         opening = thread.submit(open_log)
-        assert is_waiting.wait(30)
+        assert is_waiting.wait(60)
         may_read.set()
-        log = opening.result(30)
+        log = opening.result(60)
     assert log.failure() is None
     assert [(1, "a", 1)] == positions(log)
 
@@ -281,11 +282,17 @@ def test_a_garbage_record_behind_the_check_leaves_an_append_unknown_until_it_is_
 
 
 def begin_transaction(topic: LogTopic, value: bytes) -> Producer:
-    producer = Producer({"bootstrap.servers": topic.bootstrap, "transactional.id": uuid.uuid4().hex})
-    producer.init_transactions(30)
+    producer = Producer(
+        {
+            "bootstrap.servers": topic.bootstrap,
+            "transactional.id": uuid.uuid4().hex,
+            "transaction.timeout.ms": 600_000,
+        }
+    )
+    producer.init_transactions(60)
     producer.begin_transaction()
     producer.produce(topic.name, value)
-    producer.flush(30)
+    assert 0 == producer.flush(60)
     return producer
 
 
@@ -293,9 +300,9 @@ def transact(topic: LogTopic, value: bytes, ending: str = "commit") -> None:
     end = topic.end_offset()
     producer = begin_transaction(topic, value)
     if ending == "commit":
-        producer.commit_transaction(30)
+        producer.commit_transaction(60)
     else:
-        producer.abort_transaction(30)
+        producer.abort_transaction(60)
     until(lambda: end + 2 == topic.end_offset())  # The marker is written a moment later.
 
 
@@ -343,7 +350,7 @@ def test_a_transaction_that_hangs_neither_blocks_the_log_nor_looks_like_lost_rec
     for opened in (again, fresh):
         assert [1, 2, 3] == [version for _, _, version in positions(opened)]
     assert topic.end_offset() == fresh.index.next_offset()
-    hanging.abort_transaction(30)
+    hanging.abort_transaction(60)
 
 
 # Several processes.
@@ -367,7 +374,7 @@ def test_when_the_process_that_stands_still_is_killed_another_one_goes_on(
     other = spawn.Process(target=_follow, args=(topic.bootstrap, topic.name, str(folder), standing))
     other.start()
     try:
-        assert standing.wait(60)
+        assert standing.wait(200)
         log = open_log("shared")
         assert not log._follower._lock.is_held
         assert offset == until_standing_still(log).offset  # As the one that folds has found.
@@ -375,6 +382,7 @@ def test_when_the_process_that_stands_still_is_killed_another_one_goes_on(
             log.append(command("a", 2))
         assert other.pid is not None
         os.kill(other.pid, signal.SIGKILL)
+        other.join()
         assert quarantine(log, offset)
         assert log._follower._lock.is_held
         assert log.append(command("a", 2)) is not None
@@ -392,7 +400,7 @@ def test_a_log_with_a_limit_folds_up_to_it_and_no_further(topic: LogTopic, put: 
     put(encode(command("b", 1)), quarantine_of(offset), encode(command("c", 1)))
     log = CommandLog(topic, tmp_path / "limited", limit=0)
     for limit, expected in ((0, []), (1, ["a"]), (2, ["a"]), (3, ["a", "b"]), (4, ["a", "b"]), (5, ["a", "b", "c"])):
-        log.fold_to(limit, 30)
+        log.fold_to(limit, 60)
         assert limit == log.index.next_offset()
         assert expected == [event.originator_id for _, event in log.index.notifications(1, 10)]
     log.close()

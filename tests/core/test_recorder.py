@@ -192,7 +192,7 @@ def test_the_tutorial_application_runs_unchanged(settings: Mapping[str, str], tm
             env={**os.environ, **settings, "TMPDIR": str(temporary)},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=False,
         )
         assert (0, "") == (done.returncode, done.stderr)
@@ -309,8 +309,8 @@ def test_an_application_that_is_dropped_unclosed_leaves_nothing(
     assert 1 == len(threads())
     del school
     gc.collect()
-    assert [] == threads()
-    assert [] == contents(temporary)
+    until(lambda: [] == threads())  # Where the log's own thread has collected it, another one closes it.
+    until(lambda: [] == contents(temporary))
 
 
 def test_the_events_outlive_the_folder(new_school: NewSchool, temporary: Path) -> None:
@@ -364,7 +364,7 @@ def test_a_view_follows_an_application_and_goes_on_where_it_was(settings: Mappin
         ) as runner:
             trained = trained or runner.app.register_dog("Fido")
             runner.app.add_trick(trained, trick)
-            runner.wait(runner.app.recorder.max_notification_id(), timeout=30)
+            runner.wait(runner.app.recorder.max_notification_id(), timeout=60)
             tricks = runner.view.of(trained)
     assert ["fetch", "roll over"] == tricks
 

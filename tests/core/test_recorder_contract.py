@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from functools import partialmethod
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -23,6 +24,7 @@ from eventsourcing.persistence import (
     Transcoder,
     Transcoding,
 )
+from eventsourcing.projection import ProjectionRunner
 from eventsourcing.tests import application as application_contract
 from eventsourcing.tests import persistence as contract
 from eventsourcing.tests import projection as projection_contract
@@ -33,6 +35,9 @@ from core.log_recorders import KafkaAggregateRecorder, KafkaApplicationRecorder,
 from core.recorder import KafkaFactory
 from core.shared_logs import close_open_logs
 from core.store import Reader, Writer, key_number, number_key
+
+PATIENCE_S = 60.0
+"""How long is waited for a projection, where the cases wait for one second, or five."""
 
 
 class OnKafka:
@@ -72,6 +77,9 @@ class InProcessEnvironment:
         monkeypatch.setenv("QUICK_DATA_DIR", str(tmp_path))
         for application in ("APPLICATION", "BANKACCOUNTS", "COUNTERS"):
             monkeypatch.setenv(f"{application}_QUICK_LOG_TOPIC", f"contract-{uuid.uuid4().hex}")
+        monkeypatch.setattr(ProjectionRunner, "wait", partialmethod(ProjectionRunner.wait, timeout=PATIENCE_S))
+        run_forever = ProjectionRunner.run_forever
+        monkeypatch.setattr(ProjectionRunner, "run_forever", lambda runner, **_: run_forever(runner, PATIENCE_S))
         yield
         close_open_logs()
 
@@ -94,6 +102,12 @@ class EventCounters(LocalTrackingRecorder, projection_contract.EventCountersView
 
     def incr_subsequent_event_counter(self, tracking: Tracking) -> None:
         self.update(tracking, lambda txn: _increment(txn, b"subsequent"))
+
+
+class PatientCounters(EventCounters):
+    """The same view, for cases that wait for what comes."""
+
+    wait = partialmethod(EventCounters.wait, timeout=PATIENCE_S)
 
 
 def _count(txn: Reader, counter: bytes) -> int:
@@ -252,7 +266,11 @@ class TestEventCountersView(OnKafka, projection_contract.EventCountersViewTestCa
 class TestAggregateEventCountersProjection(
     InProcessEnvironment, projection_contract.AggregateEventCountersProjectionTestCase
 ):
-    view_class = EventCounters
+    view_class = PatientCounters
+
+    def test_run_forever_raises_projection_error(self) -> None:
+        self.view_class = EventCounters  # It waits for what never comes.
+        super().test_run_forever_raises_projection_error()
 
 
 class TestEventSourcedProjection(InProcessEnvironment, projection_contract.EventSourcedProjectionTestCase):

@@ -17,7 +17,7 @@ from core.log_topic import LogTopic
 from core.record import FORMAT, CommandRecord, RecordedEvent, encode, new_command_id, new_void
 from core.shared_logs import close_open_logs, open_log, release_log
 
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
 
 
 @pytest.fixture(autouse=True)

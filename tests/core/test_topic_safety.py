@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from core.kafka_admin import KafkaAdmin, TopicFacts
 from core.topic_safety import Watched, dangers_of_topic, look_at, unsafe_settings
 from core.topics import Topic, WriteType
 from core.types import TopicType
+from tests.made_topics import until_led
 
 SAFE = {
     "cleanup.policy": "delete",
@@ -80,14 +79,6 @@ def test_what_cannot_be_mended_says_so() -> None:
         assert danger.endswith("delete the topic, create it anew, and write its records again.")
 
 
-def until_led(admin: KafkaAdmin, names: list[str], partitions: int = 3) -> None:
-    """Wait until topics that were created a moment ago have leaders."""
-    deadline = time.monotonic() + 30
-    wanted = dict.fromkeys(names, partitions)
-    while {name: len(lows) for name, lows in admin.low_watermarks(wanted).items()} != wanted:
-        assert time.monotonic() < deadline, "the topics have no leaders in time"
-
-
 def test_many_topics_are_looked_at_together_and_those_that_kafka_lacks_are_left_out(
     kafka: str, topic_name: str
 ) -> None:
@@ -95,7 +86,7 @@ def test_many_topics_are_looked_at_together_and_those_that_kafka_lacks_are_left_
     names = [f"{topic_name}-{number}" for number in range(3)]
     for name in names:
         admin.create_topic(name, partitions=3, replication_factor=1, config={"retention.ms": "-1"})
-    until_led(admin, names)
+    until_led(admin, names, 3)
     ids = {name: facts.topic_id for name, facts in admin.describe_all(names).items()}
     watched = [Watched(topic(name), ids[name]) for name in names[:2]]
     watched += [Watched(topic(names[2]), "another"), Watched(topic(f"{topic_name}-absent"), "id")]
