@@ -131,7 +131,7 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartQuick]:
 
 def request(url: str, method: str, path: str, *, key: str = "") -> int:
     """Return the status of the answer, 0 where there is none."""
-    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=30)
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=90)
     try:
         connection.request(method, path, body="{}", headers={"X-API-Key": key, "Content-Type": "application/json"})
         return connection.getresponse().status
