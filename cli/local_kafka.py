@@ -36,8 +36,13 @@ from core.errors import KafkaUnavailableError, LocalRuntimeError
 from core.kafka import wait_until_ready
 from core.parent_death import dying_with_us
 
-START_TIMEOUT_S = 60.0
-"""Longest wait for a broker to answer; it takes 5 s on two cores, longer after a crash with much data."""
+START_TIMEOUT_S = 120.0
+"""Longest wait for a broker to answer; it takes 5 s on two cores, longer after a crash with much data or beside much
+other work. One that has ended is not waited for."""
+
+PORT_ATTEMPTS = 3
+"""How often other ports are chosen when somebody takes one between the choice and the moment when Kafka listens there,
+which is seconds later."""
 
 STOP_TIMEOUT_S = 20.0
 """Longest wait for a broker to close its files, before it is killed."""
@@ -53,7 +58,8 @@ LARGEST_LOG = 10 * 2**20
 
 _JVM_OPTIONS = ("-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:+ExitOnOutOfMemoryError")
 _LOOK_EVERY_S = 0.3
-_FORMAT_TIMEOUT_S = 60.0
+_FORMAT_TIMEOUT_S = 120.0
+_ADDRESS_IN_USE = "Address already in use"
 _WAY_OUT = "Choose another folder with --data-dir."
 
 
@@ -73,6 +79,10 @@ class _Jvm(NamedTuple):
         """Return the command that runs the class *name* of Kafka."""
         archived = () if self.archive is None else (f"-XX:SharedArchiveFile={self.archive}",)
         return (self.java.path, *_JVM_OPTIONS, *archived, *options, "-cp", f"{self.jars}/*", name, *arguments)
+
+
+class _PortTakenError(LocalRuntimeError):
+    """Raised when somebody else listens at a port of the broker that was free when it was chosen."""
 
 
 class LocalKafka:
@@ -165,8 +175,20 @@ class LocalKafka:
         data = self.folder / "data"
         if not data.is_dir():
             self._format(jvm, data)
-        properties = self._write_properties(data)
         self._rotate_log()
+        for attempts_left in reversed(range(PORT_ATTEMPTS)):
+            try:
+                self._run(jvm, data)
+            except _PortTakenError:
+                if not attempts_left:
+                    raise
+                self._ports = self._choose_ports()
+            else:
+                return
+
+    def _run(self, jvm: _Jvm, data: Path) -> None:
+        """Start the process and wait until it answers."""
+        properties = self._write_properties(data)
         log_start = self.log.stat().st_size if self.log.exists() else 0
         self._child = Child(self._spec(jvm, properties))
         self._wait_until_ready(log_start)
@@ -210,13 +232,19 @@ class LocalKafka:
         shutil.rmtree(partial, ignore_errors=True)
         properties = self._write_properties(partial)
         tool = jvm.command("kafka.tools.StorageTool", "format", "-t", _new_cluster_id(), "-c", str(properties))
-        answer = subprocess.run(  # noqa: S603 - the user's own Java with our arguments
-            dying_with_us(tool),
-            capture_output=True,
-            text=True,
-            timeout=_FORMAT_TIMEOUT_S,
-            check=False,
-        )
+        try:
+            answer = subprocess.run(  # noqa: S603 - the user's own Java with our arguments
+                dying_with_us(tool),
+                capture_output=True,
+                text=True,
+                timeout=_FORMAT_TIMEOUT_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise LocalRuntimeError(
+                f"Kafka has not formatted the folder {data} after {_FORMAT_TIMEOUT_S:g} s. Look what keeps this machine"
+                " busy, and start again."
+            ) from error
         if answer.returncode != 0:
             cause = cause_of_end(answer.stderr) or how_it_ended(answer.returncode)
             raise LocalRuntimeError(f"Kafka cannot format the folder {data}: {cause}. {_WAY_OUT}")
@@ -247,7 +275,7 @@ class LocalKafka:
             except KafkaUnavailableError as error:
                 exit_code = self.child.exit_code()
                 if exit_code is not None:
-                    raise LocalRuntimeError(self._why_it_ended(exit_code, log_start)) from error
+                    raise self._ended_while_starting(exit_code, log_start) from error
                 if time.monotonic() >= deadline:
                     raise LocalRuntimeError(
                         f"The Kafka broker does not answer after {START_TIMEOUT_S:g} s. Look into {self.log}."
@@ -255,13 +283,14 @@ class LocalKafka:
             else:
                 return
 
-    def _why_it_ended(self, exit_code: int, log_start: int) -> str:
+    def _ended_while_starting(self, exit_code: int, log_start: int) -> LocalRuntimeError:
         _check_space(self.folder)  # With a full disk, the log says nothing either.
         with self.log.open("rb") as log:
             log.seek(log_start)
             text = log.read().decode(errors="replace")
         cause = cause_of_end(text) or how_it_ended(exit_code)
-        return f"The Kafka broker ended while it was starting: {cause}. Its log is {self.log}."
+        kind = _PortTakenError if _ADDRESS_IN_USE in cause else LocalRuntimeError
+        return kind(f"The Kafka broker ended while it was starting: {cause}. Its log is {self.log}.")
 
 
 def _write_archive(archive: Path) -> None:

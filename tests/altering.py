@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Final
+
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import (
     AdminClient,
@@ -12,23 +15,43 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
+from tests.running import until
+
+TIMEOUT_S: Final = 60.0
+"""Longest wait for the answer to a request."""
+
 
 def alter_topic(kafka: str, topic: str, setting: str, value: str) -> None:
-    """Change one setting of a topic."""
+    """Change one setting of a topic, and wait until the broker tells it, which is later than it takes it."""
     entry = ConfigEntry(setting, value, incremental_operation=AlterConfigOpType.SET)
     resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
     admin = AdminClient({"bootstrap.servers": kafka})
-    admin.incremental_alter_configs([resource])[resource].result(10)
+    admin.incremental_alter_configs([resource])[resource].result(TIMEOUT_S)
+
+    def is_told() -> bool:
+        asked = ConfigResource(ResourceType.TOPIC, topic)
+        return bool(admin.describe_configs([asked])[asked].result(TIMEOUT_S)[setting].value == value)
+
+    until(is_told)
 
 
 def add_partitions(kafka: str, topic: str, total: int) -> None:
-    """Give a topic more partitions."""
+    """Give a topic more partitions, and wait until each has a leader."""
     admin = AdminClient({"bootstrap.servers": kafka})
-    admin.create_partitions([NewPartitions(topic, total)])[topic].result(10)
+    admin.create_partitions([NewPartitions(topic, total)])[topic].result(TIMEOUT_S)
+    until(_are_led(admin, topic, total))
 
 
 def delete_records(kafka: str, topic: str, partition: int, before: int) -> None:
     """Remove the records of a partition that lie before an offset."""
     admin = AdminClient({"bootstrap.servers": kafka})
     (deleted,) = admin.delete_records([TopicPartition(topic, partition, before)]).values()
-    deleted.result(10)
+    deleted.result(TIMEOUT_S)
+
+
+def _are_led(admin: AdminClient, topic: str, total: int) -> Callable[[], bool]:
+    def are_led() -> bool:
+        partitions = admin.list_topics(topic, TIMEOUT_S).topics[topic].partitions
+        return len(partitions) == total and all(partition.leader >= 0 for partition in partitions.values())
+
+    return are_led

@@ -1,7 +1,8 @@
 """A TCP proxy that lets records land late and loses acknowledgements, and a broker that lives behind it.
 
-It knows two things of Kafka's protocol: a request begins with its length, and the number after that tells a produce
-request from all others. So it holds writes and leaves reads alone, as a network does that is slow in one place only.
+It knows three things of Kafka's protocol: requests and answers begin with their length, the number after that tells a
+produce request from all others, and an answer begins with the number by which its request is known. So it holds writes
+and leaves reads alone, as a network does that is slow in one place only.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ from tests.running import until
 
 _PRODUCE = 0
 _LENGTH_BYTES = 4
-_CHUNK_BYTES = 1 << 16
 _CONNECT_TIMEOUT_S = 5
 
 
@@ -38,7 +38,7 @@ class HeldWrite:
     def deliver(self) -> None:
         """Let it go on and wait until the broker has answered, to whom it may concern."""
         self.release()
-        assert self._answered.wait(30), "the broker did not answer a write that was let go on"
+        assert self._answered.wait(60), "the broker did not answer a write that was let go on"
 
     def wait(self) -> None:
         """Block until it may go on."""
@@ -155,7 +155,7 @@ class DelayingProxy:
             elif self._to_cut:
                 self._to_cut -= 1
                 self.lost += 1
-                link.ends_at_answer = True
+                link.ends_at = _correlation(request)
             if not self._to_hold:
                 return None
             self._to_hold -= 1
@@ -176,8 +176,9 @@ class _Link:
         self._client, self._broker = client, broker
         self._passing = passing
         self.is_mute = False
-        self.ends_at_answer = False
-        self._delayed: HeldWrite | None = None
+        self.ends_at: bytes | None = None
+        """Which request the broker is to have answered when the connection ends."""
+        self._delayed: dict[bytes, HeldWrite] = {}
 
     def run(self) -> None:
         """Pass on in both directions until both have ended."""
@@ -196,32 +197,34 @@ class _Link:
     def _pass_requests(self) -> None:
         """Pass on whole requests; one that was held reaches the broker even when its client has gone meanwhile."""
         with contextlib.suppress(OSError):
-            while (request := _read_request(self._client)) is not None:
+            while (request := _read_message(self._client)) is not None:
                 if (held := self._passing(self, request)) is not None:
                     held.wait()
-                    self._delayed = held
+                    self._delayed[_correlation(request)] = held
                 self._broker.sendall(request)
         with contextlib.suppress(OSError):
             self._broker.shutdown(socket.SHUT_WR)
 
     def _pass_answers(self) -> None:
         with contextlib.suppress(OSError):
-            while data := self._broker.recv(_CHUNK_BYTES):
-                if self._delayed is not None:
-                    self._delayed.answered()
-                if self.ends_at_answer:
+            while (answer := _read_message(self._broker)) is not None:
+                number = answer[_LENGTH_BYTES : _LENGTH_BYTES + 4]
+                if (held := self._delayed.pop(number, None)) is not None:
+                    held.answered()
+                if number == self.ends_at:
                     break
                 if not self.is_mute:
                     with contextlib.suppress(OSError):  # Its client may have gone, and the broker has work to do yet.
-                        self._client.sendall(data)
+                        self._client.sendall(answer)
         self.close()
 
 
-def _read_request(client: socket.socket) -> bytes | None:
-    length = _read(client, _LENGTH_BYTES)
+def _read_message(source: socket.socket) -> bytes | None:
+    """Return the next request or answer, `None` when no other one comes."""
+    length = _read(source, _LENGTH_BYTES)
     if length is None:
         return None
-    body = _read(client, int.from_bytes(length, "big"))
+    body = _read(source, int.from_bytes(length, "big"))
     return None if body is None else length + body
 
 
@@ -236,6 +239,11 @@ def _read(source: socket.socket, size: int) -> bytes | None:
 
 def _api_key(request: bytes) -> int:
     return int.from_bytes(request[_LENGTH_BYTES : _LENGTH_BYTES + 2], "big")
+
+
+def _correlation(request: bytes) -> bytes:
+    """Return the number by which a request and its answer are known."""
+    return request[_LENGTH_BYTES + 4 : _LENGTH_BYTES + 8]
 
 
 class KafkaBehindProxy(LocalKafka):

@@ -14,6 +14,9 @@ import httpx
 
 from tests.running import API_KEY, PLAIN, QUICK, until
 
+LEASE_S = 8
+"""For how long a mirror is believed that says nothing more: no stall of the machine is to look like its end."""
+
 
 @dataclass
 class Pod:
@@ -52,7 +55,7 @@ class Pod:
             "QUICK_LOG_TOPIC": self.log_topic,
             "QUICK_STATUS_TOPIC": f"{self.log_topic}-status",
             "QUICK_LOG_LEVEL": "INFO",
-            "QUICK_MIRROR_LEASE_S": "3",
+            "QUICK_MIRROR_LEASE_S": f"{LEASE_S}",
             **self.settings,
         }
 
@@ -84,13 +87,16 @@ class Pod:
     def health(self, what: str) -> int:
         """Return the status that the management port answers, 0 when it does not."""
         try:
-            return httpx.get(f"http://127.0.0.1:{self.management_port}/{what}", timeout=10, verify=PLAIN).status_code
+            return self.managed(what).status_code
         except httpx.TransportError:
             return 0
 
+    def managed(self, what: str) -> httpx.Response:
+        """Return what the management port answers."""
+        return httpx.get(f"http://127.0.0.1:{self.management_port}/{what}", timeout=30, verify=PLAIN)
+
     def reason(self) -> str:
-        answer = httpx.get(f"http://127.0.0.1:{self.management_port}/health/readiness", timeout=10, verify=PLAIN)
-        return str(answer.json().get("reason", ""))
+        return str(self.managed("health/readiness").json().get("reason", ""))
 
     def await_ready(self) -> Pod:
         def is_ready() -> bool:
@@ -99,7 +105,7 @@ class Pod:
             return self.health("health/readiness") == 200
 
         try:
-            until(is_ready)
+            until(is_ready, 120)
         except AssertionError as error:
             raise AssertionError(f"{self.role} is not ready: {self.said()}") from error
         return self
@@ -110,13 +116,24 @@ class Pod:
     def ask(self, method: str, path: str, **more: Any) -> httpx.Response:
         more.setdefault("headers", {})
         more["headers"] = {"X-API-Key": API_KEY, **more["headers"]}
-        return httpx.request(method, f"{self.url}{path}", timeout=30, **more)
+        return httpx.request(method, f"{self.url}{path}", timeout=60, **more)
 
     def post(self, path: str, body: object) -> httpx.Response:
         """Post *body*, which is to be taken."""
         answer = self.ask("POST", path, json=body)
         assert 200 == answer.status_code, answer.text
         return answer
+
+    def include(self, topic: str, position: str) -> None:
+        """Wait until what this mirror holds of *topic* includes a write."""
+
+        def is_included() -> bool:
+            headers = {"Quick-At-Least": position}
+            answer = self.ask("GET", f"/mirror/{topic}/mirror/keys?ids=0", headers=headers)
+            assert answer.status_code in (200, 503), answer.text
+            return answer.status_code == 200
+
+        until(is_included, 120)
 
     def clean_up(self) -> subprocess.CompletedProcess[str]:
         """Run the clean-up as its Job does: the arguments of the pod, and one more."""
@@ -125,6 +142,6 @@ class Pod:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=False,
         )

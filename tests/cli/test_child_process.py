@@ -15,7 +15,7 @@ from core.errors import LocalRuntimeError
 
 StartShell = Callable[..., Child]
 
-TIMEOUT_S = 10.0
+TIMEOUT_S = 60.0
 
 
 @pytest.fixture

@@ -10,6 +10,12 @@ from cli.instance import _health
 from tests.cli.small_manager import DROPPED, Manager, Reply, answer
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a busy machine have the time that an instance does not: that is asked again."""
+    monkeypatch.setattr("cli.instance._ANSWER_TIMEOUT_S", 60.0)
+
+
 @pytest.mark.parametrize(
     ("reply", "is_serving", "reason"),
     [

@@ -47,7 +47,7 @@ def path_without_programs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Pa
 def produce(bootstrap: str, topic: str, value: bytes) -> int:
     writer = RecordWriter(bootstrap)
     try:
-        return writer.write(topic, [OutRecord(b"key", value)]).result(timeout=30)[0].offset
+        return writer.write(topic, [OutRecord(b"key", value)]).result(timeout=90)[0].offset
     finally:
         writer.close()
 
@@ -56,7 +56,7 @@ def first_value(bootstrap: str, topic: str) -> bytes | None:
     errors: list[object] = []
     consumer = log_consumer(bootstrap, topic, 0, errors.append)
     try:
-        (message,) = next_batch(consumer, limit=1, timeout_s=30)
+        (message,) = next_batch(consumer, limit=1, timeout_s=90)
         assert message.error() is None
         return message.value()
     finally:
@@ -94,6 +94,47 @@ def test_a_port_that_was_taken_meanwhile_is_replaced(broker: StartBroker, topic_
         kafka.start()
         assert address != kafka.bootstrap
         assert KafkaAdmin(kafka.bootstrap).describe(topic_name) is not None
+
+
+class Overtaken(LocalKafka):
+    """A broker one of whose ports somebody takes when it is chosen, and gives back when it is used no more."""
+
+    def __init__(self, data_dir: Path, which: str, times: int) -> None:
+        super().__init__(data_dir)
+        self.chosen: list[int] = []
+        self._which = which
+        self._times = times
+        self._taken: list[socket.socket] = []
+
+    def _write_properties(self, data: Path) -> Path:
+        assert self._ports is not None
+        properties = super()._write_properties(data)
+        port = getattr(self._ports, self._which)
+        if not data.name.endswith(".partial"):  # That is for the format, which listens nowhere.
+            self.chosen.append(port)
+            if len(self.chosen) <= self._times:
+                self._taken.append(socket.create_server(("127.0.0.1", port)))
+        return properties
+
+    def stop(self) -> None:
+        super().stop()
+        for taken in self._taken:
+            taken.close()
+
+
+@pytest.mark.parametrize("which", ["broker", "controller"])
+def test_a_port_that_is_taken_while_it_starts_is_replaced(tmp_path: Path, which: str) -> None:
+    with Overtaken(tmp_path, which, times=1) as kafka:
+        assert 2 == len(set(kafka.chosen))
+        assert KafkaAdmin(kafka.bootstrap).cluster_id()
+
+
+def test_ports_that_are_taken_again_and_again_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cli.local_kafka.PORT_ATTEMPTS", 2)
+    kafka = Overtaken(tmp_path, "broker", times=2)
+    with pytest.raises(LocalRuntimeError, match=r"ended while it was starting: .*Address already in use"):
+        kafka.start()
+    assert 2 == len(set(kafka.chosen))
 
 
 def test_a_stopped_broker_leaves_no_process(broker: StartBroker, is_running: IsRunning) -> None:

@@ -12,6 +12,7 @@ import pytest
 from cli.listener import listen
 from cli.management import SILENT_S, Management, Vitality, answer_of
 from core.signs_of_life import PROJECTOR, WEB, Sign, SignReceiver, SignSender
+from tests.running import until
 
 
 class Signs(SignReceiver):
@@ -128,15 +129,20 @@ def test_it_answers_while_others_hold_their_connections_and_until_it_is_left() -
         port = listener.getsockname()[1]
         with socket.create_connection(("127.0.0.1", port)) as silent:
             silent.sendall(b"GET /hea")
-            assert 200 == httpx.get(f"{management.url}/health/liveness").status_code
-            assert 503 == httpx.head(f"{management.url}/health/started").status_code
-            assert 501 == httpx.post(f"{management.url}/health/started").status_code
-            sender = SignSender(signs.descriptor)
-            for name in (PROJECTOR, WEB):
-                sender.send(Sign(name=name, pid=os.getpid(), has_started=True))
-            sender.close()
-            while httpx.get(f"{management.url}/health/readiness").status_code != 200:
-                assert 200 == httpx.get(f"{management.url}/health/liveness").status_code
+            with httpx.Client(base_url=management.url, timeout=60) as http:
+                assert 200 == http.get("/health/liveness").status_code
+                assert 503 == http.head("/health/started").status_code
+                assert 501 == http.post("/health/started").status_code
+                sender = SignSender(signs.descriptor)
+
+                def is_ready() -> bool:
+                    for name in (PROJECTOR, WEB):  # As processes do: a sign does not count for long.
+                        sender.send(Sign(name=name, pid=os.getpid(), has_started=True))
+                    assert 200 == http.get("/health/liveness").status_code
+                    return http.get("/health/readiness").status_code == 200
+
+                until(is_ready)
+                sender.close()
     with pytest.raises(httpx.TransportError):
-        httpx.get(f"{management.url}/health/liveness")
+        httpx.get(f"{management.url}/health/liveness", timeout=60)
     assert not any(thread.name in ("management", "signs of life") for thread in threading.enumerate())

@@ -20,7 +20,7 @@ from cli import supervisor as supervisor_module
 from cli.child_process import ChildSpec
 from cli.supervisor import Supervisor
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 ROOT = Path(__file__).parents[2]
 
 PROGRAM = """
@@ -111,7 +111,7 @@ def test_the_pause_before_a_start_doubles(supervised: StartSupervised) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_stop_signal_ends_the_children_in_reverse_order(supervised: StartSupervised, number: signal.Signals) -> None:
     named = [NOTES_ITS_END.replace("$0", name) for name in ("broker", "projector", "web")]
-    watched = supervised(("broker", named[0], 5), ("projector", named[1], 5), ("web", named[2], 5))
+    watched = supervised(*((name, named[at], 60) for at, name in enumerate(("broker", "projector", "web"))))
     until(lambda: len(watched.lines("ready")) == 3)
     watched.process.send_signal(number)
     assert 0 == watched.process.wait(DEADLINE_S)
@@ -130,12 +130,13 @@ def test_a_child_that_does_not_end_in_time_is_killed(supervised: StartSupervised
 
 def test_a_second_ctrl_c_kills_at_once(supervised: StartSupervised, is_running: IsRunning) -> None:
     watched = supervised(("broker", SLEEP, 600), ("web", STUBBORN, 600))
+    pids = [watched.pids(name)[0] for name in ("broker", "web")]
     until(lambda: watched.lines("ready"))
     watched.process.send_signal(signal.SIGINT)
     until(lambda: watched.lines("asked"))
     watched.process.send_signal(signal.SIGINT)
     assert 1 == watched.process.wait(DEADLINE_S)
-    assert not any(is_running(watched.pids(name)[0]) for name in ("broker", "web"))
+    assert not any(is_running(pid) for pid in pids)
 
 
 def test_a_killed_supervisor_leaves_no_process(supervised: StartSupervised, is_running: IsRunning) -> None:

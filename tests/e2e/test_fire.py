@@ -41,7 +41,7 @@ class Work(threading.Thread):
 
     def stop(self) -> None:
         self._stopping.set()
-        self.join(60)
+        self.join(120)
         assert not self.is_alive()
 
 
@@ -89,7 +89,7 @@ def whole_log(running: Running) -> list[dict[str, Any]]:
     parameters: dict[str, Any] = {"limit": 1000}
     with running.http() as http:
         while True:
-            page = http.get("/manager/log", params=parameters).json()
+            page = http.get("/manager/log", params=parameters).raise_for_status().json()
             found = page["commands"] + found
             if page["next"] is None:
                 return found
@@ -129,9 +129,9 @@ def compare(running: Running, declaring: Declaring, writing: Writing) -> None:
     assert declaring.positions == {command_id: recorded.get(command_id) for command_id in declaring.positions}
     assert 1 == max(Counter(command["command_id"] for command in log).values())
     with running.http() as http:
-        names = {gateway["name"] for gateway in http.get("/manager/gateways").json()}
+        names = {gateway["name"] for gateway in http.get("/manager/gateways").raise_for_status().json()}
     assert declaring.is_there == {name: name in names for name in declaring.is_there}
-    with running.http() as http:
-        until(lambda: writing.values <= set(http.get(f"/mirror/{TOPIC}/mirror").json()["value"]))
+    with running.http() as http:  # While the mirror is being built, it has no values.
+        until(lambda: writing.values <= set(http.get(f"/mirror/{TOPIC}/mirror").json().get("value", ())))
     assert "The log is sound" in running.quick("log", "verify")
     assert "registry: the same" in running.quick("replay", "--view", "registry")

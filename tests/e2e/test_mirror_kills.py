@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
+import pytest
+
 from tests.mirror_traffic import IMPATIENT, Reader, Target, Writer, kill_while_folding, settled
 from tests.running import Running, until
 
@@ -12,6 +14,7 @@ KILLS = 20
 RECORDS_OF_A_LIFE = 5_000
 
 
+@pytest.mark.timeout(900)
 def test_a_mirror_survives_kills_in_the_middle_of_its_fold(
     new_running: Callable[..., Running], topic_name: str
 ) -> None:

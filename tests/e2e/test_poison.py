@@ -18,13 +18,13 @@ from tests.running import Running, until
 def produce(running: Running, value: bytes | None) -> int:
     """Write to the log topic by hand, as somebody might who should not; return the offset."""
     writer = RecordWriter(running.kafka)
-    offset = writer.write(running.log_topic, [OutRecord(None, value)]).result(10)[0].offset
+    offset = writer.write(running.log_topic, [OutRecord(None, value)]).result(60)[0].offset
     writer.close()
     return offset
 
 
 def health(running: Running) -> dict[str, Any]:
-    answer = httpx.get(f"{running.url}/health")
+    answer = httpx.get(f"{running.url}/health", timeout=60)
     assert 200 == answer.status_code, answer.text
     found: dict[str, Any] = answer.json()
     return found
@@ -68,7 +68,7 @@ def test_garbage_stops_commands_and_not_reads_until_it_is_quarantined_on_all_nod
     until(lambda: health(here)["status"] == "DEGRADED")
     assert f"{here.log_topic}[0]@{offset}" in health(here)["reason"]
     assert f"quick log quarantine {offset} --reason" in health(here)["reason"]
-    assert "quick_log_stands_still 1" in httpx.get(f"{here.url}/metrics").text
+    assert "quick_log_stands_still 1" in httpx.get(f"{here.url}/metrics", timeout=60).text
     refused = create_topic(here, f"{name}-during")
     assert (503, False) == (refused.status_code, "Retry-After" in refused.headers)
     assert f"@{offset}" in refused.json()["detail"]

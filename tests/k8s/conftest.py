@@ -12,7 +12,7 @@ import pytest
 
 from k8s.apply import ApiClient
 from k8s.login import load_credentials
-from tests.k8s.control_plane import ControlPlane, need_programs
+from tests.k8s.control_plane import TIMEOUT_S, ControlPlane, need_programs
 from tests.k8s.reconciling import Declared, one_of_each
 
 
@@ -41,9 +41,9 @@ def new_client(namespace: str) -> Iterator[Callable[..., ApiClient]]:
     """Return a function that makes a client for the test's namespace from a kubeconfig file."""
     made: list[ApiClient] = []
 
-    def make(kubeconfig: Path, **options: Any) -> ApiClient:
+    def make(kubeconfig: Path, *, timeout_s: float = TIMEOUT_S, **options: Any) -> ApiClient:
         credentials = replace(load_credentials(str(kubeconfig)), namespace=namespace)
-        made.append(ApiClient(credentials, **options))
+        made.append(ApiClient(credentials, timeout_s=timeout_s, **options))
         return made[-1]
 
     yield make

@@ -35,9 +35,13 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cli.child_process import Child, ChildSpec, how_it_ended
 from cli.ports import LOOPBACK, free_port
 from tests.k8s.cluster import programs
+from tests.running import until
 
 START_TIMEOUT_S = 120.0
 """Longest wait for one program to be ready: all together take seconds, unless the machine is very busy."""
+
+TIMEOUT_S = 60.0
+"""Longest wait for one answer of it, or for what it does by itself."""
 
 _HERE = Path(__file__).parent / "cluster"
 _ADMINISTRATORS = "system:masters"
@@ -162,8 +166,9 @@ class ControlPlane:
     def forget_history(self) -> None:
         """Let all but the present be forgotten, in etcd and in the API server, as happens after some minutes."""
         etcd = f"http://{LOOPBACK}:{self._ports.etcd}/v3/kv"
-        now = httpx.post(f"{etcd}/range", json={"key": "Lw=="}, trust_env=False).json()["header"]["revision"]
-        httpx.post(f"{etcd}/compaction", json={"revision": now, "physical": True}, trust_env=False).raise_for_status()
+        with httpx.Client(timeout=TIMEOUT_S, trust_env=False) as http:
+            now = http.post(f"{etcd}/range", json={"key": "Lw=="}).json()["header"]["revision"]
+            http.post(f"{etcd}/compaction", json={"revision": now, "physical": True}).raise_for_status()
         self.restart_api_server()
 
     def request(self, method: str, path: str, body: object = None) -> Any:
@@ -188,13 +193,16 @@ class ControlPlane:
                 base_url=self.url,
                 headers={"Authorization": f"Bearer {self._tokens['admin']}"},
                 verify=ssl.create_default_context(cafile=self.certificate),
-                timeout=10,
+                timeout=TIMEOUT_S,
                 trust_env=False,
             )
         return self._http
 
     def service_account(self, namespace: str, name: str, rules: list[dict[str, Any]] | None = None) -> Path:
-        """Make a service account that may do in *namespace* what *rules* of a Role say, and return its kubeconfig."""
+        """Make a service account that may do in *namespace* what *rules* of a Role say, and return its kubeconfig.
+
+        From then on it may: the API server hears of rights a moment after it has taken them.
+        """
         metadata = {"name": name, "namespace": namespace}
         self.request("POST", f"/api/v1/namespaces/{namespace}/serviceaccounts", {"metadata": metadata})
         rbac = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}"
@@ -204,7 +212,16 @@ class ControlPlane:
         self.request("POST", f"{rbac}/rolebindings", {"metadata": metadata, "roleRef": role, "subjects": subjects})
         path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token"
         token = self.request("POST", path, {"spec": {"expirationSeconds": 3600}})["status"]["token"]
+        for rule in rules or []:
+            self.await_right(namespace, name, rule["apiGroups"][0], rule["resources"][0], rule["verbs"][0])
         return self._write_kubeconfig(f"{namespace}.{name}", token, namespace)
+
+    def await_right(self, namespace: str, account: str, group: str, resource: str, verb: str) -> None:
+        """Wait until a service account may do something in its namespace."""
+        attributes = {"namespace": namespace, "group": group, "resource": resource, "verb": verb}
+        spec = {"user": f"system:serviceaccount:{namespace}:{account}", "resourceAttributes": attributes}
+        reviews = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+        until(lambda: bool(self.request("POST", reviews, {"spec": spec})["status"]["allowed"]), TIMEOUT_S)
 
     def simulated_nodes(self) -> list[str]:
         """Return the names of the nodes that kwok plays."""
@@ -309,6 +326,8 @@ class ControlPlane:
         self._wait_until("kwok", lambda: all(map(_is_ready, self.request("GET", "/api/v1/nodes")["items"])))
         accounts = "/api/v1/namespaces/default/serviceaccounts/default"
         self._wait_until("kube-controller-manager", lambda: self.ask("GET", accounts).is_success)
+        certificates = "/api/v1/namespaces/default/configmaps/kube-root-ca.crt"
+        self._wait_until("kube-controller-manager", lambda: self.ask("GET", certificates).is_success)
 
     def _wait_until(self, program: str, condition: Callable[[], bool]) -> None:
         """Wait for *condition*, which needs *program* to run; not being able to ask means not yet."""

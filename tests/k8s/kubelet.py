@@ -97,12 +97,12 @@ class Kubelet:
 
     def _watch(self) -> None:
         while not self._stopping.wait(LOOK_S):
-            with suppress(httpx.TransportError):  # The API server does not answer: it is asked again.
+            with suppress(httpx.HTTPError):  # The API server does not answer, or not now: it is asked again.
                 self._look()
 
     def _look(self) -> None:
-        found = self._control_plane.request("GET", f"/api/v1/pods?fieldSelector=spec.nodeName={self.node}")
-        pods = {pod["metadata"]["uid"]: pod for pod in found["items"]}
+        answer = self._control_plane.ask("GET", f"/api/v1/pods?fieldSelector=spec.nodeName={self.node}")
+        pods = {pod["metadata"]["uid"]: pod for pod in answer.raise_for_status().json()["items"]}
         for uid, run in list(self._runs.items()):
             if uid not in pods:
                 run.end()

@@ -108,7 +108,7 @@ class PodRun(threading.Thread):
     def run(self) -> None:
         try:
             while not self._ending.wait(STEP_S):
-                with suppress(httpx.TransportError):  # The API server does not answer: it is asked again.
+                with suppress(httpx.HTTPError):  # The API server does not answer, or not now: it is asked again.
                     self._step()
         finally:
             for child in (self._hook, self._child):
@@ -225,8 +225,11 @@ class PodRun(threading.Thread):
         if self._state == self._told or self._ending.is_set():
             return
         answer = self.pod.control_plane.ask("GET", self._path)
-        live = answer.json()
-        if answer.status_code == 404 or live["metadata"]["uid"] != self._newest["metadata"]["uid"]:
+        if answer.status_code == 404:
+            self._ending.set()
+            return
+        live = answer.raise_for_status().json()
+        if live["metadata"]["uid"] != self._newest["metadata"]["uid"]:
             self._ending.set()
             return
         live["status"] = self._status(live["status"])

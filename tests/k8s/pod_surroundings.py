@@ -179,7 +179,8 @@ class Pod:
         account = self.live["spec"]["serviceAccountName"]
         path = f"/api/v1/namespaces/{self.namespace}/serviceaccounts/{account}/token"
         spec = {"expirationSeconds": 3600, "boundObjectRef": bound_to}
-        return str(self.control_plane.request("POST", path, {"spec": spec})["status"]["token"])
+        answer = self.control_plane.ask("POST", path, {"spec": spec})
+        return str(answer.raise_for_status().json()["status"]["token"])
 
     def _kubeconfig(self, account: Path) -> Path:
         """Return a file that says what the service account's folder does."""

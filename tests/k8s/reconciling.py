@@ -22,7 +22,8 @@ from tests.k8s.declared_things import application, gateway, mirror
 from tests.k8s.manifests import POD, STATEFUL_SET
 
 INSTANCE = "quick"
-TIMEOUT_S = 60.0
+TIMEOUT_S = 180.0
+"""Longest wait: after restarts of the API server, controllers try again at intervals of half a minute and more."""
 
 MIRROR = {"StatefulSet quick-mirror-orders", "Service quick-mirror-orders", "Service quick-mirror-orders-headless"}
 GATEWAY = {

@@ -55,6 +55,7 @@ def manager(
     account = "quick-manager-service-account"
     path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"
     token = control_plane.request("POST", path, {"spec": {"expirationSeconds": 3600}})["status"]["token"]
+    control_plane.await_right(namespace, account, "apps", "deployments", "patch")
     return new_client(control_plane._write_kubeconfig(f"{namespace}.manager", token, namespace))
 
 

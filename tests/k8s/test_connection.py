@@ -69,7 +69,7 @@ def test_an_answer_that_cannot_be_used_is_unavailable(
     answering: Callable[[bytes], str], answer: bytes, message: str
 ) -> None:
     with (
-        ApiClient(credentials(answering(answer)), timeout_s=5) as client,
+        ApiClient(credentials(answering(answer)), timeout_s=60) as client,
         pytest.raises(KubernetesUnavailableError, match=message),
     ):
         client.list(POD)
@@ -77,11 +77,11 @@ def test_an_answer_that_cannot_be_used_is_unavailable(
 
 def test_a_stream_that_is_cut_or_no_json_is_unavailable(answering: Callable[[bytes], str]) -> None:
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-    connection = Connection(credentials(answering(head + b"7\r\n{}\n{}\nx\r\n")), timeout_s=5, connections=1)
+    connection = Connection(credentials(answering(head + b"7\r\n{}\n{}\nx\r\n")), timeout_s=60, connections=1)
     seen: list[bytes] = []
 
     def read() -> None:
-        with connection.lines("watch Pod", "/", {}, silence_s=5) as lines:
+        with connection.lines("watch Pod", "/", {}, silence_s=60) as lines:
             for line in lines:
                 seen.append(line)  # noqa: PERF402 - what was read before the error counts
 

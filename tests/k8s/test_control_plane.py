@@ -113,7 +113,7 @@ def test_a_restarted_api_server_has_its_address_and_its_objects(control_plane: C
     assert found is not None
     assert {"a": "b"} == found["data"]
     client.apply(deployment("after"))
-    until(lambda: phases(client, "after") == ["Running"])
+    until(lambda: phases(client, "after") == ["Running"], 180)
 
 
 def test_nothing_outlives_the_process_that_started_it(tmp_path: Path, control_plane: ControlPlane) -> None:
@@ -130,5 +130,5 @@ def test_nothing_outlives_the_process_that_started_it(tmp_path: Path, control_pl
         children = psutil.Process(owner.pid).children()
         assert 5 == len(children)
         owner.send_signal(signal.SIGKILL)
-    gone, alive = psutil.wait_procs(children, timeout=30)
+    gone, alive = psutil.wait_procs(children, timeout=60)
     assert (5, []) == (len(gone), alive)

@@ -12,6 +12,8 @@ from tests.k8s.control_plane import ControlPlane
 from tests.k8s.installed import Installed, installed
 from tests.load import Load
 
+pytestmark = pytest.mark.timeout(1200)
+
 E1_SDL = 'type Query { findProduct(productId: Long): String @topic(name: "e1-product", keyArgument: "productId") }'
 
 GATEWAY = "quick-gateway-e1-gateway"

@@ -44,7 +44,7 @@ def looping(
         yield told
     finally:
         loop.stop()
-        thread.join(30)
+        thread.join(120)
         assert not thread.is_alive(), "the loop ends when it is told to"
 
 
@@ -132,7 +132,7 @@ def test_everything_is_compared_now_and_then_though_nothing_is_heard(
 def test_what_could_not_be_told_is_told_soon(client: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "watch", lambda *_, **__: iter(()))
     with looping(client, Declared(), fails_at=1) as told:
-        until(lambda: len(told) == 2, "told again")
+        until(lambda: len(told) >= 2, "told again")
 
 
 def test_only_news_wakes() -> None:
