@@ -184,7 +184,7 @@ class KafkaAdmin:
     def _existing(future: Future[Any], doing: str) -> Any | None:
         """Return what was asked of a topic, `None` when there is no such topic or partition."""
         try:
-            return future.result(timeout=2 * REQUEST_TIMEOUT_S)
+            return _answer(future, doing)
         except KafkaException as error:
             if error.args[0].code() in _UNKNOWN:
                 return None
@@ -193,6 +193,14 @@ class KafkaAdmin:
     @staticmethod
     def _result(future: Future[Any], doing: str) -> Any:
         try:
-            return future.result(timeout=2 * REQUEST_TIMEOUT_S)
+            return _answer(future, doing)
         except KafkaException as error:
             raise translated(error, doing) from error
+
+
+def _answer(future: Future[Any], doing: str) -> Any:
+    """Return what librdkafka found, or raise its error; it may be late itself to say that the time is over."""
+    try:
+        return future.result(timeout=2 * REQUEST_TIMEOUT_S)
+    except TimeoutError as error:
+        raise KafkaUnavailableError(f"Kafka did not answer while {doing}. Check the broker and try again.") from error

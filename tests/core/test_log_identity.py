@@ -88,7 +88,7 @@ def leave_with_old_events(topic: LogTopic, folder: Path) -> LogIdentity:
 
 
 def recreate(topic: LogTopic) -> None:
-    """Delete and create the topic, and wait for it: until then the broker acknowledges what it writes to the old one."""
+    """Delete and create the topic, and wait for it: until then the old one is written to."""
     former = topic.topic_id()
     admin = KafkaAdmin(topic.bootstrap)
     admin.delete_topic(topic.name)
