@@ -76,8 +76,8 @@ def standing_still(kafka: LocalKafka) -> Iterator[None]:
 
 
 def client(running: Running) -> httpx.Client:
-    """Return a client of its own; requests that do not end fail after a minute."""
-    return httpx.Client(base_url=running.url, headers={"X-API-Key": API_KEY}, timeout=60, verify=PLAIN)
+    """Return a client of its own; requests that do not end fail after two minutes."""
+    return httpx.Client(base_url=running.url, headers={"X-API-Key": API_KEY}, timeout=120, verify=PLAIN)
 
 
 def warm_up(running: Running, topic: str, query: str = "") -> None:
