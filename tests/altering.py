@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -20,6 +21,9 @@ from tests.running import until
 TIMEOUT_S: Final = 60.0
 """Longest wait for the answer to a request."""
 
+_MARK: Final = "flush.ms"
+"""A setting of topics that changes nothing here."""
+
 
 def alter_topic(kafka: str, topic: str, setting: str, value: str) -> None:
     """Change one setting of a topic, and wait until the broker tells it, which is later than it takes it."""
@@ -33,6 +37,16 @@ def alter_topic(kafka: str, topic: str, setting: str, value: str) -> None:
         return bool(admin.describe_configs([asked])[asked].result(TIMEOUT_S)[setting].value == value)
 
     until(is_told)
+
+
+def alter_in_force(kafka: str, topic: str, setting: str, value: str) -> None:
+    """Change one setting of a topic, and wait until what is written to the topic is measured by it.
+
+    A broker takes one change after the other, and shows each before it goes by it: when it shows the second, it goes
+    by the first.
+    """
+    alter_topic(kafka, topic, setting, value)
+    alter_topic(kafka, topic, _MARK, str(time.time_ns()))
 
 
 def add_partitions(kafka: str, topic: str, total: int) -> None:

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 from confluent_kafka import Consumer, Message, TopicPartition
 
 from core.kafka import client_config
-from core.kafka_reader import next_batch, watermarks
+from core.kafka_reader import next_batch
 from tests.running import API_KEY, Running
+from tests.serving import served_ends
 
 SDL = """
 type Query { a: Int }
@@ -59,8 +60,7 @@ def ends(kafka: str, topics: Iterable[str]) -> dict[str, dict[int, int]]:
     found = {}
     for topic in topics:
         partitions = _partitions(kafka, topic)
-        marks = watermarks(kafka, topic, partitions, isolation_level="read_uncommitted")
-        found[topic] = {partition: mark.high for partition, mark in marks.items()}
+        found[topic] = served_ends(kafka, topic, partitions, isolation_level="read_uncommitted")
     return found
 
 

@@ -12,8 +12,8 @@ from core.kafka import client_config
 from core.kafka_batches import KAFKAS_LIMIT_BYTES, Batch, BatchWriter
 from core.kafka_writer import OutRecord, Written
 from tests.ingesting import content
-from tests.made_topics import made_topic
 from tests.running import until
+from tests.serving import made_topic
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pytest
 
 from core.errors import KafkaUnavailableError
 from core.kafka_reader import watermarks
-from tests.made_topics import made_topic
+from tests.serving import made_topic
 
 
 def test_a_partition_that_is_not_shown_may_be_shown_later(kafka: str, topic_name: str) -> None:

@@ -14,8 +14,8 @@ from core.kafka_reader import watermarks
 from core.kafka_transactions import Transactions
 from core.kafka_writer import OutRecord, RecordWriter, Written
 from tests.ingesting import content
-from tests.made_topics import made_topic
 from tests.running import until
+from tests.serving import made_topic
 
 
 @pytest.fixture(autouse=True)

@@ -36,6 +36,7 @@ class Instance:
         self.log = CommandLog(LogTopic(kafka, f"log-{name}"), folder / "log")
         self.status_topic, self.topic = f"status-{name}", f"topic-{name}"
         self.admin.create_topic(self.status_topic, partitions=1, replication_factor=1, config=TOPIC_CONFIG)
+        until(lambda: self.admin.describe(self.status_topic) is not None)
         self.registry = RegistryProjection(folder / "registry")
         self.status = StatusProjection(folder / "status", "id")
 
@@ -63,7 +64,14 @@ class Instance:
         self.log.append(record)
 
     def alter(self, topic: str, setting: str, value: str) -> None:
+        """Change a setting of a topic behind Quick's back, and wait until the broker shows it."""
         alter_topic(self.kafka, topic, setting, value)
+        until(lambda: self.admin.topic_config(topic)[setting] == value)
+
+    def add_partitions(self, total: int) -> None:
+        """Give the topic more partitions behind Quick's back, and wait until the broker shows them."""
+        add_partitions(self.kafka, self.topic, total)
+        until(lambda: (facts := self.admin.describe(self.topic)) is not None and facts.partitions == total)
 
     def examine(self, check: str) -> list[Finding]:
         doctor = Doctor(
@@ -145,6 +153,7 @@ def test_a_topic_that_could_not_be_created_is_named_with_the_reason(
 def test_a_topic_that_somebody_deleted_in_kafka_is_named(instance: Instance) -> None:
     instance.declare()
     instance.admin.delete_topic(instance.topic)
+    until(lambda: instance.admin.describe(instance.topic) is None)
     (finding,) = instance.examine("topics")
     assert (ERROR, True) == (finding.level, "was deleted in Kafka" in finding.text)
 
@@ -152,7 +161,7 @@ def test_a_topic_that_somebody_deleted_in_kafka_is_named(instance: Instance) -> 
 def test_a_topic_that_somebody_has_changed_in_kafka_is_named_with_the_command_that_mends_it(instance: Instance) -> None:
     instance.declare()
     instance.alter(instance.topic, "cleanup.policy", "delete")
-    add_partitions(instance.kafka, instance.topic, 4)
+    instance.add_partitions(4)
     partitions, policy = instance.examine("topics")
     assert "has 4 partitions and was declared with 3" in partitions.text
     assert policy.mend is not None
@@ -169,7 +178,7 @@ def test_an_immutable_topic_in_which_a_later_record_could_win_is_named_once_with
 ) -> None:
     instance.declare(WriteType.IMMUTABLE)
     instance.alter(instance.topic, "cleanup.policy", "compact")
-    add_partitions(instance.kafka, instance.topic, 4)
+    instance.add_partitions(4)
     policy, partitions = instance.examine("topics")
     assert [ERROR, ERROR] == levels([policy, partitions])
     assert policy.text.endswith(f"--alter --topic {instance.topic} --add-config cleanup.policy=delete")

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Producer
 
-from core.errors import KafkaUnavailableError, StoreError
+from core.errors import StoreError
 from core.kafka_admin import KafkaAdmin
-from core.kafka_reader import TopicsConsumer, watermarks
+from core.kafka_reader import TopicsConsumer
 from core.kafka_writer import OutRecord, RecordWriter, Written, last_offsets
 from core.position import Position
 from core.store import Store, number_key
@@ -24,9 +24,12 @@ from core.topics import WriteType
 from projections.mirror_entries import TABLES, Winner
 from projections.mirror_folds import MirrorProjection
 from projections.mirrors import MirrorView
+from tests.serving import served_ends
 
 PARTITIONS = 3
 EARLY_MS, LATE_MS = 1_000_000_000_000, 1_600_000_000_000
+
+WRITE_TIMEOUT_S = 120
 
 Record = tuple[bytes | None, bytes | None]
 
@@ -34,19 +37,13 @@ Record = tuple[bytes | None, bytes | None]
 @pytest.fixture
 def topic(kafka: str, topic_name: str) -> str:
     KafkaAdmin(kafka).create_topic(topic_name, partitions=PARTITIONS, replication_factor=1, config={})
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            ends_of(kafka, topic_name)
-        except KafkaUnavailableError:
-            assert time.monotonic() < deadline, "the topic has no leaders in time"
-        else:
-            return topic_name
+    ends_of(kafka, topic_name)
+    return topic_name
 
 
 @pytest.fixture
 def writer(kafka: str) -> Iterator[RecordWriter]:
-    writer = RecordWriter(kafka)
+    writer = RecordWriter(kafka, delivery_timeout_s=WRITE_TIMEOUT_S)
     yield writer
     writer.close()
 
@@ -68,18 +65,18 @@ def view(tmp_path: Path) -> Iterator[Callable[[], MirrorView]]:
 
 
 def write(writer: RecordWriter, topic: str, *records: Record) -> list[Written]:
-    return writer.write(topic, [OutRecord(*record) for record in records]).result(30)
+    return writer.write(topic, [OutRecord(*record) for record in records]).result(WRITE_TIMEOUT_S)
 
 
 def write_to(kafka: str, topic: str, partition: int, key: bytes, value: bytes, timestamp_ms: int) -> None:
     """Write as a program with a partitioner of its own does."""
     producer = Producer({"bootstrap.servers": kafka})
     producer.produce(topic, value, key, partition=partition, timestamp=timestamp_ms)
-    assert 0 == producer.flush(30)
+    assert 0 == producer.flush(WRITE_TIMEOUT_S)
 
 
 def ends_of(kafka: str, topic: str) -> dict[int, int]:
-    return {partition: mark.high for partition, mark in watermarks(kafka, topic, PARTITIONS).items()}
+    return served_ends(kafka, topic, PARTITIONS)
 
 
 class Fold:
@@ -207,9 +204,9 @@ def test_racing_writers_agree_on_the_winner_and_a_mirror_from_nothing_agrees_too
     places: list[list[Written]] = [[], []]
 
     def race(me: int) -> None:
-        writer = RecordWriter(kafka)
+        writer = RecordWriter(kafka, delivery_timeout_s=WRITE_TIMEOUT_S)
         for number in range(rounds):
-            barrier.wait(30)
+            barrier.wait(WRITE_TIMEOUT_S)
             places[me] += write(writer, topic, (b"key %d" % number, b"from %d" % me))
         writer.close()
 
@@ -241,7 +238,7 @@ def test_racing_writers_agree_on_the_winner_and_a_mirror_from_nothing_agrees_too
 def take_some(fold: Fold) -> None:
     """Take a few records and commit nothing."""
     before = dict(fold.mirror.offsets)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while fold.mirror.offsets == before:
         assert time.monotonic() < deadline
         fold.take(20)

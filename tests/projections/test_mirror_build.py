@@ -18,6 +18,7 @@ from projections.mirror_entries import Kept
 from projections.mirror_indexing import Values
 from projections.mirrors import MirrorView
 from projections.registry import RegistryProjection
+from tests.serving import served_ends
 
 
 def test_a_consumer_that_falls_silent_is_replaced(
@@ -30,13 +31,16 @@ def test_a_consumer_that_falls_silent_is_replaced(
         made.append(consumer)
         if len(made) == 1:
             monkeypatch.setattr(consumer, "assign", lambda _: None)  # The broker is fine, and nothing comes.
+        else:
+            monkeypatch.setattr("projections.mirror_build.SILENCE_S", 60.0)  # It gets the time that it needs.
         return consumer
 
     monkeypatch.setattr("projections.mirror_build.TopicsConsumer", make)
     monkeypatch.setattr("projections.mirror_build.SILENCE_S", 0.1)
     KafkaAdmin(kafka).create_topic(topic_name, partitions=2, replication_factor=1, config={})
-    writer = RecordWriter(kafka)
-    writer.write(topic_name, [OutRecord(b"a", b"1"), OutRecord(b"b", b"2"), OutRecord(b"a", b"3")]).result(10)
+    served_ends(kafka, topic_name, 2)
+    writer = RecordWriter(kafka, delivery_timeout_s=60)
+    writer.write(topic_name, [OutRecord(b"a", b"1"), OutRecord(b"b", b"2"), OutRecord(b"a", b"3")]).result(60)
     writer.close()
     RegistryProjection(tmp_path / "registry").close()
     order = BuildOrder(

@@ -18,14 +18,14 @@ from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
-from core.errors import KafkaRefusedError, KafkaUnavailableError
 from core.kafka_admin import KafkaAdmin
-from core.kafka_reader import TopicsConsumer, watermarks
+from core.kafka_reader import TopicsConsumer
 from core.topics import WriteType
 from projections.mirror_entries import INLINE_MAX, Entry
 from projections.mirror_folds import MirrorProjection
 from projections.mirrors import MirrorView
 from projections.windows import Window
+from tests.serving import served_ends
 
 EXAMPLES, STEPS = 10, 12
 """So many that they take some 10 seconds."""
@@ -47,7 +47,7 @@ READER = {
 }
 
 FIRST_MS = 1_600_000_000_000
-TIMEOUT_S = 30
+TIMEOUT_S = 60
 
 
 class Sent(NamedTuple):
@@ -254,14 +254,7 @@ class MirrorMachine(RuleBasedStateMachine):
                     del ends[message.partition()]
 
     def _ends(self, isolation_level: str) -> dict[int, int]:
-        deadline = time.monotonic() + TIMEOUT_S
-        while True:
-            try:
-                marks = watermarks(self._kafka, self._topic, self._partitions, isolation_level=isolation_level)
-            except (KafkaUnavailableError, KafkaRefusedError):  # A partition that is new is not known everywhere yet.
-                assert time.monotonic() < deadline, f"{self._topic} has no leaders in time"
-            else:
-                return {partition: mark.high for partition, mark in marks.items()}
+        return served_ends(self._kafka, self._topic, self._partitions, isolation_level=isolation_level)
 
 
 def _by_pages(view: MirrorView, limit: int) -> Iterator[Entry]:

@@ -14,9 +14,9 @@ import pytest
 from confluent_kafka import Producer
 
 from core.comparable_fields import mirror_fields
-from core.errors import InvalidInputError, KafkaUnavailableError
+from core.errors import InvalidInputError
 from core.kafka_admin import KafkaAdmin
-from core.kafka_reader import TopicsConsumer, watermarks
+from core.kafka_reader import TopicsConsumer
 from core.kafka_writer import OutRecord, RecordWriter, Written, last_offsets
 from core.mirrors import MirrorDefinition
 from core.ordered_bytes import Bounds
@@ -26,8 +26,11 @@ from core.types import TopicType, codec_for
 from projections.mirror_folds import MirrorProjection
 from projections.mirror_indexes import IndexWriter
 from projections.mirrors import MirrorView
+from tests.serving import served_ends
 
 PARTITIONS = 3
+
+WRITE_TIMEOUT_S = 120
 
 NewTopic = Callable[[], str]
 Record = tuple[bytes | None, bytes | None]
@@ -37,7 +40,7 @@ Record = tuple[bytes | None, bytes | None]
 def new_topic(kafka: str, topic_name: str) -> NewTopic:
     def create() -> str:
         KafkaAdmin(kafka).create_topic(topic_name, partitions=PARTITIONS, replication_factor=1, config={})
-        await_leaders(kafka, topic_name)
+        ends_of(kafka, topic_name)
         return topic_name
 
     return create
@@ -45,29 +48,17 @@ def new_topic(kafka: str, topic_name: str) -> NewTopic:
 
 @pytest.fixture
 def writer(kafka: str) -> Iterator[RecordWriter]:
-    writer = RecordWriter(kafka, linger_ms=5)
+    writer = RecordWriter(kafka, linger_ms=5, delivery_timeout_s=WRITE_TIMEOUT_S)
     yield writer
     writer.close()
 
 
 def write(writer: RecordWriter, topic: str, *records: Record) -> list[Written]:
-    return writer.write(topic, [OutRecord(*record) for record in records]).result(30)
-
-
-def await_leaders(kafka: str, topic: str) -> None:
-    """Wait until the partitions of a topic that was created a moment ago can be asked."""
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            ends_of(kafka, topic)
-        except KafkaUnavailableError:
-            assert time.monotonic() < deadline, "the topic has no leaders in time"
-        else:
-            return
+    return writer.write(topic, [OutRecord(*record) for record in records]).result(WRITE_TIMEOUT_S)
 
 
 def ends_of(kafka: str, topic: str) -> dict[int, int]:
-    return {partition: mark.high for partition, mark in watermarks(kafka, topic, PARTITIONS).items()}
+    return served_ends(kafka, topic, PARTITIONS)
 
 
 def fold(kafka: str, topic: str, folder: Path, definition: MirrorDefinition | None = None) -> None:
@@ -205,12 +196,12 @@ def test_a_mirror_is_not_ready_before_it_holds_what_the_topic_held(
 def test_aborted_records_do_not_count_and_do_not_hold_up(kafka: str, new_topic: NewTopic, tmp_path: Path) -> None:
     topic = new_topic()
     producer = Producer({"bootstrap.servers": kafka, "transactional.id": topic})
-    producer.init_transactions(30)
+    producer.init_transactions(60)
     for value, finish in ((b"kept", producer.commit_transaction), (b"aborted", producer.abort_transaction)):
         producer.begin_transaction()
         producer.produce(topic, value, b"a")
-        producer.flush(30)
-        finish(30)
+        assert 0 == producer.flush(60)
+        finish(60)
     fold(kafka, topic, tmp_path / "m")
     assert {b"a": b"kept"} == content(tmp_path / "m")
     view = MirrorView(tmp_path / "m")

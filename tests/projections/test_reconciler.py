@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -19,6 +18,7 @@ from projections.reconciler import LeadershipLostError, TopicReconciler
 from projections.registry import RecordedEvent, RegistryProjection
 from projections.status import CREATED, CREATING, FAILED, StatusProjection, TopicStatus, encode, topic_key
 from tests.altering import add_partitions, alter_topic, delete_records
+from tests.running import until
 
 
 class World:
@@ -58,8 +58,8 @@ class World:
 
     def note(self, status: TopicStatus) -> None:
         record = OutRecord(topic_key(status.name, status.incarnation), encode(status))
-        written = self._writer.write(self._status_topic, [record]).result(10)
-        self.status.view.wait_for(written[0].offset, 10)
+        written = self._writer.write(self._status_topic, [record]).result(60)
+        self.status.view.wait_for(written[0].offset, 60)
 
     def _record(self, event: Callable[..., LogEvent], **facts: object) -> int:
         self._position += 1
@@ -100,9 +100,9 @@ class World:
 
     def create_foreign(self) -> str:
         self.admin.create_topic(self.name, partitions=1, replication_factor=1, config={})
-        deadline = time.monotonic() + 10
-        while (topic_id := self.topic_id()) is None:
-            assert time.monotonic() < deadline
+        until(lambda: self.topic_id() is not None)
+        topic_id = self.topic_id()
+        assert topic_id is not None
         return topic_id
 
 
@@ -113,16 +113,8 @@ def world(kafka: str, tmp_path: Path) -> Iterator[World]:
     world.close()
 
 
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true in time"
-
-
 def until_settled(world: World) -> None:
-    deadline = time.monotonic() + 20
-    while not world.reconciler.reconcile():
-        assert time.monotonic() < deadline, "the topics did not settle in time"
+    until(world.reconciler.reconcile)
 
 
 def test_a_declared_topic_is_created_as_declared(world: World) -> None:
@@ -200,9 +192,7 @@ def test_a_topic_that_somebody_created_anew_is_not_deleted_for_ours(world: World
     world.declare()
     until_settled(world)
     world.admin.delete_topic(world.name)
-    deadline = time.monotonic() + 10
-    while world.topic_id() is not None:
-        assert time.monotonic() < deadline
+    until(lambda: world.topic_id() is None)
     foreign = world.create_foreign()
     world.give_up()
     until_settled(world)
@@ -287,7 +277,7 @@ def test_partitions_that_were_added_cannot_be_mended(world: World) -> None:
 def test_records_that_were_removed_cannot_be_mended(world: World, kafka: str) -> None:
     incarnation = declare_immutable(world)
     writer = RecordWriter(kafka)
-    written = writer.write(world.name, [OutRecord(b"key", b"%d" % i) for i in range(3)]).result(10)
+    written = writer.write(world.name, [OutRecord(b"key", b"%d" % i) for i in range(3)]).result(60)
     writer.close()
     delete_records(kafka, world.name, written[0].partition, 2)
     (danger,) = await_dangers(world, incarnation, 1)

@@ -15,7 +15,7 @@ import pytest
 from core.aggregates import LogEvent, aggregate_id
 from core.errors import KafkaRefusedError, KafkaUnavailableError
 from core.kafka_admin import KafkaAdmin
-from core.kafka_reader import TopicsConsumer, watermarks
+from core.kafka_reader import TopicsConsumer
 from core.kafka_writer import OutRecord, RecordWriter
 from core.published_registry import RegistryRecords, registry_topic
 from core.topics import TopicCreated, TopicDeleted
@@ -23,8 +23,9 @@ from projections.reconciler import LeadershipLostError, TopicReconciler
 from projections.registry import RecordedEvent, RegistryProjection
 from projections.registry_publisher import RegistryPublisher, held_by
 from projections.status import CREATED, FAILED, StatusProjection
-from tests.altering import add_partitions, alter_topic, delete_records
+from tests.altering import add_partitions, alter_in_force, alter_topic, delete_records
 from tests.running import until
+from tests.serving import served_ends
 
 MANY = 3_000
 
@@ -113,9 +114,10 @@ class World:
         """Make the registry's topic alone: those that are declared are no matter here."""
         row = self.registry.view.topic(self.topic)
         until(lambda: self.reconciler._state_of(row, self.status.view.topic(self.topic, 0)) == CREATED)
+        self.end()  # It has a leader, who can be asked.
 
     def write(self, *records: OutRecord) -> None:
-        self.writer.write(self.topic, records).result(10)
+        self.writer.write(self.topic, records).result(60)
 
     def held(self) -> dict[bytes, bytes]:
         facts = self.admin.describe(self.topic)
@@ -127,7 +129,7 @@ class World:
         return dict(records.record(row.state) for row in self.registry.view.topics())
 
     def end(self) -> int:
-        return watermarks(self.kafka, self.topic)[0].high
+        return served_ends(self.kafka, self.topic)[0]
 
 
 @pytest.fixture
@@ -193,7 +195,7 @@ def test_what_a_stranger_takes_away_is_written_again(world: World) -> None:
     world.declare("a", "b")
     world.establish()
     world.publisher.publish()
-    alter_topic(world.kafka, world.topic, "cleanup.policy", "compact,delete")  # Otherwise Kafka refuses.
+    alter_in_force(world.kafka, world.topic, "cleanup.policy", "compact,delete")  # Otherwise Kafka refuses.
     delete_records(world.kafka, world.topic, 0, 1)
     until(lambda: world.held().keys() == {b"b"})
     assert world.publisher.publish()
@@ -307,6 +309,7 @@ def test_a_broker_that_cannot_be_read_is_told(world: World, monkeypatch: pytest.
 
 
 KILLED = """
+import signal
 import sys
 from pathlib import Path
 from core.kafka_admin import KafkaAdmin
@@ -322,10 +325,9 @@ registry = RegistryView.open(folder / "registry", registry_topic(topic, replicat
 status, writer = StatusView.open(folder / "status"), RecordWriter(kafka)
 write = writer.write
 def slowly(topic, records):
-    for record in records:  # One at a time, so that there is a half to be killed in.
-        done = write(topic, [record])
-        done.result(10)
-    return done
+    for record in records[:500]:  # One at a time, so that there is a half to be killed in.
+        write(topic, [record]).result(60)
+    signal.pause()  # However late the kill comes, it comes half-way.
 writer.write = slowly
 admin = KafkaAdmin(kafka)
 RegistryPublisher(registry, status, admin, lambda: TopicsConsumer(kafka), writer, None, lambda: True).publish()
@@ -344,7 +346,7 @@ def test_who_is_killed_half_way_leaves_nothing_that_the_next_one_does_not_put_ri
             until(lambda before=before: world.end() > before + 20)  # type: ignore[misc]  # as in the loop
         finally:
             process.kill()
-            process.wait(10)
+            process.wait(60)
         assert world.wanted() != world.held(), "it was killed half-way"
         world.give_up(*names[round_ * 100 : round_ * 100 + 50])
     assert world.publisher.publish()

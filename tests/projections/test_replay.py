@@ -130,7 +130,7 @@ class Machine:
         self.scratch.mkdir()
         topic = LogTopic(kafka, self.settings.log_topic)
         self.log = CommandLog(topic, log_folder(folder, self.settings.log_topic))
-        self.writer = RecordWriter(kafka)
+        self.writer = RecordWriter(kafka, delivery_timeout_s=60)
         admin = KafkaAdmin(kafka)
         admin.create_topic(self.settings.status_topic, partitions=1, replication_factor=1, config=TOPIC_CONFIG)
         for number in range(5):
@@ -145,7 +145,7 @@ class Machine:
     def write_status(self, name: str, incarnation: int | None) -> None:
         status = TopicStatus(name=name, incarnation=incarnation or 1, state=CREATED, topic_id="id")
         value = None if incarnation is None else encode(status)
-        self.writer.write(self.settings.status_topic, [OutRecord(topic_key(name, 1), value)]).result(10)
+        self.writer.write(self.settings.status_topic, [OutRecord(topic_key(name, 1), value)]).result(60)
 
     def close(self) -> None:
         self.log.close()

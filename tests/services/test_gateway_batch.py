@@ -8,6 +8,7 @@ import pytest
 from falcon.testing import ASGIConductor, Result, TestClient
 
 from core.gateway_settings import GatewaySettings
+from services.gateway import resource as resource_module
 from services.gateway.resource import GraphQLResource
 from tests.services.gateway_app import URL, OneMirror, app, resource
 
@@ -111,6 +112,19 @@ def test_a_batch_takes_as_many_places_as_it_has_operations(made: Callable[..., G
     assert (503, 200) == (post(graphql, [PRODUCT] * 3).status_code, post(graphql, [PRODUCT] * 2).status_code)
 
 
+@pytest.fixture
+def _begun_first(mirror: OneMirror, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no time be over before the first operation reads: a thread may be slow to begin."""
+    give_up = resource_module._give_up
+
+    def give_up_later(*arguments: Any) -> None:
+        assert mirror.is_reading.wait(60)
+        give_up(*arguments)
+
+    monkeypatch.setattr(resource_module, "_give_up", give_up_later)
+
+
+@pytest.mark.usefixtures("_begun_first")
 @pytest.mark.parametrize("batch", [False, True])
 def test_an_operation_that_takes_too_long_is_answered_and_keeps_its_place_until_it_ends(
     made: Callable[..., GraphQLResource],
@@ -129,6 +143,7 @@ def test_an_operation_that_takes_too_long_is_answered_and_keeps_its_place_until_
     assert 1 == mirror.readers
 
 
+@pytest.mark.usefixtures("_begun_first")
 def test_an_operation_that_found_no_thread_in_time_is_never_executed(
     made: Callable[..., GraphQLResource], mirror: OneMirror
 ) -> None:

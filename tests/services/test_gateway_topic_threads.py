@@ -41,7 +41,7 @@ class MeetingMirrors(MemoryMirrors):
             products=(TopicType.INTEGER, {2: product}),
             customers=(TopicType.INTEGER, {3: {"id": 3, "name": "Ann"}}),
         )
-        self.meeting = threading.Barrier(2, timeout=20)
+        self.meeting = threading.Barrier(2, timeout=60)
         self.busy: set[str] = set()
         self.met: set[str] = set()
 

@@ -11,9 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from core.kafka_admin import KafkaAdmin
 from core.keys import digest_of, new_secret
-from tests.altering import alter_topic
+from tests.altering import alter_in_force
 from tests.ingesting import content, make_topic, texts
 from tests.running import Running, until
 
@@ -160,8 +159,7 @@ def test_what_cannot_be_used_writes_nothing(shop: Shop) -> None:
 
 def test_a_record_beyond_the_topics_own_limit_is_not_written(running: Running) -> None:
     limited = Shop(running)
-    alter_topic(running.kafka, limited.notes, "max.message.bytes", "2000")
-    until(lambda: KafkaAdmin(running.kafka).topic_config(limited.notes)["max.message.bytes"] == "2000")
+    alter_in_force(running.kafka, limited.notes, "max.message.bytes", "2000")
     query = 'mutation ($t: String) { setNote(key: "k", text: $t) }'
 
     assert {"setNote": "x" * 1_000} == limited.written(query, t="x" * 1_000)[0]

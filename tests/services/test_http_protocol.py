@@ -72,7 +72,7 @@ class Application:
 
 class Connection:
     def __init__(self, port: int) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=20)
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=60)
         self._file = self._socket.makefile("rb")
 
     def send(self, *requests: bytes) -> None:
@@ -133,24 +133,26 @@ class Served:
 
 
 @contextmanager
-def _serving(port: int) -> Iterator[Served]:
+def _serving() -> Iterator[Served]:
     application = Application()
-    server = Server(Config(application, port=port, http=HttpProtocol, lifespan="off", log_config=None))
+    config = Config(application, port=0, http=HttpProtocol, lifespan="off", log_config=None, timeout_keep_alive=300)
+    server = Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
         until(lambda: server.started)
+        port = server.servers[0].sockets[0].getsockname()[1]
         served = Served(port, application, server)
         yield served
         served.close()
     finally:
         server.should_exit = True
-        thread.join(20)
+        thread.join(60)
 
 
 @pytest.fixture
-def served(free_port: Any) -> Iterator[Served]:
-    with _serving(free_port()) as served:
+def served() -> Iterator[Served]:
+    with _serving() as served:
         yield served
 
 

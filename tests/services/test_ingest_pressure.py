@@ -15,7 +15,7 @@ import pytest
 
 from cli.local_kafka import LocalKafka
 from tests.ingesting import make_topic, texts
-from tests.running import Running, until, web_workers
+from tests.running import API_KEY, PLAIN, Running, until, web_workers
 
 CLIENTS = 100
 
@@ -75,6 +75,11 @@ def standing_still(kafka: LocalKafka) -> Iterator[None]:
         os.killpg(kafka.child.pid, signal.SIGCONT)
 
 
+def client(running: Running) -> httpx.Client:
+    """Return a client of its own; requests that do not end fail after two minutes."""
+    return httpx.Client(base_url=running.url, headers={"X-API-Key": API_KEY}, timeout=120, verify=PLAIN)
+
+
 def warm_up(running: Running, topic: str, query: str = "") -> None:
     """Write by many connections, so that each worker knows the topic."""
     for _ in range(20):
@@ -86,7 +91,7 @@ def test_writes_to_a_topic_that_no_worker_knows_yet_end(paused: Running, own_kaf
     name = "paused-unknown"
 
     def write(_: int) -> httpx.Response:
-        with paused.http() as http:  # It fails after 30 s.
+        with client(paused) as http:
             return http.post(f"/ingest/{name}", json={"key": "k", "value": "v"})
 
     with standing_still(own_kafka), ThreadPoolExecutor(CLIENTS) as pool:
@@ -103,7 +108,7 @@ def test_requests_pile_up_to_a_bound_and_each_ends(
     warm_up(paused, name)
 
     def write(number: int) -> httpx.Response:
-        with paused.http() as http:
+        with client(paused) as http:
             return http.post(f"/ingest/{name}", content=pairs(number, count, size))
 
     watch = Watch(paused)
@@ -137,7 +142,7 @@ def test_writes_of_other_kinds_end_too(paused: Running, own_kafka: LocalKafka, q
     warm_up(paused, name, query)
 
     def write(number: int) -> httpx.Response:
-        with httpx.Client(base_url=paused.url, headers={"X-API-Key": "e2e-key"}, timeout=60) as http:
+        with client(paused) as http:
             return http.post(f"/ingest/{name}{query}", json=pair)
 
     with standing_still(own_kafka), ThreadPoolExecutor(30) as pool:

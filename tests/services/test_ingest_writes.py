@@ -14,8 +14,7 @@ import httpx
 import psutil
 import pytest
 
-from core.kafka_admin import KafkaAdmin
-from tests.altering import alter_topic
+from tests.altering import alter_in_force
 from tests.ingesting import ITEM, chunk, connect, content, ends, head, new_topic, texts
 from tests.running import Running, until, web_workers
 
@@ -190,7 +189,7 @@ def test_bodies_of_the_types_that_curl_sends_by_itself_are_json(running: Running
 
 def test_what_a_broker_refuses_is_told_as_refused(running: Running) -> None:
     name = new_topic(running)
-    alter_topic(running.kafka, name, "message.timestamp.after.max.ms", "3600000")
+    alter_in_force(running.kafka, name, "message.timestamp.after.max.ms", "3600000")
     body = [{"key": "a", "value": "b"}, {"key": "a", "value": "b", "timestamp": "2199-01-01T00:00:00Z"}]
     for query in ("?verdicts=true", "?atomic=true"):
         answer = post(running, name, body, query)
@@ -253,8 +252,7 @@ def test_a_limit_that_kafka_alone_knows_aborts_an_atomic_batch(running: Running)
     with running.http() as http:
         for _ in range(10):  # So that each worker has looked the limit up.
             http.post(f"/ingest/{name}?dryRun=true", json=small)
-    alter_topic(running.kafka, name, "max.message.bytes", "2000")
-    until(lambda: KafkaAdmin(running.kafka).topic_config(name)["max.message.bytes"] == "2000")
+    alter_in_force(running.kafka, name, "max.message.bytes", "2000")
     answer = post(running, name, [small, {"key": "a", "value": "x" * 5_000}, small], "?atomic=true")
     assert 413 == answer.status_code, answer.text
     assert [] == texts(running.kafka, name)
@@ -310,7 +308,7 @@ def is_connected(process: psutil.Process, port: int) -> bool:
 
 def limited_topic(running: Running, limit: int) -> str:
     name = new_topic(running)
-    alter_topic(running.kafka, name, "max.message.bytes", str(limit))
+    alter_in_force(running.kafka, name, "max.message.bytes", str(limit))
     return name
 
 
@@ -349,8 +347,7 @@ def test_a_limit_that_is_changed_is_noticed(running: Running, kind: str) -> None
     for _ in range(10):  # So that each worker has looked the limit up.
         assert 200 == status(large)
     for limit in (2_000, 20_000, 1_000):
-        alter_topic(running.kafka, name, "max.message.bytes", str(limit))
-        until(lambda limit=limit: KafkaAdmin(running.kafka).topic_config(name)["max.message.bytes"] == str(limit))
+        alter_in_force(running.kafka, name, "max.message.bytes", str(limit))
         if kind == "application/json":
             assert 200 == status(small)
         else:

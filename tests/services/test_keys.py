@@ -90,7 +90,10 @@ def test_the_log_names_the_key_that_asked(running: Running, http: httpx.Client, 
     secret = new_secret(name)
     http.post(f"/manager/key/{name}", json={"scopes": ["manage"], "digest": digest_of(secret)})
     created = httpx.post(
-        f"{running.url}/manager/gateway", json={"name": name}, headers={"X-API-Key": secret, "Quick-Source": "me@here"}
+        f"{running.url}/manager/gateway",
+        json={"name": name},
+        headers={"X-API-Key": secret, "Quick-Source": "me@here"},
+        timeout=30,
     )
     command = http.get(f"/manager/log/{created.headers['Quick-Position']}").json()
     assert (name, "me@here") == (command["actor"], command["source"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -14,6 +14,7 @@ from core.errors import KafkaUnavailableError, NotFoundError, QuickError, Stands
 from core.kafka_writer import OutRecord, Written, last_offsets
 from core.position import Position
 from core.types import TopicType, codec_for
+from services import local_writer
 from services.gateway.writing import UnknownOutcomeError
 from services.ingest.options import Options
 from services.ingest.topics import IngestTopic, IngestTopics
@@ -37,6 +38,7 @@ class Ingest:
         self.looking_up: Callable[[], Any] = lambda: None
         self.given: list[Sequence[OutRecord]] = []
         self.is_held_up = False
+        self.has_begun = threading.Event()
         self.was_cancelled = threading.Event()
 
     async def topic(self, name: str) -> IngestTopic:
@@ -45,6 +47,7 @@ class Ingest:
 
     async def write(self, topic: IngestTopic, records: Sequence[OutRecord], options: Options) -> Any:
         self.given.append(records)
+        self.has_begun.set()
         try:
             while self.is_held_up:
                 await asyncio.sleep(0.001)
@@ -112,8 +115,14 @@ def test_nothing_is_asked_to_write_nothing(ingest: Ingest, loop: asyncio.Abstrac
 
 
 def test_an_answer_that_does_not_come_in_time_is_unknown_and_the_write_is_given_up(
-    ingest: Ingest, loop: asyncio.AbstractEventLoop
+    ingest: Ingest, loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def begun(writing: Coroutine[Any, Any, Any], loop: asyncio.AbstractEventLoop) -> Any:
+        future = asyncio.run_coroutine_threadsafe(writing, loop)
+        assert ingest.has_begun.wait(60)  # What has not begun in time is not given up, but never done.
+        return future
+
+    monkeypatch.setattr(local_writer, "asyncio", SimpleNamespace(run_coroutine_threadsafe=begun))
     ingest.is_held_up = True
     with pytest.raises(UnknownOutcomeError, match="It is not known whether this was written to topic t"):
         writer(ingest, loop, timeout_s=0.05).write(ingest.access, RECORDS)

@@ -90,7 +90,7 @@ def test_a_reader_that_waits_hears_of_a_new_command(running: Running, http: http
     waiting = threading.Thread(target=wait)
     waiting.start()
     http.delete(f"/manager/gateway/{gateway}").raise_for_status()
-    waiting.join(25)
+    waiting.join(60)
     assert not waiting.is_alive()
     assert ["delete_gateway"] == [command["command"] for command in heard]
 

@@ -56,7 +56,9 @@ def test_a_topic_lives_on_without_its_mirror_and_gets_another_one(http: httpx.Cl
     assert (200, b"") == (deleted.status_code, deleted.content)
     missing = (404, f"There is no mirror of topic {name}. Create one: quick mirror create {name}")
     for _ in range(4):  # Each worker knows at once.
-        assert missing == refusal(httpx.get(f"{http.base_url}/mirror/{name}/mirror/1", headers=http.headers))
+        assert missing == refusal(
+            httpx.get(f"{http.base_url}/mirror/{name}/mirror/1", headers=http.headers, timeout=30)
+        )
     assert (404, f"There is no mirror {name}") == refusal(http.get(f"/manager/topic/{name}/mirror"))
     assert 404 == http.delete(f"/manager/topic/{name}/mirror").status_code
     position = http.post(f"/ingest/{name}", json={"key": 2, "value": "two"}).json()["position"]

@@ -11,7 +11,7 @@ from tests.running import Running
 
 
 def figures(running: Running) -> dict[str, int]:
-    text = httpx.get(f"{running.url}/metrics").text
+    text = httpx.get(f"{running.url}/metrics", timeout=30).text
     return {name: int(value) for name, value in re.findall(r"^(quick_\w+) (\d+)$", text, re.MULTILINE)}
 
 
@@ -30,7 +30,7 @@ def test_figures_follow_the_log(running: Running) -> None:
 
 
 def test_each_figure_is_explained(running: Running) -> None:
-    answer = httpx.get(f"{running.url}/metrics")
+    answer = httpx.get(f"{running.url}/metrics", timeout=30)
     assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
     named = set(re.findall(r"^(quick_\w+) ", answer.text, re.MULTILINE))
     assert named == set(re.findall(r"^# HELP (\w+) .+", answer.text, re.MULTILINE))

@@ -153,9 +153,9 @@ def test_a_mirror_of_an_immutable_topic_answers_with_the_first_value(running: Ru
         http.post(f"/manager/topic/{name}", params=parameters, json={"writeType": "IMMUTABLE"}).raise_for_status()
         facts = KafkaAdmin(running.kafka).describe(name)
         assert facts is not None
-        writer = RecordWriter(running.kafka)  # As a program does that is not ours.
+        writer = RecordWriter(running.kafka, delivery_timeout_s=60)  # As a program does that is not ours.
         records = [OutRecord(b"a", value) for value in (b"first", b"second", None, b"third")]
-        written = writer.write(name, records).result(10)
+        written = writer.write(name, records).result(60)
         writer.close()
         position = Position(facts.topic_id, last_offsets(running.kafka, name, written))
         at_least = {"Quick-At-Least": position.token()}

@@ -36,6 +36,7 @@ from services.mirrors.entry_frames import MEDIA_TYPE, encode_keys
 from services.mirrors.freshness import MAX_LAG_HEADER
 from services.openapi.document import document
 from services.worker import Worker
+from tests.ingesting import ANSWER_TIMEOUT_S
 from tests.running import API_KEY, Running, until
 
 METHODS = {"get", "put", "post", "patch", "delete"}
@@ -117,17 +118,17 @@ def test_operations_have_names_of_their_own_and_declare_what_their_paths_hold(de
 
 
 def test_it_is_served_without_a_key(running: Running) -> None:
-    answer = httpx.get(f"{running.url}/openapi.json")
+    answer = httpx.get(f"{running.url}/openapi.json", timeout=30)
     assert (200, "application/json") == (answer.status_code, answer.headers["Content-Type"])
     assert document(with_schema_registry=True) == answer.json()
     assert version("quick-es") == answer.json()["info"]["version"]
 
 
 def test_it_is_not_sent_again_to_who_has_it(running: Running) -> None:
-    etag = httpx.get(f"{running.url}/openapi.json").headers["ETag"]
-    answer = httpx.get(f"{running.url}/openapi.json", headers={"If-None-Match": f'"other", {etag}'})
+    etag = httpx.get(f"{running.url}/openapi.json", timeout=30).headers["ETag"]
+    answer = httpx.get(f"{running.url}/openapi.json", headers={"If-None-Match": f'"other", {etag}'}, timeout=30)
     assert (304, b"") == (answer.status_code, answer.content)
-    assert 200 == httpx.get(f"{running.url}/openapi.json", headers={"If-None-Match": '"other"'}).status_code
+    assert 200 == httpx.get(f"{running.url}/openapi.json", headers={"If-None-Match": '"other"'}, timeout=30).status_code
 
 
 # Requests made up from the description, to the running server.
@@ -273,9 +274,9 @@ def existing(running: Running) -> Existing:
     return Existing(gateway, key, topics, key, registered.json()["id"])
 
 
-def send(case: schemathesis.Case, running: Running, *excluded: CheckFunction) -> int:
-    """Send a request, check that its answer is as described, and return its status."""
-    answer = case.call(base_url=running.url, headers=HEADERS, session=SESSION)
+def send(case: schemathesis.Case, running: Running, *excluded: CheckFunction) -> schemathesis.Response:
+    """Send a request, check that its answer is as described, and return it."""
+    answer = case.call(base_url=running.url, headers=HEADERS, session=SESSION, timeout=ANSWER_TIMEOUT_S)
     if answer.status_code == 501 and "501" in case.operation.responses.status_codes:
         excluded += (not_a_server_error,)  # This is described: it is not available yet.
     if answer.status_code == 503 and MAX_LAG_HEADER in (case.headers or {}):
@@ -285,9 +286,14 @@ def send(case: schemathesis.Case, running: Running, *excluded: CheckFunction) ->
         checks=list(CHECKS),
         excluded_checks=list(excluded),
         headers=HEADERS,
-        transport_kwargs={"base_url": running.url, "headers": HEADERS, "session": SESSION},
+        transport_kwargs={
+            "base_url": running.url,
+            "headers": HEADERS,
+            "session": SESSION,
+            "timeout": ANSWER_TIMEOUT_S,
+        },
     )
-    return answer.status_code
+    return answer
 
 
 def without_wait(case: schemathesis.Case) -> schemathesis.Case:
@@ -464,7 +470,10 @@ def test_every_operation_that_can_succeed_does_so_as_described(running: Running,
             body=filled(holds["body"], existing, new) if "body" in holds else NOT_SET,
             media_type=holds.get("media_type") or (media_types[0] if "body" in holds else None),
         )
-        assert 200 == send(case, running), label
+        answer = send(case, running)
+        assert 200 == answer.status_code, label
+        if label == "POST /ingest/{topic}" and (position := answer.headers.get("quick-position")):
+            running.include(case.path_parameters["topic"], position[0])  # What comes then may read it.
         succeeded.add(operation.definition.raw["operationId"])
     described = {operation["operationId"] for _, _, operation in operations(document(with_schema_registry=True))}
     assert described - NOT_RIGHT.keys() == succeeded

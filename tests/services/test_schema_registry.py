@@ -352,11 +352,11 @@ def basic(password: str, user: str = "anybody") -> dict[str, str]:
 
 
 def test_a_key_can_be_sent_as_a_password_to_the_registry_only(running: Running) -> None:
-    assert 200 == httpx.get(f"{running.url}/schema-registry/subjects", headers=basic(API_KEY)).status_code
-    assert 401 == httpx.get(f"{running.url}/schema-registry/subjects", headers=basic("wrong")).status_code
-    assert 401 == httpx.get(f"{running.url}/manager/topics", headers=basic(API_KEY)).status_code
+    assert 200 == httpx.get(f"{running.url}/schema-registry/subjects", headers=basic(API_KEY), timeout=30).status_code
+    assert 401 == httpx.get(f"{running.url}/schema-registry/subjects", headers=basic("wrong"), timeout=30).status_code
+    assert 401 == httpx.get(f"{running.url}/manager/topics", headers=basic(API_KEY), timeout=30).status_code
     for broken in ("Basic", "Basic ====", "Basic w", "Bearer x"):
-        answer = httpx.get(f"{running.url}/schema-registry/subjects", headers={"Authorization": broken})
+        answer = httpx.get(f"{running.url}/schema-registry/subjects", headers={"Authorization": broken}, timeout=30)
         assert 401 == answer.status_code
 
 
@@ -365,7 +365,7 @@ def test_a_key_without_the_scope_reads_and_checks_and_registers_nothing(running:
     secret = new_secret(name)
     with running.http() as manager:
         manager.post(f"/manager/key/{name}", json={"scopes": ["read:any"], "digest": digest_of(secret)})
-    with httpx.Client(base_url=f"{running.url}/schema-registry", headers=basic(secret)) as http:
+    with httpx.Client(base_url=f"{running.url}/schema-registry", headers=basic(secret), timeout=30) as http:
         body = {"schema": record(A)}
         assert {"is_compatible": True} == http.post(f"/compatibility/subjects/{subject}/versions", json=body).json()
         assert (403, 403) == refused(http.post(f"/subjects/{subject}/versions", json=body))

@@ -110,7 +110,7 @@ SCOPES = (MANAGE, ADMIN, "ingest:x", "read:x", "mirror:x", "ingest:other", "read
 
 def status(running: Running, path: str, key: str) -> int:
     """Ask on a connection of its own, and return the status of the answer."""
-    return httpx.get(running.url + path, headers={"X-API-Key": key}, verify=PLAIN).status_code
+    return httpx.get(running.url + path, headers={"X-API-Key": key}, verify=PLAIN, timeout=30).status_code
 
 
 def need_of(method: str, path: str) -> str:
@@ -169,7 +169,7 @@ def test_every_route_says_what_it_needs() -> None:
 @pytest.mark.parametrize("route", sorted({path for _, path in GUARDED} | {"/", "/nowhere", "/manager/nowhere"}))
 def test_without_a_key_every_path_is_refused_alike(running: Running, route: str, given: str | bytes | None) -> None:
     headers = {} if given is None else {"X-API-Key": given}
-    with httpx.Client(base_url=running.url, verify=PLAIN) as http:
+    with httpx.Client(base_url=running.url, verify=PLAIN, timeout=30) as http:
         for method in ("GET", "POST", "DELETE", "PUT"):
             answer = http.request(method, filled(route), headers=headers)
             confluent = {"error_code": 401, "message": "No valid authentication token found in request."}
@@ -190,7 +190,7 @@ def test_a_key_of_too_small_a_scope_is_refused(
     running: Running, key: Callable[..., str], method: str, route: str
 ) -> None:
     need = need_of(method, route)
-    with httpx.Client(base_url=running.url, verify=PLAIN) as http:
+    with httpx.Client(base_url=running.url, verify=PLAIN, timeout=30) as http:
         for scope in SCOPES:
             if scope in {need, ADMIN} or (scope == "ingest:*" and need.startswith("ingest:")):
                 continue
@@ -212,7 +212,7 @@ def test_a_key_of_the_right_scope_is_taken(key: Callable[..., str], method: str,
 def test_a_key_may_do_what_one_of_its_scopes_covers(
     running: Running, key: Callable[..., str], scopes: tuple[str, ...]
 ) -> None:
-    answer = httpx.get(f"{running.url}/manager/topics", headers={"X-API-Key": key(*scopes)}, verify=PLAIN)
+    answer = httpx.get(f"{running.url}/manager/topics", headers={"X-API-Key": key(*scopes)}, verify=PLAIN, timeout=30)
     assert 200 == answer.status_code
 
 
@@ -230,7 +230,7 @@ def test_a_path_that_does_not_exist_is_not_found_with_any_key(running: Running, 
 def test_no_spelling_of_a_path_goes_around_a_scope(running: Running, key: Callable[..., str], path: str) -> None:
     request = httpx.Request("DELETE", running.url, headers={"X-API-Key": key("ingest:y")})
     request.url = httpx.URL(running.url).copy_with(raw_path=path.encode())
-    with httpx.Client(verify=PLAIN) as http:
+    with httpx.Client(verify=PLAIN, timeout=30) as http:
         assert http.send(request).status_code in {403, 404}
 
 
@@ -252,21 +252,24 @@ def test_an_expired_key_is_refused(running: Running) -> None:
 
 def test_a_key_of_the_right_name_and_another_secret_is_refused(running: Running) -> None:
     create_key(running, "named", ("manage",))
-    answer = httpx.get(f"{running.url}/manager/topics", headers={"X-API-Key": new_secret("named")}, verify=PLAIN)
+    answer = httpx.get(
+        f"{running.url}/manager/topics", headers={"X-API-Key": new_secret("named")}, verify=PLAIN, timeout=30
+    )
     assert 401 == answer.status_code
 
 
 def test_health_and_figures_are_open(running: Running) -> None:
-    answer = httpx.get(f"{running.url}/health")
-    assert (200, {"status": "UP"}) == (answer.status_code, answer.json())
-    assert 200 == httpx.get(f"{running.url}/metrics").status_code
+    health = f"{running.url}/health"
+    until(lambda: httpx.get(health, timeout=30).json() == {"status": "UP"})  # Another test may just have changed it.
+    assert 200 == httpx.get(health, timeout=30).status_code
+    assert 200 == httpx.get(f"{running.url}/metrics", timeout=30).status_code
 
 
 def test_the_editor_is_open_and_its_queries_are_not(running: Running) -> None:
-    page = httpx.get(f"{running.url}/gateway/any/graphql", headers={"Accept": "text/html"})
+    page = httpx.get(f"{running.url}/gateway/any/graphql", headers={"Accept": "text/html"}, timeout=30)
     assert 200 == page.status_code
     assert page.headers["Content-Type"].startswith("text/html")
-    query = httpx.get(f"{running.url}/gateway/any/graphql?query={{a}}", headers={"Accept": "text/html"})
+    query = httpx.get(f"{running.url}/gateway/any/graphql?query={{a}}", headers={"Accept": "text/html"}, timeout=30)
     assert 401 == query.status_code
 
 
@@ -274,12 +277,12 @@ def test_the_editor_is_open_and_its_queries_are_not(running: Running) -> None:
     "path", ["graphiql/schema/Item", "x/schema/graphiql-assets", "graphiql-assets/graphql?query={a}"]
 )
 def test_no_name_opens_what_is_closed(running: Running, path: str) -> None:
-    assert 401 == httpx.get(f"{running.url}/gateway/{path}").status_code
+    assert 401 == httpx.get(f"{running.url}/gateway/{path}", timeout=30).status_code
 
 
 def test_a_browser_of_another_site_may_ask_before_it_sends_a_key(running: Running) -> None:
     headers = {"Origin": "https://example.com", "Access-Control-Request-Method": "POST"}
-    answer = httpx.options(f"{running.url}/ingest/any", headers=headers)
+    answer = httpx.options(f"{running.url}/ingest/any", headers=headers, timeout=30)
     assert 200 == answer.status_code
     assert "*" == answer.headers["Access-Control-Allow-Origin"]
 

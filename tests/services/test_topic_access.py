@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -22,6 +21,7 @@ from projections.status import CREATED, CREATING, StatusProjection, TopicStatus,
 from services import topic_access
 from services.topic_access import TopicAccesses
 from services.worker import Worker
+from tests.running import until
 
 
 class Message:
@@ -83,13 +83,6 @@ def machine(tmp_path: Path) -> Machine:
     return Machine(tmp_path)
 
 
-def until(condition: Callable[[], bool]) -> None:
-    """Wait: what is noted of a topic that is declared as before is looked for every few milliseconds."""
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true in time"
-
-
 def test_a_topic_that_does_not_exist_yet_has_no_access(machine: Machine) -> None:
     with pytest.raises(NotFoundError):
         machine.accesses.topic("a")
@@ -109,7 +102,7 @@ def test_dangers_come_and_go_with_what_is_noted_and_the_rest_stays(machine: Mach
     machine.note("b")
     safe = machine.accesses.topic("a")
     assert safe is machine.accesses.topic("a")
-    machine.note("a", "one", "another")
+    machine.note("a", "one", "another")  # It is looked for every few milliseconds.
     until(lambda: machine.accesses.topic("a").dangers == ("one", "another"))
     unsafe = machine.accesses.topic("a")
     assert safe.keys is unsafe.keys

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import StoreError
+from core.errors import StoreError, UnavailableError
 from core.log_rows import IndexedCommand
 from core.published_registry import registry_topic
 from core.settings import Settings
@@ -43,9 +43,18 @@ def workers(settings: Settings, tmp_path: Path) -> Iterator[list[Worker]]:
     started = [Worker(each) for each in (settings, there)]
     for worker in started:
         worker.start()
+    until(lambda: all(is_open(worker) for worker in started))
     yield started
     for worker in started:
         worker.stop()
+
+
+def is_open(worker: Worker) -> bool:
+    """Return whether the command log is open; a worker that starts waits for it, but not for ever."""
+    try:
+        return worker.log is not None
+    except UnavailableError:
+        return False
 
 
 def commands(worker: Worker) -> list[IndexedCommand]:
@@ -59,6 +68,7 @@ def test_settings_that_could_lose_commands_are_noticed_and_recorded_once(
     alter_topic(settings.kafka, settings.log_topic, "retention.ms", "86400000")
     until(lambda: all(worker.log.index.unsafe() for worker in workers))
     until(lambda: len(commands(here)) == 1)
+    until(lambda: all(worker._noted_dangers for worker in workers))  # Else one could record it when it is over.
     alter_topic(settings.kafka, settings.log_topic, "retention.ms", "-1")
     until(lambda: not any(worker.log.index.unsafe() for worker in workers))
     until(lambda: len(commands(here)) == 2)
