@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, KafkaError, TopicPartition
@@ -13,7 +12,6 @@ from confluent_kafka import Consumer, KafkaError, TopicPartition
 import core.log_reader
 from cli.local_kafka import LocalKafka
 from core.command_log import CommandLog
-from core.errors import KafkaUnavailableError
 from core.kafka_reader import log_consumer
 from core.log_reader import LogReader
 from core.log_topic import LogTopic
@@ -154,13 +152,3 @@ def test_what_is_appended_is_read_back_though_the_consumer_has_fallen_silent(
     assert outcome is not None
     assert 1 == log.index.max_notification_id()
     log.close()
-
-
-def test_a_client_that_gets_no_answer_is_not_asked_again(topic: LogTopic, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refused(name: str) -> Any:
-        raise KafkaUnavailableError(name)
-
-    monkeypatch.setattr(topic._admin, "describe", refused)
-    with pytest.raises(KafkaUnavailableError):
-        topic.topic_id()
-    assert topic.topic_id() is not None

@@ -99,7 +99,7 @@ def test_many_topics_are_looked_at_together_and_those_that_kafka_lacks_are_left_
 def test_settings_and_first_offsets_are_those_of_existing_topics(kafka: str, topic_name: str) -> None:
     admin = KafkaAdmin(kafka)
     admin.create_topic(topic_name, partitions=2, replication_factor=1, config={"retention.ms": "12345678"})
-    until_led(kafka, [topic_name], 2)
+    until_led(admin, [topic_name], 2)
     assert ["12345678"] == [
         config["retention.ms"] for config in admin.topic_configs([topic_name, f"{topic_name}-absent"]).values()
     ]
