@@ -33,7 +33,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Let the cycle collector pass over thousands of tests and their modules, which stay: it took a sixth of the time."""
+    """Let the cycle collector pass over all tests and their modules, which stay: it took a sixth of the time."""
     gc.freeze()
     gc.set_threshold(10_000, 20, 100)
 
