@@ -18,6 +18,9 @@ from core.kafka_security import KafkaSecurity
 REQUEST_TIMEOUT_S = 10.0
 """Longest wait for the answer to one admin request."""
 
+UNKNOWN = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION)
+"""How the broker, or librdkafka from what it knows of the cluster, says that a topic or partition is not there."""
+
 _UNAVAILABLE = {
     KafkaError._TRANSPORT,
     KafkaError._ALL_BROKERS_DOWN,

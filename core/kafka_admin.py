@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Final
 
-from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka import IsolationLevel, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # documented there, and not in its __all__
     AdminClient,
     ConfigResource,
@@ -18,12 +18,9 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # documented 
 )
 
 from core.errors import KafkaRefusedError, KafkaUnavailableError, NotFoundError, QuickError
-from core.kafka import REQUEST_TIMEOUT_S, client_config, translated
+from core.kafka import REQUEST_TIMEOUT_S, UNKNOWN, client_config, translated
 
 logger = logging.getLogger(__name__)
-
-_UNKNOWN: Final = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION)
-"""How the broker, or librdkafka from what it knows of the cluster, says that a topic or partition is not there."""
 
 _ANSWER_TIMEOUT_S: Final = 3 * REQUEST_TIMEOUT_S
 """How long an answer is waited for. librdkafka's own bounds end before: that of the request and the operation's."""
@@ -212,7 +209,7 @@ class KafkaAdmin:
         failed = translated(error, doing)
         if isinstance(failed, KafkaUnavailableError):
             self._renew(client)
-        return _NotThereError(str(failed)) if error.args[0].code() in _UNKNOWN else failed
+        return _NotThereError(str(failed)) if error.args[0].code() in UNKNOWN else failed
 
     def _renew(self, client: AdminClient) -> None:
         """Replace *client*, unless another request has done so already."""

@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol, cast
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from core.errors import KafkaUnavailableError
-from core.kafka import REQUEST_TIMEOUT_S, client_config, translated
+from core.kafka import REQUEST_TIMEOUT_S, UNKNOWN, client_config, translated
 
 logger = logging.getLogger(__name__)
 
@@ -161,8 +161,8 @@ def _queried(consumer: Consumer, topic: str, partition: int) -> tuple[int, int]:
     try:
         found = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=REQUEST_TIMEOUT_S)
     except KafkaException as error:
-        if error.args[0].code() == KafkaError._UNKNOWN_PARTITION:
-            # It may be gone, or a broker that is starting or busy has not shown it in time: librdkafka knows no more.
+        if error.args[0].code() in UNKNOWN:
+            # It may be gone, or a broker that is new to it, starting or busy does not know it yet.
             raise KafkaUnavailableError(f"Kafka does not show {topic}[{partition}] now. Try again.") from error
         raise translated(error, doing) from error
     if found is None:

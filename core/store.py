@@ -378,7 +378,10 @@ class Store:
 
     def size_bytes(self) -> int:
         """Return what the store takes on the disk: its file is sparse."""
-        return os.stat(self.path / "data.mdb").st_blocks * 512  # noqa: PTH116 - as in _map_size_of
+        try:
+            return os.stat(self.path / "data.mdb").st_blocks * 512  # noqa: PTH116 - as in _map_size_of
+        except FileNotFoundError:  # It was deleted, and lives on for those who have it open.
+            return self.pages() * int(self._env.stat()["psize"])
 
     def read(self) -> Moment:
         """Open one consistent moment for reading, for a `with`."""

@@ -36,8 +36,8 @@ class Holders:
 
         While that changes, replicas tell different numbers: it is the one for which most parts are held then.
         """
-        now_ms = int(time.time() * 1000)
         told = self._replicas(access)
+        now_ms = int(time.time() * 1000)  # Not before: what is heard meanwhile would be of the future.
         ready = [one.status.share for one in told if one.status.is_ready and one.is_believed(now_ms)]
         shares = [share for share in (ready or [one.status.share for one in told]) if share is not None]
         if not shares or (ready and None in ready):
@@ -57,10 +57,11 @@ class Holders:
             preferred: Who is to be asked first if nothing speaks against it.
             part: Which part, `None` for all of it.
         """
+        told = self._replicas(access)
         now_ms, suspects = int(time.time() * 1000), self._suspects()
         believed: list[Replica] = []
         others: list[Replica] = []
-        for replica in self._replicas(access):
+        for replica in told:
             share = replica.status.share
             if (share is not None and not share.has(part)) if part is not None else share is not None:
                 continue

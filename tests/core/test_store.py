@@ -219,3 +219,13 @@ def test_a_version_is_never_ahead_of_what_is_read(tmp_path: Path) -> None:
                 assert version - first <= key_number(txn.get("t", b"n") or b"")
         writer.join()
         assert 299 == store.version() - first
+
+
+def test_a_store_whose_file_was_deleted_is_read_on_and_has_a_size(tmp_path: Path) -> None:
+    with Store(tmp_path / "store", ["one"]) as store:
+        put(store, "one", (b"a", b"1"))
+        held = store.size_bytes()
+        (tmp_path / "store" / "data.mdb").unlink()
+        with store.read() as txn:
+            assert b"1" == txn.get("one", b"a")
+        assert held <= store.size_bytes()

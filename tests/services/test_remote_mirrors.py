@@ -129,7 +129,8 @@ def test_a_mirror_that_nobody_has_announced_is_told() -> None:
         remote(Network({})).moment(ACCESS).value(b"a")
 
 
-def test_a_replica_that_starts_meanwhile_is_asked_again(mirror: MemoryMirror) -> None:
+def test_a_replica_that_starts_meanwhile_is_asked_again(mirror: MemoryMirror, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote_mirrors, "PATIENCE_S", 60)
     app, answers = MirrorApp(mirror).client(), iter([gone])
     network = Network({})
 
