@@ -63,6 +63,8 @@ def test_a_value_that_may_be_missing_is_not_inserted_unasked() -> None:
 
 @given(TEXTS)
 @example("1e3")
+@example("\x85")
+@example("a\x85\nb")
 def test_documents_read_as_what_they_were_made_of(text: str) -> None:
     objects: list[Manifest] = [{"kind": "ConfigMap", "data": {"b": text, "a": [text, True, 7, {}]}}, {"kind": text}]
     assert objects == list(yaml.safe_load_all(as_documents(objects)))
