@@ -11,16 +11,14 @@ import pytest
 from commands.decisions import Caller, Commands
 from core.kafka_admin import KafkaAdmin
 from core.settings import Settings
+from tests.patience import be_patient
 
 NewCaller = Callable[..., Caller]
 
 
 @pytest.fixture(autouse=True)
 def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a log wait longer for its broker than its callers would: what a busy machine takes is not what is tested."""
-    monkeypatch.setattr("core.command_log.APPEND_TIMEOUT_S", 60)
-    monkeypatch.setattr("core.command_log.READ_BACK_TIMEOUT_S", 60)
-    monkeypatch.setattr("core.log_follower.READ_BACK_TIMEOUT_S", 60)
+    be_patient(monkeypatch)
 
 
 @pytest.fixture

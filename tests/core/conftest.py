@@ -8,14 +8,12 @@ import pytest
 
 from core.kafka_writer import OutRecord, RecordWriter
 from core.log_topic import LogTopic
+from tests.patience import be_patient
 
 
 @pytest.fixture(autouse=True)
 def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a log wait longer for its broker than its callers would: what a busy machine takes is not what is tested."""
-    monkeypatch.setattr("core.command_log.APPEND_TIMEOUT_S", 60)
-    monkeypatch.setattr("core.command_log.READ_BACK_TIMEOUT_S", 60)
-    monkeypatch.setattr("core.log_follower.READ_BACK_TIMEOUT_S", 60)
+    be_patient(monkeypatch)
 
 
 @pytest.fixture(scope="module")

@@ -97,13 +97,6 @@ def open_log(new_topic: Callable[[], LogTopic], tmp_path: Path) -> Iterator[Open
         list(threads.map(CommandLog.close, opened))
 
 
-@pytest.fixture(scope="module")
-def writer(kafka: str) -> Iterator[RecordWriter]:
-    writer = RecordWriter(kafka, delivery_timeout_s=60)
-    yield writer
-    writer.close()
-
-
 @pytest.fixture
 def put(writer: RecordWriter) -> Callable[..., None]:
     """Write values to a log by hand, and wait until it has folded them."""
