@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import Final
 
 from confluent_kafka import TopicPartition
@@ -16,7 +15,9 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
+from core.kafka_admin import KafkaAdmin
 from tests.running import until
+from tests.serving import until_led
 
 TIMEOUT_S: Final = 60.0
 """Longest wait for the answer to a request."""
@@ -53,7 +54,7 @@ def add_partitions(kafka: str, topic: str, total: int) -> None:
     """Give a topic more partitions, and wait until each has a leader."""
     admin = AdminClient({"bootstrap.servers": kafka})
     admin.create_partitions([NewPartitions(topic, total)])[topic].result(TIMEOUT_S)
-    until(_are_led(admin, topic, total))
+    until_led(KafkaAdmin(kafka), [topic], total)
 
 
 def delete_records(kafka: str, topic: str, partition: int, before: int) -> None:
@@ -61,11 +62,3 @@ def delete_records(kafka: str, topic: str, partition: int, before: int) -> None:
     admin = AdminClient({"bootstrap.servers": kafka})
     (deleted,) = admin.delete_records([TopicPartition(topic, partition, before)]).values()
     deleted.result(TIMEOUT_S)
-
-
-def _are_led(admin: AdminClient, topic: str, total: int) -> Callable[[], bool]:
-    def are_led() -> bool:
-        partitions = admin.list_topics(topic, TIMEOUT_S).topics[topic].partitions
-        return len(partitions) == total and all(partition.leader >= 0 for partition in partitions.values())
-
-    return are_led

@@ -6,7 +6,8 @@ from typing import Final
 
 import pytest
 
-PATIENCE_S: Final = 60
+PATIENCE_S: Final = 60.0
+"""How long is waited for a broker, or for what follows a log."""
 
 
 def be_patient(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from tests.running import API_KEY, PLAIN, QUICK, until
+from tests.running import API_KEY, PLAIN, QUICK, until, until_included
 
 LEASE_S = 8
 """For how long a mirror is believed that says nothing more: no stall of the machine is to look like its end."""
@@ -126,14 +126,7 @@ class Pod:
 
     def include(self, topic: str, position: str) -> None:
         """Wait until what this mirror holds of *topic* includes a write."""
-
-        def is_included() -> bool:
-            headers = {"Quick-At-Least": position}
-            answer = self.ask("GET", f"/mirror/{topic}/mirror/keys?ids=0", headers=headers)
-            assert answer.status_code in (200, 503), answer.text
-            return answer.status_code == 200
-
-        until(is_included, 120)
+        until_included(lambda path, headers: self.ask("GET", path, headers=headers), topic, position, 120)
 
     def clean_up(self) -> subprocess.CompletedProcess[str]:
         """Run the clean-up as its Job does: the arguments of the pod, and one more."""

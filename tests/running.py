@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -138,16 +138,26 @@ class Running:
         return position
 
     def include(self, topic: str, position: str) -> None:
-        """Wait until the mirror includes a write; who is told that it takes longer asks again."""
+        """Wait until the mirror includes a write."""
 
-        def is_included() -> bool:
+        def ask(path: str, headers: Mapping[str, str]) -> httpx.Response:
             with self.http() as http:
-                headers = {"Quick-At-Least": position}
-                answer = http.get(f"/mirror/{topic}/mirror/keys", params={"ids": "0"}, headers=headers)
-            assert answer.status_code in (200, 503), answer.text
-            return answer.status_code == 200
+                return http.get(path, headers=headers)
 
-        until(is_included, 90)
+        until_included(ask, topic, position, 90)
+
+
+def until_included(
+    ask: Callable[[str, Mapping[str, str]], httpx.Response], topic: str, position: str, timeout_s: float
+) -> None:
+    """Wait until a mirror includes a write; who is told that it takes longer asks again."""
+
+    def is_included() -> bool:
+        answer = ask(f"/mirror/{topic}/mirror/keys?ids=0", {"Quick-At-Least": position})
+        assert answer.status_code in (200, 503), answer.text
+        return answer.status_code == 200
+
+    until(is_included, timeout_s)
 
 
 def web_workers(running: Running) -> list[psutil.Process]:

@@ -26,6 +26,7 @@ from cli.ports import free_port
 from core.kafka_admin import KafkaAdmin
 from core.kafka_writer import OutRecord, RecordWriter
 from core.log_topic import LOG_CONFIG
+from tests.serving import made_topic
 
 ROOT = Path(__file__).parents[2]
 DEADLINE_S = 90.0
@@ -330,19 +331,6 @@ def test_a_login_that_lacks_something_is_one_sentence(quick: StartQuick, kafka: 
     assert 1 == run.err.count("\n")
 
 
-def create_log(kafka: str, topic: str, *, partitions: int = 1, config: dict[str, str] = LOG_CONFIG) -> None:
-    """Create a log topic, and wait until the broker tells of it, which is later than it acknowledges that."""
-    admin = KafkaAdmin(kafka)
-    admin.create_topic(topic, partitions=partitions, replication_factor=1, config=config)
-    until(lambda: admin.describe(topic) is not None and all(partitions_led(kafka, topic)))
-
-
-def partitions_led(kafka: str, topic: str) -> list[bool]:
-    """Return of each partition whether it has a leader."""
-    found = AdminClient({"bootstrap.servers": kafka}).list_topics(topic, DEADLINE_S).topics[topic].partitions
-    return [partition.leader >= 0 for partition in found.values()] or [False]
-
-
 def write(kafka: str, topic: str, *values: bytes) -> None:
     writer = RecordWriter(kafka)
     try:
@@ -362,7 +350,7 @@ def write(kafka: str, topic: str, *values: bytes) -> None:
 def test_a_log_that_could_lose_commands_is_refused_before_anything_is_started(
     quick: StartQuick, kafka: str, topic_name: str, tmp_path: Path, partitions: int, config: dict[str, str], danger: str
 ) -> None:
-    create_log(kafka, topic_name, partitions=partitions, config=LOG_CONFIG | config)
+    made_topic(kafka, topic_name, partitions, **LOG_CONFIG | config)
     data = tmp_path / "data"
     run = quick("up", "--kafka", kafka, "--port", "0", "--data-dir", str(data), QUICK_LOG_TOPIC=topic_name)
     assert 1 == run.exit_code()
@@ -376,7 +364,7 @@ def test_each_danger_is_a_sentence_with_its_way_out(
     quick: StartQuick, kafka: str, topic_name: str, tmp_path: Path
 ) -> None:
     config = {"cleanup.policy": "compact", "retention.ms": "1000", "retention.bytes": "1000"}
-    create_log(kafka, topic_name, config=config)
+    made_topic(kafka, topic_name, **config)
     run = quick("serve", "--kafka", kafka, "--port", "0", "--data-dir", str(tmp_path), QUICK_LOG_TOPIC=topic_name)
     assert 1 == run.exit_code()
     mends = ("cleanup.policy=delete", "retention.ms=-1", "retention.bytes=-1")
@@ -388,7 +376,7 @@ def test_each_danger_is_a_sentence_with_its_way_out(
 def test_a_log_that_has_lost_its_beginning_is_refused(
     quick: StartQuick, kafka: str, topic_name: str, tmp_path: Path
 ) -> None:
-    create_log(kafka, topic_name)
+    made_topic(kafka, topic_name, **LOG_CONFIG)
     write(kafka, topic_name, b"a", b"b")
     admin = AdminClient({"bootstrap.servers": kafka})
     (deleted,) = admin.delete_records([TopicPartition(topic_name, 0, 1)]).values()
@@ -402,7 +390,7 @@ def test_a_log_that_has_lost_its_beginning_is_refused(
 def test_an_unreadable_record_is_told_at_the_start_and_reads_go_on(
     quick: StartQuick, kafka: str, topic_name: str, tmp_path: Path
 ) -> None:
-    create_log(kafka, topic_name)
+    made_topic(kafka, topic_name, **LOG_CONFIG)
     write(kafka, topic_name, b"no command")
     arguments = ("--kafka", kafka, "--port", "0", "--data-dir", str(tmp_path), "--api-key", "k")
     run = quick("up", *arguments, QUICK_LOG_TOPIC=topic_name)

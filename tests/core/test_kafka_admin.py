@@ -28,16 +28,14 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[AdminClient]:
 
 
 @pytest.fixture
-def mute() -> Iterator[str]:
-    """Return the address of a server that takes connections and never says anything."""
+def mute(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Return the address of a server that takes connections and never says anything; nobody waits long for it."""
+    monkeypatch.setattr("core.kafka_admin.REQUEST_TIMEOUT_S", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield f"127.0.0.1:{server.getsockname()[1]}"
 
 
-def test_after_a_request_without_an_answer_another_client_asks(
-    mute: str, made: list[AdminClient], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("core.kafka_admin.REQUEST_TIMEOUT_S", 0.5)
+def test_after_a_request_without_an_answer_another_client_asks(mute: str, made: list[AdminClient]) -> None:
     admin = KafkaAdmin(mute)
     with pytest.raises(KafkaUnavailableError, match="describing topic a"):
         admin.describe("a")
@@ -47,10 +45,7 @@ def test_after_a_request_without_an_answer_another_client_asks(
     assert 3 == len(made)
 
 
-def test_many_answers_that_do_not_come_make_one_client(
-    mute: str, made: list[AdminClient], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("core.kafka_admin.REQUEST_TIMEOUT_S", 0.5)
+def test_many_answers_that_do_not_come_make_one_client(mute: str, made: list[AdminClient]) -> None:
     admin = KafkaAdmin(mute)
     assert {} == admin.low_watermarks({"a": 3, "b": 3})
     assert 2 == len(made)

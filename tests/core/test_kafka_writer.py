@@ -7,6 +7,7 @@ import pytest
 from core.errors import KafkaRefusedError, KafkaUnavailableError
 from core.kafka_admin import KafkaAdmin
 from core.kafka_writer import OutRecord, RecordWriter, Written, last_offsets
+from tests.serving import made_topic
 
 
 @pytest.fixture
@@ -55,7 +56,7 @@ def test_the_last_record_of_each_partition_tells_how_far_records_lie() -> None:
 
 
 def test_records_whose_places_kafka_has_not_said_lie_before_the_end(kafka: str, topic_name: str) -> None:
-    KafkaAdmin(kafka).create_topic(topic_name, partitions=2, replication_factor=1, config={})
+    made_topic(kafka, topic_name, 2)
     writer = RecordWriter(kafka)
     records = [OutRecord(b"%d" % number, b"") for number in range(20)]
     written = writer.write(topic_name, records).result(60)

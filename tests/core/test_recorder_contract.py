@@ -35,9 +35,7 @@ from core.log_recorders import KafkaAggregateRecorder, KafkaApplicationRecorder,
 from core.recorder import KafkaFactory
 from core.shared_logs import close_open_logs
 from core.store import Reader, Writer, key_number, number_key
-
-PATIENCE_S = 60.0
-"""How long is waited for a projection, where the cases wait for one second, or five."""
+from tests.patience import PATIENCE_S
 
 
 class OnKafka:

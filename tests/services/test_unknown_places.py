@@ -10,7 +10,6 @@ from typing import Any, cast
 
 import pytest
 
-from core.kafka_admin import KafkaAdmin
 from core.kafka_writer import OutRecord, RecordWriter, Written
 from core.position import Position
 from core.settings import Settings
@@ -23,6 +22,7 @@ from services.ingest.verdicts import WrittenVerdict, written
 from services.ingest.writes import Writes
 from services.topic_access import TopicAccess, TopicAccesses
 from services.worker import Worker
+from tests.serving import made_topic
 
 RECORDS = [OutRecord(b"%d" % number, b"") for number in range(20)]
 TEXTS = codec_for(TopicType.STRING)
@@ -30,8 +30,7 @@ TEXTS = codec_for(TopicType.STRING)
 
 @pytest.fixture
 def access(kafka: str, topic_name: str) -> TopicAccess:
-    KafkaAdmin(kafka).create_topic(topic_name, partitions=2, replication_factor=1, config={})
-    return TopicAccess(topic_name, "id", TEXTS, TEXTS, 2, None)
+    return TopicAccess(made_topic(kafka, topic_name, 2), "id", TEXTS, TEXTS, 2, None)
 
 
 @pytest.fixture
