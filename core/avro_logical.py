@@ -148,7 +148,14 @@ def _read_date(days: int) -> Any:
     try:
         return date.fromordinal(days + _FIRST_DAY)
     except (ValueError, OverflowError):
-        return days
+        return _int(days)
+
+
+def _int(number: int) -> int:
+    """Return a number that Avro's `int` can be: some bytes stand for a greater one, which fastavro takes."""
+    if not -(2**31) <= number < 2**31:
+        raise ValueError(f"{number} is no int")
+    return number
 
 
 def _write_date(value: Any) -> Any:
@@ -175,7 +182,9 @@ def _time_of_day(unit: str, unit_micros: int) -> Logical:
 
     def read_number(number: int) -> Any:
         micros = number * unit_micros
-        return (_LOCAL_EPOCH + micros * _MICROSECOND).time() if 0 <= micros < _DAY_MICROS else number
+        if 0 <= micros < _DAY_MICROS:
+            return (_LOCAL_EPOCH + micros * _MICROSECOND).time()
+        return _int(number) if unit == "milli" else number
 
     def write_number(value: Any) -> Any:
         if type(value) is not time:
